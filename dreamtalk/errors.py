@@ -1,0 +1,45 @@
+"""Every error that a user can cause, as one small hierarchy.
+
+The message says what was wrong, with the value, and what to do about it. The command line prints
+it as one line; ComfyUI shows it on the node.
+"""
+
+
+class DreamTalkError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class AudioError(DreamTalkError):
+    """A recording can't be read, or holds no usable waveform."""
+
+
+class ImageError(DreamTalkError):
+    """A picture can't be read, or can't serve as a portrait."""
+
+
+class FaceNotFoundError(ImageError):
+    """No face was found where one is needed."""
+
+
+class MotionError(DreamTalkError):
+    """A motion file or value is malformed."""
+
+
+class SpaceMismatchError(DreamTalkError):
+    """Two values live in different motion spaces or belong to different checkpoints."""
+
+
+class CheckpointError(DreamTalkError):
+    """A weights file is not what it should be."""
+
+
+class ModelNotFoundError(DreamTalkError):
+    """A model file that is needed is not on this machine."""
+
+
+class OutputError(DreamTalkError):
+    """A result can't be written."""
+
+
+class MissingDependencyError(DreamTalkError):
+    """An optional package is needed for what was asked."""

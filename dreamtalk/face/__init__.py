@@ -1,0 +1,1 @@
+"""The face: landmarks, portraits, the basis of the face space."""

@@ -1,0 +1,41 @@
+"""``Portrait``: a still picture and where the face in it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A picture of a person, analysed once.
+
+    Attributes:
+        image: (H, W, 3) float32 in 0..1, the whole picture at its own resolution.
+        landmarks: (478, 3) float32 of MediaPipe's face mesh: x right and y down in px of ``image``, z
+            in px too, growing away from the camera.
+        rotation: (3, 3) float32, head orientation: face frame -> camera frame (x right, y up, z
+            towards the camera).
+        expression: (C,) float32, what the portrait's own face does already, in the ``face`` space,
+            as far as one picture tells (lip aperture and lids; 0 elsewhere).
+        faces: how many faces were found in the picture.
+        mask: (H, W) float32 in 0..1, the person's matte if the user gave one.
+    """
+
+    image: Tensor
+    landmarks: Tensor
+    rotation: Tensor
+    expression: Tensor
+    faces: int = 1
+    mask: Tensor | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in px."""
+        return int(self.image.shape[0]), int(self.image.shape[1])
+
+    @property
+    def iod(self) -> float:
+        """Inter-ocular distance in px: outer eye corner to outer eye corner, in 3-D."""
+        return float((self.landmarks[263] - self.landmarks[33]).norm())

@@ -1,0 +1,85 @@
+"""``Speech`` and ``Features``: what is said, as samples and as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import AudioError
+
+SAMPLE_RATE = 16_000
+"""Hz. Every waveform in the library has this rate."""
+FEATURE_RATE = 50.0
+"""Feature rows a second, of wav2vec2 and of the starter's speech encoder alike."""
+FPS = 25.0
+"""Motion frames a second: two feature rows each."""
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A mono recording.
+
+    Attributes:
+        waveform: (N,) float32 in -1..1 at 16 kHz.
+
+    Raises:
+        AudioError: if the waveform is empty, of another shape, or not finite.
+    """
+
+    waveform: Tensor
+
+    def __post_init__(self) -> None:
+        if self.waveform.ndim != 1 or self.waveform.numel() == 0:
+            raise AudioError(f"a waveform is (N,) samples, not {tuple(self.waveform.shape)}")
+        if not torch.isfinite(self.waveform).all():
+            raise AudioError("the waveform holds NaN or infinite samples: export the audio again")
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.waveform.numel() / SAMPLE_RATE
+
+    def num_frames(self, fps: float = FPS) -> int:
+        """Motion frames that cover the recording, at least 1."""
+        return max(1, round(self.duration * fps))
+
+
+@dataclass(frozen=True)
+class Features:
+    """Speech features in time order.
+
+    Attributes:
+        rows: (R, D) float32, 50 rows a second.
+        kind: which extractor made them: ``"starter"`` or ``"wav2vec2-xlsr-53"``.
+    """
+
+    rows: Tensor
+    kind: str
+
+    def __post_init__(self) -> None:
+        if self.rows.ndim != 2 or self.rows.shape[0] == 0:
+            raise AudioError(f"feature rows are (R, D), not {tuple(self.rows.shape)}")
+
+    @property
+    def num_frames(self) -> int:
+        """Motion frames at 25 fps: two rows each, at least 1 (DreamTalk's convention)."""
+        return max(1, self.rows.shape[0] // 2)
+
+    def windows(self, half: int = 5, start: int = 0, stop: int | None = None) -> Tensor:
+        """Sliding windows around each motion frame.
+
+        The window of frame i is rows ``2i - half .. 2i + half``; rows outside are zero vectors.
+
+        Args:
+            half: rows on each side of the centre.
+            start, stop: frames to make windows for; all by default.
+
+        Returns:
+            (N, 2 * half + 1, D)
+        """
+        frames = torch.arange(start, self.num_frames if stop is None else stop)
+        index = 2 * frames[:, None] + torch.arange(-half, half + 1)[None]
+        inside = (index >= 0) & (index < self.rows.shape[0])
+        return self.rows[index.clamp(0, self.rows.shape[0] - 1)] * inside[..., None]

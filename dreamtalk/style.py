@@ -1,0 +1,30 @@
+"""``Style``: how somebody speaks, as a code of a checkpoint's style encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+EMOTIONS: tuple[str, ...] = (
+    "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Style:
+    """A style code.
+
+    Attributes:
+        code: (d,) float32, or (T, d) for a style that changes over time (one code per motion frame at 25 fps; the last
+            one holds beyond the end).
+        model: fingerprint of the checkpoint that it belongs to.
+        intensity: guidance scale w of classifier-free guidance that shows it as meant: 0 is the null style, 1 as
+            recorded, above 2 lip sync suffers (DreamTalk, section 3.3).
+        name: for people.
+    """
+
+    code: Tensor
+    model: str
+    intensity: float = 1.0
+    name: str = ""
