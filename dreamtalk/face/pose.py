@@ -1,0 +1,100 @@
+"""Head pose: similarity fits of landmarks, and angles to rotations and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .channels import STABLE
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """camera point = scale * rotation @ face point + translation, for each of T frames.
+
+    Attributes:
+        scale: (T,) px per IOD unit.
+        rotation: (T, 3, 3) face frame -> camera frame.
+        translation: (T, 3) px, where the template's origin lies.
+    """
+
+    scale: Array
+    rotation: Array
+    translation: Array
+
+    def to_face(self, points: Array) -> Array:
+        """Camera points (T, K, 3) in px -> face frame in IOD units."""
+        centred = points - self.translation[:, None]
+        return np.einsum("tji,tkj->tki", self.rotation, centred) / self.scale[:, None, None]
+
+    def to_camera(self, points: Array) -> Array:
+        """Face-frame points (T, K, 3) in IOD units -> camera frame in px."""
+        turned = np.einsum("tij,tkj->tki", self.rotation, points)
+        return turned * self.scale[:, None, None] + self.translation[:, None]
+
+
+def image_to_camera(landmarks: Array) -> Array:
+    """Pixels (x right, y down, z away) -> camera frame (x right, y up, z towards the camera)."""
+    return np.asarray(landmarks, dtype=np.float64) * np.array([1.0, -1.0, -1.0])
+
+
+def fit_similarity(points: Array, template: Array, marks: tuple[int, ...] = STABLE) -> Similarity:
+    """Least-squares similarity that takes the template onto each frame's points.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
+    (1991), eqs. 40-42.
+
+    Args:
+        points: (T, 478, 3) camera frame, px.
+        template: (478, 3) face frame.
+        marks: which landmarks are fitted.
+    """
+    target = points[:, list(marks)]
+    source = template[list(marks)]
+    target_mean, source_mean = target.mean(axis=1), source.mean(axis=0)
+    target, source = target - target_mean[:, None], source - source_mean
+    covariance = np.einsum("tki,kj->tij", target, source) / len(marks)
+    u, d, vt = np.linalg.svd(covariance)
+    sign = np.ones_like(d)
+    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = np.einsum("tij,tj,tjk->tik", u, sign, vt)
+    scale = (d * sign).sum(axis=1) / (source**2).sum(axis=1).mean()
+    translation = target_mean - scale[:, None] * np.einsum("tij,j->ti", rotation, source_mean)
+    return Similarity(scale, rotation, translation)
+
+
+def angles_to_rotation(angles: Array) -> Array:
+    """R = Ry(yaw) Rx(pitch) Rz(-roll).
+
+    Args:
+        angles: (..., 3) pitch, yaw, roll in radians. Positive pitch nods down, positive yaw turns to
+            the subject's left, positive roll tips the head towards the subject's left shoulder.
+
+    Returns:
+        (..., 3, 3), face frame -> camera frame.
+    """
+    pitch, yaw, roll = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)
+    one, zero = np.ones_like(pitch), np.zeros_like(pitch)
+
+    def matrix(*rows: list[Array]) -> Array:
+        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(-roll), np.sin(-roll)
+    about_y = matrix([cy, zero, sy], [zero, one, zero], [-sy, zero, cy])
+    about_x = matrix([one, zero, zero], [zero, cp, -sp], [zero, sp, cp])
+    about_z = matrix([cr, -sr, zero], [sr, cr, zero], [zero, zero, one])
+    return about_y @ about_x @ about_z
+
+
+def rotation_to_angles(rotation: Array) -> Array:
+    """The inverse of :func:`angles_to_rotation`: (..., 3, 3) -> (..., 3) for |pitch| < 90 degrees."""
+    r = np.asarray(rotation, dtype=np.float64)
+    pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
+    yaw = np.arctan2(r[..., 0, 2], r[..., 2, 2])
+    roll = -np.arctan2(r[..., 1, 0], r[..., 1, 1])
+    return np.stack([pitch, yaw, roll], axis=-1)
