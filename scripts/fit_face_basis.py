@@ -2,8 +2,8 @@
 
     python scripts/fit_face_basis.py CLIPS --out dreamtalk/assets/face_basis.npz
 
-CLIPS is a folder of video files (searched through), of speaking and expressive faces. The speaker is
-the file name up to the first underscore or digit-free stem, see ``speaker_of``. Landmarks are kept in
+CLIPS is a folder of video files (searched through), of speaking and expressive faces. See ``speaker_of``
+for how file names give the speaker. Landmarks are kept in
 ``--cache`` so that a second run takes seconds. Prints the errors of leave-one-speaker-out fits, which
 are the figures in docs/face-space.md.
 """
@@ -37,6 +37,8 @@ EYES_BROWS = sorted(
 )
 RIDGE = 1e-5  # (IOD)^2 a frame: far below the variance of any channel
 TEMPLATE_ROUNDS = 4
+CLOSED = 0.035  # lip aperture in IOD below which lips count as closed (91 % of real p/b/m lie below)
+MIN_CLOSED = 5  # frames
 
 
 @dataclass
@@ -86,7 +88,10 @@ def fit_template(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
         means: dict[str, list[np.ndarray]] = {}
         for clip in clips:
             aligned = fit_similarity(clip.points, template).to_face(clip.points)
-            means.setdefault(clip.speaker, []).append(np.median(aligned, axis=0))
+            # the mean face keeps its lips closed: that is what "neutral" means in the face space
+            closed = measure_channels(aligned)[:, 0] < CLOSED
+            if closed.sum() >= MIN_CLOSED:
+                means.setdefault(clip.speaker, []).append(np.median(aligned[closed], axis=0))
         template = np.mean([np.mean(m, axis=0) for m in means.values()], axis=0)
         template = upright(template)
         mirror = mirror_of(template)
@@ -169,7 +174,9 @@ def report(data: dict[str, tuple], template: np.ndarray) -> dict[str, float]:
         zero = 100 * np.linalg.norm(y[..., :2], axis=-1)
         shape_error = back - y
         shape_error = shape_error[:, LIPS] - shape_error[:, LIPS].mean(axis=1, keepdims=True)
-        decoded = measure_channels(template + back) - measure_channels(template)
+        # around an open mouth: the gap of lips that pass through each other would turn positive again
+        opened = template + 0.3 * decoder[0]
+        decoded = measure_channels(opened + back) - measure_channels(opened)
         r = [np.corrcoef(decoded[:, c], x[:, c])[0, 1] for c in (0, 1)]
         rows.append(
             (
