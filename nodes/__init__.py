@@ -1,0 +1,32 @@
+"""The nodes of the pack, for ComfyUI's V3 interface."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .portrait import DreamTalkPortrait
+from .render import DreamTalkRender, DreamTalkRenderVideo
+from .sampler import DreamTalkLoadModel, DreamTalkSampler
+from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
+from .style import DreamTalkStyleEncoder, DreamTalkStylePreset
+from .talk import DreamTalkTalk
+
+NODES: tuple[type[io.ComfyNode], ...] = (
+    DreamTalkTalk,
+    DreamTalkLoadSpeech,
+    DreamTalkSpeechFeatures,
+    DreamTalkLoadModel,
+    DreamTalkStylePreset,
+    DreamTalkStyleEncoder,
+    DreamTalkSampler,
+    DreamTalkPortrait,
+    DreamTalkRender,
+    DreamTalkRenderVideo,
+)
+
+
+class DreamTalkExtension(ComfyExtension):
+    """What ComfyUI asks for the nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return list(NODES)

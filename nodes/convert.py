@@ -1,0 +1,78 @@
+"""Between ComfyUI's values (IMAGE, AUDIO, MASK) and the library's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
+from .runtime import Bar, notice
+
+
+def first_image(image: Tensor, cls: Any) -> Tensor:
+    """The first picture of an IMAGE batch, (H, W, 3) float32; says so when there are more."""
+    if image.ndim != 4 or image.shape[0] == 0:
+        raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
+    if image.shape[0] > 1:
+        notice(cls, f"{image.shape[0]} pictures came in: the first one is used")
+    return image[0, ..., :3].float().cpu()
+
+
+def fit(image: Tensor, longest: int) -> Tensor:
+    """Scale an (H, W, 3) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if longest <= 0 or scale >= 1:
+        return image
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    batch = image.permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(batch, size, mode="bicubic", antialias=True)
+    return small[0].permute(1, 2, 0).clamp(0, 1).contiguous()
+
+
+def waveform_of(audio: dict[str, Any], cls: Any) -> tuple[Tensor, int]:
+    """The (C, N) float32 waveform and rate of an AUDIO; the first of a batch, and says so."""
+    waveform, rate = audio["waveform"], int(audio["sample_rate"])
+    if waveform.ndim != 3 or 0 in waveform.shape:
+        raise AudioError(
+            f"this AUDIO holds no sound: its waveform is {tuple(waveform.shape)}, "
+            "and (batch, channels, samples) is expected"
+        )
+    if waveform.shape[0] > 1:
+        notice(cls, f"{waveform.shape[0]} recordings came in: the first one is used")
+    return waveform[0].float().cpu(), rate
+
+
+def audio_of(waveform: Tensor, rate: int) -> dict[str, Any]:
+    """An AUDIO from a (C, N) or (N,) waveform."""
+    return {"waveform": torch.atleast_2d(waveform)[None].contiguous(), "sample_rate": rate}
+
+
+def choice(name: str, value: str, options: Sequence[str]) -> str:
+    """Check a list widget: older ComfyUI versions let any text through."""
+    if value not in options:
+        raise DreamTalkError(f"{name} can't be '{value}': choose one of {', '.join(options)}")
+    return value
+
+
+def watched(
+    chunks: Iterable[Tensor], total: int, show: Callable[[int, int, Tensor], None] | Bar
+) -> Iterable[Tensor]:
+    """Pass chunks of uint8 frames on, moving the progress bar with a picture."""
+    call = show.show if isinstance(show, Bar) else show
+    done = 0
+    for chunk in chunks:
+        done += chunk.shape[0]
+        call(done, total, chunk[-1])
+        yield chunk
+
+
+def speech_of(audio: dict[str, Any], cls: Any) -> Any:
+    """The library's Speech (mono, 16 kHz) of an AUDIO of any rate and number of channels."""
+    from ..dreamtalk.speech.load import speech_from_waveform
+
+    waveform, rate = waveform_of(audio, cls)
+    return speech_from_waveform(waveform, rate)

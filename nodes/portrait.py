@@ -1,0 +1,93 @@
+"""The portrait node: find the face once."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io, ui
+
+from .convert import choice, first_image, fit
+from .runtime import notice
+from .sockets import DTPortrait
+
+FACES = ("largest", "leftmost", "rightmost", "central")
+
+
+class DreamTalkPortrait(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkPortrait",
+            display_name="Portrait (DreamTalk)",
+            category="DreamTalk",
+            description=(
+                "Finds the face in a picture and measures it, once. Photos, paintings and 3-D "
+                "characters work, as long as the face looks roughly at the camera and both eyes "
+                "are seen."
+            ),
+            inputs=[
+                io.Image.Input(
+                    "image", tooltip="The picture of a person. Of a batch, the first one is used."
+                ),
+                io.Combo.Input(
+                    "face",
+                    options=list(FACES),
+                    default="largest",
+                    tooltip="Which face to animate if there are several.",
+                ),
+                io.Int.Input(
+                    "max_size",
+                    default=1024,
+                    min=0,
+                    max=8192,
+                    step=8,
+                    tooltip="Larger pictures are scaled down to this many pixels on their longer "
+                    "side, which keeps rendering fast. 0 keeps the full size.",
+                ),
+                io.Mask.Input(
+                    "person_mask",
+                    optional=True,
+                    tooltip="1 where the person is, from any segmentation node. Without it the "
+                    "person is found automatically; with it hair and shoulders come out cleaner.",
+                ),
+            ],
+            outputs=[
+                DTPortrait.Output(display_name="portrait", tooltip="For the render nodes."),
+                io.Mask.Output(display_name="face_mask", tooltip="The oval of the face, 1 inside."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, image, face: str, max_size: int, person_mask=None) -> io.NodeOutput:
+        from ..dreamtalk.face.analysis import analyze_portrait
+
+        choice("face", face, FACES)
+        picture = fit(first_image(image, cls), max_size)
+        portrait = analyze_portrait(picture, which=face)
+        if portrait.faces > 1:
+            notice(cls, f"{portrait.faces} faces found: the {face} one is used")
+        if person_mask is not None and person_mask.max() > 0:  # Load Image gives zeros for "none"
+            portrait = with_mask(portrait, person_mask)
+        mask = oval_mask(portrait)
+        marked = portrait.image * (0.55 + 0.45 * mask[..., None])
+        return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
+
+
+def with_mask(portrait, mask: torch.Tensor):
+    """The portrait with the user's matte, scaled to its size."""
+    from dataclasses import replace
+
+    matte = mask.reshape(-1, *mask.shape[-2:])[:1].float().cpu()
+    scaled = torch.nn.functional.interpolate(matte[None], portrait.size, mode="bilinear")[0, 0]
+    return replace(portrait, mask=scaled.clamp(0, 1))
+
+
+def oval_mask(portrait) -> torch.Tensor:
+    """(H, W) float32, 1 inside the outline of the face's landmarks."""
+    import cv2
+    import numpy as np
+
+    points = portrait.landmarks[:, :2].numpy().round().astype(np.int32)
+    canvas = np.zeros(portrait.size, np.uint8)
+    cv2.fillConvexPoly(canvas, cv2.convexHull(points), 255, lineType=cv2.LINE_AA)
+    return torch.from_numpy(canvas).float() / 255

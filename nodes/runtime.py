@@ -1,0 +1,267 @@
+"""The only file that touches ComfyUI's own modules.
+
+Progress and cancel, devices and memory, model folders, files. Every function has a plain fallback,
+so that the nodes run in tests and scripts without ComfyUI's server.
+"""
+
+from __future__ import annotations
+
+import logging
+import mimetypes
+import os
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+log = logging.getLogger("dreamtalk")
+
+MODEL_FOLDER = "dreamtalk"
+WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".task"}
+_UPDATE_SECONDS = 0.05
+_PREVIEW_SECONDS = 0.4
+_PREVIEW_SIZE = 384
+
+
+def _module(name: str) -> Any:
+    """A module of ComfyUI, or None where there is no ComfyUI."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+
+
+# ------------------------------------------------------------------------------ files and folders
+
+
+def register_model_folders() -> None:
+    """Add ``models/dreamtalk`` beside what extra_model_paths.yaml may have set already."""
+    paths = _module("folder_paths")
+    if paths is None:
+        return
+    paths.add_model_folder_path(MODEL_FOLDER, os.path.join(paths.models_dir, MODEL_FOLDER))
+    # A new key lists every file: restrict it to weights.
+    paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
+
+
+def _fallback_root() -> Path:
+    return Path(os.environ.get("DREAMTALK_COMFY_BASE", "."))
+
+
+def model_files(suffixes: Iterable[str] = (".safetensors", ".pth", ".pt", ".ckpt")) -> list[str]:
+    """Names of the weight files in the model folder, for a list in a node."""
+    wanted = tuple(suffixes)
+    paths = _module("folder_paths")
+    if paths is not None:
+        names = paths.get_filename_list(MODEL_FOLDER)
+    else:
+        root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
+        names = [str(p.relative_to(root)) for p in root.rglob("*")] if root.is_dir() else []
+    return sorted(n for n in names if n.lower().endswith(wanted))
+
+
+def model_path(name: str) -> Path | None:
+    """Where the model file of that name is, or None if there is none."""
+    paths = _module("folder_paths")
+    if paths is not None:
+        found = paths.get_full_path(MODEL_FOLDER, name)
+        return Path(found) if found else None
+    root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
+    return root / name if (root / name).is_file() else None
+
+
+def _folder(kind: str) -> Path:
+    paths = _module("folder_paths")
+    if paths is not None:
+        return Path(getattr(paths, f"get_{kind}_directory")())
+    if kind == "temp":
+        return Path(tempfile.gettempdir()) / "dreamtalk"
+    return _fallback_root() / kind
+
+
+def input_files(accept: Callable[[str], bool]) -> list[str]:
+    """Files in ComfyUI's input folder and its subfolders whose name passes ``accept``."""
+    root = _folder("input")
+    if not root.is_dir():
+        return []
+    found = []
+    for folder, _, names in os.walk(root, followlinks=True):
+        found += [os.path.relpath(os.path.join(folder, n), root) for n in names if accept(n)]
+    return sorted(name.replace(os.sep, "/") for name in found)
+
+
+def is_recording(name: str) -> bool:
+    """Whether a file name looks like audio or video."""
+    kind = mimetypes.guess_type(name)[0] or ""
+    return kind.startswith(("audio/", "video/")) or name.lower().endswith((".opus", ".m4a", ".mkv"))
+
+
+def input_path(name: str) -> Path:
+    """The file behind a name from :func:`input_files`; ``name [output]`` works as in ComfyUI."""
+    paths = _module("folder_paths")
+    if paths is not None:
+        return Path(paths.get_annotated_filepath(name))
+    return _folder("input") / name
+
+
+def file_stamp(name: str) -> str:
+    """Changes when the file does: lets ComfyUI see that a node must run again."""
+    try:
+        stat = input_path(name).stat()
+    except OSError:
+        return f"{name} is missing"
+    return f"{name} {stat.st_mtime_ns} {stat.st_size}"
+
+
+def temp_file(suffix: str) -> Path:
+    """A new file name in ComfyUI's temp folder, which it empties at each start."""
+    folder = _folder("temp")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"dreamtalk_{uuid.uuid4().hex}{suffix}"
+
+
+def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
+    """The next numbered file name in the output folder, and its subfolder.
+
+    Args:
+        prefix: like ``motion/talk``; ComfyUI's ``%date:...%`` forms work.
+        suffix: with the dot.
+    """
+    paths = _module("folder_paths")
+    if paths is not None:
+        folder, name, counter, subfolder, _ = paths.get_save_image_path(
+            prefix, str(_folder("output"))
+        )
+        return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder
+    base = _folder("output") / prefix
+    base.parent.mkdir(parents=True, exist_ok=True)
+    counter = 1
+    while (path := base.with_name(f"{base.name}_{counter:05}_{suffix}")).exists():
+        counter += 1
+    return path, ""
+
+
+# ------------------------------------------------------------------------------ talking to people
+
+
+def notice(cls: Any, text: str) -> None:
+    """Say something that isn't an error: in the log and, where the frontend shows it, on the node."""
+    log.warning(text)
+    node_id = getattr(getattr(cls, "hidden", None), "unique_id", None)
+    server = sys.modules.get("server")  # never imported here: only a running ComfyUI has one
+    instance = getattr(getattr(server, "PromptServer", None), "instance", None)
+    if instance is not None and node_id is not None and hasattr(instance, "send_progress_text"):
+        instance.send_progress_text(text, node_id)
+
+
+def stop_if_cancelled() -> None:
+    """Raise ComfyUI's own exception if the user pressed cancel."""
+    management = _module("comfy.model_management")
+    if management is not None:
+        management.throw_exception_if_processing_interrupted()
+
+
+class Bar:
+    """ComfyUI's progress bar, as the library's ``Progress`` callback.
+
+    Checks for a cancel at every call; moves the bar at most twenty times a second. A node with
+    several stages gives each a share of the bar with :meth:`stage`.
+    """
+
+    def __init__(self) -> None:
+        utils = _module("comfy.utils")
+        self._bar = utils.ProgressBar(1000) if utils is not None else None
+        self._start, self._stop = 0.0, 1.0
+        self._moved = self._pictured = 0.0
+
+    def stage(self, start: float, stop: float) -> Callable[[int, int], None]:
+        """The callback for the part of the work between two shares of the bar (0..1)."""
+        self._start, self._stop = start, stop
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        self.show(done, total)
+
+    def show(self, done: int, total: int, frame: Tensor | None = None) -> None:
+        """Move the bar; now and then show a picture with it.
+
+        Args:
+            done, total: the work done and its amount.
+            frame: (H, W, 3) uint8 picture to show in the node.
+        """
+        stop_if_cancelled()
+        now = time.monotonic()
+        if self._bar is None or (now - self._moved < _UPDATE_SECONDS and done < total):
+            return
+        self._moved = now
+        preview = None
+        if frame is not None and now - self._pictured >= _PREVIEW_SECONDS:
+            self._pictured = now
+            preview = ("JPEG", _picture(frame), _PREVIEW_SIZE)
+        share = self._start + (self._stop - self._start) * min(1.0, done / max(1, total))
+        self._bar.update_absolute(round(1000 * share), 1000, preview)
+
+
+def _picture(frame: Tensor) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(frame.cpu().numpy())
+
+
+# ------------------------------------------------------------------------------ devices and memory
+
+
+class Hosted:
+    """A network that lives under ComfyUI's memory management.
+
+    ComfyUI may move it out of the graphics memory between two runs; :meth:`device` brings it back,
+    whole, and says where it is. Without ComfyUI it stays on the CPU.
+    """
+
+    def __init__(self, *modules: nn.Module) -> None:
+        self._patcher: Any = None
+        self._device = torch.device("cpu")
+        management, patcher = _module("comfy.model_management"), _module("comfy.model_patcher")
+        if management is None or patcher is None or not modules:
+            return
+        # A list of its own, since the patcher leaves its marks on the module that it gets.
+        self._patcher = patcher.ModelPatcher(
+            nn.ModuleList(modules),
+            load_device=management.get_torch_device(),
+            offload_device=management.unet_offload_device(),
+        )
+
+    def device(self, memory: int = 0) -> torch.device:
+        """Bring the network to the compute device.
+
+        Args:
+            memory: bytes that the work itself will need there.
+        """
+        if self._patcher is None:
+            return self._device
+        management = _module("comfy.model_management")
+        # Plain torch layers can't be loaded in parts.
+        management.load_models_gpu([self._patcher], memory_required=memory, force_full_load=True)
+        return self._patcher.load_device
+
+
+def compute_device() -> torch.device:
+    """Where work without weights (the mesh renderer) runs."""
+    management = _module("comfy.model_management")
+    return torch.device("cpu") if management is None else management.get_torch_device()
+
+
+def free_ram() -> int | None:
+    """Bytes of main memory that are free, or None if nobody knows."""
+    management = _module("comfy.model_management")
+    if management is None:
+        return None
+    return int(management.get_free_memory(torch.device("cpu")))

@@ -1,0 +1,143 @@
+"""Nodes that load a checkpoint and sample motion with it."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..dreamtalk.errors import ModelNotFoundError
+from . import runtime
+from .convert import choice
+from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, LoadedModel
+
+STARTER = "starter (built in)"
+SAMPLERS = ("ddim", "ddpm")
+
+
+def load_checkpoint(name: str) -> LoadedModel:
+    """Load a checkpoint by its name in the list, under ComfyUI's memory management."""
+    from ..dreamtalk.model import load_model
+
+    path = "starter" if name == STARTER else runtime.model_path(name)
+    if path is None:
+        raise ModelNotFoundError(
+            f"there is no '{name}' in models/{runtime.MODEL_FOLDER}: put the file there and reload "
+            f"the page, or choose '{STARTER}'"
+        )
+    model = load_model(path)
+    return LoadedModel(model, runtime.Hosted(model), name)
+
+
+class DreamTalkLoadModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadModel",
+            display_name="Load Model (DreamTalk)",
+            category="DreamTalk",
+            description=(
+                "Loads a DreamTalk checkpoint, which turns speech into facial motion. The starter "
+                "comes with this pack. Others go into models/dreamtalk: the published "
+                "denoising_network.pth, or a .safetensors that you trained or converted."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=[STARTER, *runtime.model_files()],
+                    default=STARTER,
+                    tooltip="The built-in starter, or a file in models/dreamtalk.",
+                ),
+            ],
+            outputs=[
+                DTModel.Output(
+                    display_name="model", tooltip="For the speech, style and sampler nodes."
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint: str) -> str:
+        path = None if checkpoint == STARTER else runtime.model_path(checkpoint)
+        return checkpoint if path is None else f"{checkpoint} {path.stat().st_mtime_ns}"
+
+    @classmethod
+    def execute(cls, checkpoint: str) -> io.NodeOutput:
+        return io.NodeOutput(load_checkpoint(checkpoint))
+
+
+class DreamTalkSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkSampler",
+            display_name="Sampler (DreamTalk)",
+            category="DreamTalk",
+            description=(
+                "Samples the facial motion that speaks the recording in the given style: 25 frames "
+                "a second, without head motion (Natural Motion adds that)."
+            ),
+            inputs=[
+                DTModel.Input("model", tooltip="The checkpoint from Load Model."),
+                DTFeatures.Input("features", tooltip="What is said, from Speech Features."),
+                DTStyle.Input(
+                    "style", tooltip="How it is said, from Style Preset or another style node."
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="The same seed gives the same motion, on every machine.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=10,
+                    min=1,
+                    max=1000,
+                    tooltip="Denoising steps. 10 are enough for DDIM; DDPM uses all of the "
+                    "schedule's steps and ignores this.",
+                ),
+                io.Combo.Input(
+                    "sampler",
+                    options=list(SAMPLERS),
+                    default="ddim",
+                    tooltip="ddim is fast and repeatable; ddpm is the slow, original sampler.",
+                ),
+                io.Float.Input(
+                    "guidance",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="Multiplies the intensity of the style. At 1 the style's own intensity "
+                    "holds. Values other than 1 take twice the time.",
+                ),
+            ],
+            outputs=[
+                DTMotion.Output(display_name="motion", tooltip="For the motion and render nodes.")
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: LoadedModel,
+        features,
+        style,
+        seed: int,
+        steps: int,
+        sampler: str,
+        guidance: float,
+    ) -> io.NodeOutput:
+        choice("sampler", sampler, SAMPLERS)
+        model.host.device()
+        motion = model.model.sample(
+            features,
+            style,
+            steps=steps,
+            sampler=sampler,
+            guidance=style.intensity * guidance,
+            seed=seed,
+            progress=runtime.Bar(),
+        )
+        return io.NodeOutput(motion)

@@ -1,0 +1,134 @@
+"""Nodes that bring speech in and turn it into features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..dreamtalk.errors import AudioError
+from . import runtime
+from .convert import audio_of, speech_of
+from .sockets import DTFeatures, DTModel, LoadedModel
+
+
+class DreamTalkLoadSpeech(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadSpeech",
+            display_name="Load Speech (DreamTalk)",
+            category="DreamTalk",
+            description=(
+                "Loads a recording from an audio or video file, cuts a part out of it and brings "
+                "it to an even loudness."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "audio",
+                    options=runtime.input_files(runtime.is_recording),
+                    tooltip="An audio or video file in ComfyUI's input folder. Upload one with the "
+                    "button, or drop it on the node.",
+                ),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.1,
+                    tooltip="Where to begin, in seconds.",
+                ),
+                io.Float.Input(
+                    "duration",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.1,
+                    tooltip="How much to take, in seconds. 0 takes everything to the end.",
+                ),
+                io.Boolean.Input(
+                    "normalize",
+                    default=True,
+                    tooltip="Bring quiet and loud recordings to the same loudness, so that the "
+                    "lips move the same.",
+                ),
+            ],
+            outputs=[
+                io.Audio.Output(
+                    display_name="audio",
+                    tooltip="For Speech Features, and for the sound of the video.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, audio: str | None) -> bool | str:
+        if not audio:
+            return "choose a recording, or upload one"
+        if not runtime.input_path(audio).is_file():
+            return f"there is no '{audio}' in the input folder"
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, audio: str, **settings: Any) -> str:
+        return f"{runtime.file_stamp(audio)} {settings}"
+
+    @classmethod
+    def execute(cls, audio: str, start: float, duration: float, normalize: bool) -> io.NodeOutput:
+        from ..dreamtalk.speech.load import load_audio
+
+        waveform, rate = load_audio(
+            runtime.input_path(audio), start, duration or None, normalize=normalize
+        )
+        return io.NodeOutput(audio_of(waveform, rate))
+
+
+class DreamTalkSpeechFeatures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkSpeechFeatures",
+            display_name="Speech Features (DreamTalk)",
+            category="DreamTalk",
+            description=(
+                "Listens to the recording: turns it into the rows of numbers that the checkpoint "
+                "understands, 50 a second. The starter brings its own ear. The published "
+                "checkpoint needs wav2vec2: connect Audio Encoder Encode with "
+                "wav2vec2_large_english instead of a recording."
+            ),
+            inputs=[
+                DTModel.Input("model", tooltip="The checkpoint that will speak."),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="The recording, from Load Speech or any audio node. Of a batch, the "
+                    "first one is used.",
+                ),
+                io.AudioEncoderOutput.Input(
+                    "audio_encoder_output",
+                    optional=True,
+                    tooltip="For checkpoints made with wav2vec2: the output of Audio Encoder "
+                    "Encode.",
+                ),
+            ],
+            outputs=[DTFeatures.Output(display_name="features", tooltip="For DreamTalk Sampler.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, model: LoadedModel, audio=None, audio_encoder_output=None) -> io.NodeOutput:
+        if audio_encoder_output is not None:
+            from ..dreamtalk.speech.wav2vec import features_from_audio_encoder
+
+            return io.NodeOutput(features_from_audio_encoder(audio_encoder_output))
+        if audio is None:
+            raise AudioError("connect a recording to 'audio', or an audio encoder's output")
+        return io.NodeOutput(features_of(audio, model, cls, runtime.Bar()))
+
+
+def features_of(audio: dict[str, Any], model: LoadedModel, cls: Any, progress: Any) -> Any:
+    """Features of an AUDIO for a checkpoint, computed on its device."""
+    from ..dreamtalk.features import speech_features
+
+    model.host.device()
+    return speech_features(speech_of(audio, cls), model.model, progress=progress)
