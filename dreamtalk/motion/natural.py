@@ -1,0 +1,160 @@
+"""Life for a face that only talks: blinks, gaze, idle head motion and breath.
+
+A denoiser trained on expression coefficients gives a face that never blinks and never moves its
+head (DreamTalk names it as a limitation). Everything here is drawn from statistics of filmed
+speech and added after the sampler, so it serves any checkpoint.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import MotionError
+from ..speech.speech import Speech
+from .blinks import RATE, Blink, closure_curves, draw_blinks
+from .bridges import add_head_to_pose, map_offsets, to_face
+from .gaze import LID_FOLLOWS, draw_gaze, hold_on_viewer, iris_offsets
+from .idle import draw_breath, draw_head
+from .motion import Motion
+from .noise import spawn
+from .prosody import analyse
+from .spaces import FACE
+
+CLOSED_UPPER_LID = -0.11
+"""IOD that the upper lid travels to shut an open eye. Filmed blinks show 0.085 between the
+landmarks; the rest is for eyes that are open wider than the median (0.09)."""
+CLOSED_LOWER_LID = 0.012
+"""IOD that the lower lid rises meanwhile."""
+_BROW_BEAT = 0.010  # IOD: brows rise with a stressed syllable
+_NOSTRIL_BREATH = 0.0015  # IOD
+
+MAX_STRENGTH = 3.0
+
+
+def add_natural_motion(
+    motion: Motion,
+    speech: Speech | None = None,
+    seed: int = 0,
+    blinks: float = 1.0,
+    gaze: float = 1.0,
+    head: float = 1.0,
+    breathing: float = 1.0,
+) -> Motion:
+    """Add blinks, small gaze shifts, idle head motion and breathing.
+
+    The four parts draw from generators of their own on the CPU: changing one strength leaves the
+    others as they were, and the same seed gives the same motion on any machine and at any frame
+    rate. A blink moves the lids from where they are to shut, so it adds up with a squint; where
+    the motion blinks by itself nothing is added.
+
+    Args:
+        motion: in any space; ``arkit`` and ``bfm`` get what their channels can show.
+        speech: what is said, for pauses and stress; None for a listener.
+        seed: of the dice.
+        blinks: scales how often: 0 = never, 1 = as measured (about 21 a minute).
+        gaze: scales gaze shifts and the reflex that holds the eyes on the viewer while the head
+            moves.
+        head: scales idle head motion (standard deviation about 1.2 degrees at 1), and the small
+            brow beats that go with stress.
+        breathing: scales breath.
+
+    Returns:
+        A new motion; with all strengths 0 the same object.
+
+    Raises:
+        MotionError: if a strength is negative, above 3 or not a number.
+    """
+    strengths = {"blinks": blinks, "gaze": gaze, "head": head, "breathing": breathing}
+    for name, value in strengths.items():
+        if not 0.0 <= value <= MAX_STRENGTH:
+            raise MotionError(f"strength '{name}' of {value} is not within 0 .. {MAX_STRENGTH:g}")
+    if not any(strengths.values()) or len(motion) == 0:
+        return motion
+    times = np.arange(len(motion)) / motion.fps
+    prosody = analyse(speech, motion.duration)
+    # one stream each: numpy's PCG64 on the CPU is the same everywhere
+    streams = spawn(np.random.default_rng(seed % 2**63), 4)
+    offsets = np.zeros((len(motion), len(FACE)))
+    pose = np.zeros((len(motion), 6))
+    if breathing:
+        breath, volume = draw_breath(prosody, times, streams[3])
+        pose += breathing * breath
+        _add(offsets, ("noseWingLeftY", "noseWingRightY"), breathing * _NOSTRIL_BREATH * volume)
+    if head:
+        life = draw_head(prosody, times, streams[2])
+        pose += head * life.head
+        brows = head * _BROW_BEAT * life.emphasis
+        _add(offsets, ("browInnerLeftY", "browInnerRightY"), brows)
+        _add(offsets, ("browOuterLeftY", "browOuterRightY"), 0.8 * brows)
+    if gaze:
+        angles = draw_gaze(prosody, times, streams[1]) + hold_on_viewer(pose)
+        iris = gaze * iris_offsets(angles)
+        _add(offsets, ("gazeLeftX", "gazeRightX"), iris[:, 0])
+        _add(offsets, ("gazeLeftY", "gazeRightY"), iris[:, 1])
+        _add(offsets, ("lidUpperLeftY", "lidUpperRightY"), LID_FOLLOWS * iris[:, 1])
+        _add(offsets, ("lidLowerLeftY", "lidLowerRightY"), 0.3 * LID_FOLLOWS * iris[:, 1])
+    closures = np.zeros((2, len(motion)))
+    if blinks:
+        drawn = draw_blinks(prosody, motion.duration, streams[0], RATE * blinks)
+        own = eye_closure(motion).numpy()
+        kept = [blink for blink in drawn if not _already_shut(blink, own, motion.fps)]
+        closures = np.stack(closure_curves(kept, times))
+    return _applied(motion, offsets, pose, closures)
+
+
+def eye_closure(motion: Motion) -> Tensor:
+    """How far the eyes are shut by the motion itself, (T,) 0 open .. 1 shut."""
+    if motion.space == "arkit":
+        closure = (motion.channel("eyeBlinkLeft") + motion.channel("eyeBlinkRight")) / 2
+    else:
+        lids = to_face(motion)
+        upper = (lids.channel("lidUpperLeftY") + lids.channel("lidUpperRightY")) / 2
+        closure = upper / CLOSED_UPPER_LID
+    return closure.clamp(0.0, 1.0)
+
+
+def _already_shut(blink: Blink, closure: np.ndarray, fps: float) -> bool:
+    first, last = int((blink.start - 0.1) * fps), int((blink.end + 0.1) * fps) + 1
+    return bool((closure[max(0, first) : last] > 0.5).any())
+
+
+def _add(offsets: np.ndarray, channels: tuple[str, ...], curve: np.ndarray) -> None:
+    for channel in channels:
+        offsets[:, FACE.index[channel]] += curve
+
+
+def _shut(expression: Tensor, closures: np.ndarray) -> Tensor:
+    """Move the lids of a ``face`` expression from where they are to shut."""
+    result = expression.clone()
+    for side, closure in zip(("Left", "Right"), closures, strict=True):
+        amount = torch.from_numpy(closure).to(result)
+        for name, shut in (
+            (f"lidUpper{side}Y", CLOSED_UPPER_LID),
+            (f"lidLower{side}Y", CLOSED_LOWER_LID),
+        ):
+            column = FACE.index[name]
+            lid = result[:, column]
+            # a lid that is lower than shut already stays where it is
+            target = torch.clamp(lid, max=shut) if shut < 0 else torch.clamp(lid, min=shut)
+            result[:, column] = lid + amount * (target - lid)
+    return result
+
+
+def _applied(motion: Motion, offsets: np.ndarray, pose: np.ndarray, closures: np.ndarray) -> Motion:
+    head = motion.head + torch.from_numpy(pose).to(motion.head)
+    added = torch.from_numpy(offsets).to(motion.expression)
+    if motion.space == "face":
+        return motion.with_(expression=_shut(motion.expression + added, closures), head=head)
+    moved = motion.with_(expression=motion.expression + map_offsets(added, "face", motion.space))
+    if motion.space == "arkit":
+        expression = moved.expression.clamp(0.0, 1.0)
+        for side, closure in zip(("Left", "Right"), closures, strict=True):
+            column = motion.motion_space.index[f"eyeBlink{side}"]
+            open_ = expression[:, column]
+            expression[:, column] = open_ + torch.from_numpy(closure).to(open_) * (1.0 - open_)
+        return moved.with_(expression=expression, head=head)
+    shut = map_offsets(_shut(torch.zeros_like(added), closures), "face", motion.space)
+    posed = None if motion.pose is None else add_head_to_pose(motion.pose, torch.from_numpy(pose))
+    return moved.with_(expression=moved.expression + shut, head=head, pose=posed)

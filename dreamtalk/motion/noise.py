@@ -1,0 +1,49 @@
+"""Band-limited noise with a given spectrum, the same at any frame rate and for any length."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+Band = tuple[float, float, float]
+"""Lower edge (Hz), upper edge (Hz), share of the power."""
+
+_RATE = 50.0  # internal samples a second, so that the output's frame rate doesn't matter
+_WARM_UP = 30.0  # s that the filters need to forget that they started
+
+
+def spawn(rng: np.random.Generator, count: int) -> list[np.random.Generator]:
+    """Independent generators, so that one consumer's appetite doesn't change another's dice."""
+    return [np.random.default_rng(int(key)) for key in rng.integers(2**63, size=count)]
+
+
+def ease(x: np.ndarray) -> np.ndarray:
+    """Smoothstep: 0 below 0, 1 above 1, flat at both ends."""
+    x = np.clip(x, 0.0, 1.0)
+    return x * x * (3.0 - 2.0 * x)
+
+
+def band_noise(rng: np.random.Generator, times: np.ndarray, bands: list[Band]) -> np.ndarray:
+    """Gaussian noise whose power lies in bands.
+
+    Args:
+        rng: where the dice come from; each band takes a generator of its own from it, so a longer
+            signal begins like a shorter one.
+        times: (n,) s, rising, from 0.
+        bands: edges and shares; the shares are normalised.
+
+    Returns:
+        (len(bands), n): the bands one by one; their sum has a standard deviation of 1.
+    """
+    count = round((_WARM_UP + (float(times[-1]) if len(times) else 0.0)) * _RATE) + 2
+    total = sum(share for _, _, share in bands)
+    grid = np.arange(count) / _RATE - _WARM_UP
+    curves = []
+    for (low, high, share), child in zip(bands, spawn(rng, len(bands)), strict=True):
+        filter_ = butter(2, [low, high], btype="bandpass", fs=_RATE, output="sos")
+        impulse = np.zeros(round(_WARM_UP * _RATE))
+        impulse[0] = 1.0
+        gain = np.sqrt((sosfilt(filter_, impulse) ** 2).sum())
+        signal = sosfilt(filter_, child.normal(size=count)) / gain
+        curves.append(np.sqrt(share / total) * np.interp(times, grid, signal))
+    return np.stack(curves)
