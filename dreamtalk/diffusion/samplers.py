@@ -1,0 +1,133 @@
+"""Samplers: from noise to clean values through a network that predicts the clean value.
+
+Each is a plain function of a denoise function. Denoising looks at one frame at a time, so long
+sequences are sampled chunk by chunk in constant memory; ``FrameNoise`` gives every frame its own
+draws whatever the chunks are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .schedule import VarianceSchedule
+
+Denoise = Callable[[Tensor, Tensor], Tensor]
+"""``denoise(x_t (B, ...), t (B,)) -> x_0 (B, ...)``"""
+StepNoise = Callable[[int], Tensor]
+"""``noise(t)``: standard normal values like x, for the step that leaves time t."""
+StepCallback = Callable[[int], None]
+"""Called with the number of steps done; may raise to cancel."""
+
+
+def _ignore(done: int) -> None:
+    pass
+
+
+@torch.no_grad()
+def sample_ddim(
+    denoise: Denoise,
+    x: Tensor,
+    schedule: VarianceSchedule,
+    steps: int = 10,
+    callback: StepCallback = _ignore,
+) -> Tensor:
+    """Deterministic sampling in few steps (Song et al. 2021, equation 12 with eta = 0).
+
+    Args:
+        denoise: predicts x_0.
+        x: (B, ...) noise x_T.
+        steps: network calls.
+
+    Returns:
+        (B, ...) x_0
+    """
+    times = schedule.ddim_times(steps)
+    bars = schedule.alpha_bars
+    for done, (t, previous) in enumerate(zip(times, [*times[1:], 0], strict=True), start=1):
+        x0 = denoise(x, x.new_full((x.shape[0],), t))
+        eps = (x - bars[t].sqrt() * x0) / (1 - bars[t]).sqrt()
+        x = bars[previous].sqrt() * x0 + (1 - bars[previous]).sqrt() * eps
+        callback(done)
+    return x
+
+
+@torch.no_grad()
+def sample_ddpm(
+    denoise: Denoise,
+    x: Tensor,
+    schedule: VarianceSchedule,
+    noise: StepNoise,
+    callback: StepCallback = _ignore,
+) -> Tensor:
+    """Ancestral sampling through all T steps (Ho et al. 2020, equations 6 and 7).
+
+    Args:
+        denoise: predicts x_0.
+        x: (B, ...) noise x_T.
+        noise: fresh noise for each step; not called for the last.
+
+    Returns:
+        (B, ...) x_0
+    """
+    bars, alphas = schedule.alpha_bars, schedule.alphas
+    for t in range(schedule.num_steps, 0, -1):
+        x0 = denoise(x, x.new_full((x.shape[0],), t))
+        keep = alphas[t].sqrt() * (1 - bars[t - 1]) / (1 - bars[t])
+        pull = bars[t - 1].sqrt() * (1 - alphas[t]) / (1 - bars[t])
+        x = keep * x + pull * x0
+        if t > 1:
+            x = x + schedule.sigmas_inflex[t] * noise(t)
+        callback(schedule.num_steps - t + 1)
+    return x
+
+
+class FrameNoise:
+    """Standard normal noise that can be drawn for any range of frames.
+
+    Drawn on the CPU from a counter-based generator: the same seed gives the same noise on every
+    machine, however the sequence is cut into chunks.
+
+    Since frames don't see each other, white noise makes each frame land somewhere else within what
+    the network considers possible. Smooth noise makes neighbouring frames land close together; its
+    variance stays 1, so each frame by itself is an ordinary sample.
+
+    Args:
+        channels: C.
+        seed: any integer.
+        smoothing: standard deviation in frames of the Gaussian that smooths the noise over time; 0
+            gives white noise.
+    """
+
+    _BLOCK = 64
+    _ORIGIN = 1 << 32  # keeps block numbers positive where smoothing reaches before frame 0
+
+    def __init__(self, channels: int, seed: int = 0, smoothing: float = 0.0) -> None:
+        self.channels = channels
+        self.seed = seed % (1 << 64)
+        self.smoothing = smoothing
+
+    def draw(self, start: int, stop: int, step: int = 0) -> Tensor:
+        """Noise of frames ``start..stop`` for a step: (stop - start, channels) float32."""
+        if self.smoothing <= 0:
+            return torch.from_numpy(self._white(start, stop, step))
+        radius = math.ceil(3 * self.smoothing)
+        offset = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        kernel = torch.exp(-0.5 * (offset / self.smoothing) ** 2)
+        kernel = kernel / kernel.square().sum().sqrt()
+        white = torch.from_numpy(self._white(start - radius, stop + radius, step))
+        return F.conv1d(white.T[:, None], kernel[None, None])[:, 0].T.contiguous()
+
+    def _white(self, start: int, stop: int, step: int) -> np.ndarray:
+        first = start // self._BLOCK
+        blocks = []
+        for block in range(first, (stop - 1) // self._BLOCK + 1):
+            bits = np.random.Philox(key=[self.seed, step], counter=[0, 0, 0, block + self._ORIGIN])
+            blocks.append(np.random.Generator(bits).standard_normal((self._BLOCK, self.channels)))
+        inside = start - first * self._BLOCK
+        return np.concatenate(blocks)[inside : inside + stop - start].astype(np.float32)
