@@ -16,11 +16,11 @@ class Style:
     """A style code.
 
     Attributes:
-        code: (d,) float32, or (T, d) for a style that changes over time (one code per motion frame at 25 fps; the last
-            one holds beyond the end).
+        code: (d,) float32, or (T, d) for a style that changes over time: one code per motion frame
+            at 25 fps, the last one holds beyond the end.
         model: fingerprint of the checkpoint that it belongs to.
-        intensity: guidance scale w of classifier-free guidance that shows it as meant: 0 is the null style, 1 as
-            recorded, above 2 lip sync suffers (DreamTalk, section 3.3).
+        intensity: guidance scale w of classifier-free guidance that shows it as meant: 0 is the
+            null style, 1 as recorded, above 2 lip sync suffers (DreamTalk, section 3.3).
         name: for people.
     """
 

@@ -2,10 +2,10 @@
 
     python scripts/fit_face_basis.py CLIPS --out dreamtalk/assets/face_basis.npz
 
-CLIPS is a folder of video files (searched through), of speaking and expressive faces. See ``speaker_of``
-for how file names give the speaker. Landmarks are kept in
-``--cache`` so that a second run takes seconds. Prints the errors of leave-one-speaker-out fits, which
-are the figures in docs/face-space.md.
+CLIPS is a folder of video files (searched through), of speaking and expressive faces. See
+``speaker_of`` for how file names give the speaker. Landmarks are kept in ``--cache`` so that a second
+run takes seconds. Prints the errors of leave-one-speaker-out fits, which are the figures in
+docs/face-space.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ EYES_BROWS = sorted(
 )
 RIDGE = 1e-5  # (IOD)^2 a frame: far below the variance of any channel
 TEMPLATE_ROUNDS = 4
-CLOSED = 0.035  # lip aperture in IOD below which lips count as closed (91 % of real p/b/m lie below)
+CLOSED = (
+    0.035  # lip aperture in IOD below which lips count as closed (91 % of real p/b/m lie below)
+)
 MIN_CLOSED = 5  # frames
 
 
@@ -48,7 +50,7 @@ class Clip:
 
 
 def speaker_of(path: Path) -> str:
-    """MEAD names start with the speaker; other clips count as one speaker per stem up to ``_clip``."""
+    """MEAD names start with the speaker; others count as one per stem up to ``_clip``."""
     mead = re.match(r"([MW]\d{3})_", path.name)
     return mead.group(1) if mead else re.sub(r"\d*_clip.*", "", path.stem)
 
@@ -116,7 +118,7 @@ def upright(shape: np.ndarray) -> np.ndarray:
 
 
 def offsets(clips: list[Clip], template: np.ndarray, mirror: np.ndarray) -> dict[str, tuple]:
-    """Per speaker: channels (T, 31) and points (T, 478, 3), clip mean removed, and mirrored twins."""
+    """Per speaker: channels (T, 31) and points (T, 478, 3), clip mean removed, and mirrored."""
     data: dict[str, tuple[list, list]] = {}
     for clip in clips:
         aligned = fit_similarity(clip.points, template).to_face(clip.points)
@@ -174,7 +176,7 @@ def report(data: dict[str, tuple], template: np.ndarray) -> dict[str, float]:
         zero = 100 * np.linalg.norm(y[..., :2], axis=-1)
         shape_error = back - y
         shape_error = shape_error[:, LIPS] - shape_error[:, LIPS].mean(axis=1, keepdims=True)
-        # around an open mouth: the gap of lips that pass through each other would turn positive again
+        # around an open mouth: a gap of lips that pass through each other would turn positive
         opened = template + 0.3 * decoder[0]
         decoded = measure_channels(opened + back) - measure_channels(opened)
         r = [np.corrcoef(decoded[:, c], x[:, c])[0, 1] for c in (0, 1)]
@@ -188,7 +190,9 @@ def report(data: dict[str, tuple], template: np.ndarray) -> dict[str, float]:
                 *r,
             )
         )
-        print(f"  {speaker:18s} {len(x) // 2:5d} frames  " + "  ".join(f"{v:6.3f}" for v in rows[-1]))
+        print(
+            f"  {speaker:18s} {len(x) // 2:5d} frames  " + "  ".join(f"{v:6.3f}" for v in rows[-1])
+        )
     keys = ("lip", "lip_shape", "eye_brow", "all", "lip_no_motion", "r_aperture", "r_width")
     mean = dict(zip(keys, np.mean(rows, axis=0), strict=True))
     print("  mean                             " + "  ".join(f"{v:6.3f}" for v in mean.values()))
@@ -204,16 +208,24 @@ def main() -> None:
 
     clips = []
     with FaceLandmarker(max_faces=1) as landmarker:
-        for path in sorted(p for p in args.clips.rglob("*") if p.suffix in {".mp4", ".mov", ".avi"}):
+        for path in sorted(
+            p for p in args.clips.rglob("*") if p.suffix in {".mp4", ".mov", ".avi"}
+        ):
             marks = track(path, args.cache, landmarker)
             if len(marks) >= 10:
                 clips.append(Clip(speaker_of(path), image_to_camera(marks)))
     speakers = sorted({clip.speaker for clip in clips})
-    print(f"{len(clips)} clips of {len(speakers)} speakers, {sum(len(c.points) for c in clips)} frames")
+    print(
+        f"{len(clips)} clips of {len(speakers)} speakers, "
+        f"{sum(len(c.points) for c in clips)} frames"
+    )
 
     template, mirror = fit_template(clips)
     data = offsets(clips, template, mirror)
-    print("leave one speaker out: lip, lip shape, eye/brow, all, lip without motion (% IOD), r ap, r width")
+    print(
+        "leave one speaker out: lip, lip shape, eye/brow, all, lip without motion (% IOD), "
+        "r aperture, r width"
+    )
     figures = report(data, template)
     decoder = make_consistent(fit_decoder(data), template)
     spread = np.sqrt(np.mean([x.var(axis=0) for x, _ in data.values()], axis=0))
@@ -221,8 +233,8 @@ def main() -> None:
         print(f"  {name:20s} std {100 * value:5.2f} % IOD")
     provenance: dict[str, object] = {
         "made_by": "scripts/fit_face_basis.py",
-        "data": "MEAD emotion clips (3 speakers) and expressive web clips; only this average geometry "
-        "of their landmarks is kept",
+        "data": "MEAD emotion clips (3 speakers) and expressive web clips; only this average "
+        "geometry of their landmarks is kept",
         "clips": len(clips),
         "speakers": len(speakers),
         "frames": int(sum(len(c.points) for c in clips)),

@@ -31,8 +31,8 @@ class FaceBasis:
     """A mean face and how the channels move it.
 
     Attributes:
-        template: (478, 3) float64 mean face in IOD units in the face frame: x to the subject's left, y
-            up, z out of the face; origin midway between the outer eye corners.
+        template: (478, 3) float64 mean face in IOD units in the face frame: x to the subject's
+            left, y up, z out of the face; origin midway between the outer eye corners.
         decoder: (31, 478, 3) float64, landmark offset for one IOD of each channel.
         spread: (31,) float64, standard deviation of each channel within the clips it was fitted on.
         mirror: (478,) int64, the landmark on the other side of the face.
@@ -97,10 +97,9 @@ class FaceBasis:
 
         Returns:
             channels (T, 31) float32 in IOD units; subtract the person's neutral for a motion. Head
-            (T, 6) float32: pitch, yaw, roll in radians against the camera; x, y of the origin and z,
-            in IOD units, against the picture's upper left corner. z is 0 where the face has its
-            first frame's size and grows as it comes nearer: ln(scale / scale_0) times 10, which for
-            a camera about ten IOD away is the way covered.
+            (T, 6) float32: pitch, yaw, roll in radians against the camera; x, y of the origin in
+            IOD units against the picture's upper left corner; z in IOD units against the first
+            frame: ten times ln(scale / scale_0), the way covered towards a camera ten IOD away.
         """
         points, pose = self.align(landmarks)
         unit = np.median(pose.scale)

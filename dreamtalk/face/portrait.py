@@ -13,8 +13,8 @@ class Portrait:
 
     Attributes:
         image: (H, W, 3) float32 in 0..1, the whole picture at its own resolution.
-        landmarks: (478, 3) float32 of MediaPipe's face mesh: x right and y down in px of ``image``, z
-            in px too, growing away from the camera.
+        landmarks: (478, 3) float32 of MediaPipe's face mesh: x right and y down in px of
+            ``image``, z in px too, growing away from the camera.
         rotation: (3, 3) float32, head orientation: face frame -> camera frame (x right, y up, z
             towards the camera).
         expression: (C,) float32, what the portrait's own face does already, in the ``face`` space,

@@ -71,8 +71,8 @@ def angles_to_rotation(angles: Array) -> Array:
     """R = Ry(yaw) Rx(pitch) Rz(-roll).
 
     Args:
-        angles: (..., 3) pitch, yaw, roll in radians. Positive pitch nods down, positive yaw turns to
-            the subject's left, positive roll tips the head towards the subject's left shoulder.
+        angles: (..., 3) pitch, yaw, roll in radians. Positive pitch nods down, positive yaw turns
+            to the subject's left, positive roll tips the head towards the subject's left shoulder.
 
     Returns:
         (..., 3, 3), face frame -> camera frame.
@@ -92,7 +92,7 @@ def angles_to_rotation(angles: Array) -> Array:
 
 
 def rotation_to_angles(rotation: Array) -> Array:
-    """The inverse of :func:`angles_to_rotation`: (..., 3, 3) -> (..., 3) for |pitch| < 90 degrees."""
+    """The inverse of :func:`angles_to_rotation` for |pitch| < 90 degrees: (..., 3, 3) -> (..., 3)."""
     r = np.asarray(rotation, dtype=np.float64)
     pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
     yaw = np.arctan2(r[..., 0, 2], r[..., 2, 2])

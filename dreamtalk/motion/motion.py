@@ -20,12 +20,12 @@ class Motion:
     """Expression coefficients and head motion, frame by frame.
 
     Attributes:
-        expression: (T, C) float32, offsets from the person's neutral face, in the units of ``space``.
-        head: (T, 6) float32, offsets from the rest pose: pitch, yaw, roll in radians, then x, y, z in
-            units of the inter-ocular distance. Right-handed, camera looks along -z: x to the image's
-            right, y up, z towards the camera. Positive pitch nods down, positive yaw turns to the
-            subject's left (the image's right), positive roll tips the head towards the subject's
-            left shoulder. R = Ry(yaw) Rx(pitch) Rz(-roll).
+        expression: (T, C) float32, offsets from the person's neutral face, in units of ``space``.
+        head: (T, 6) float32, offsets from the rest pose: pitch, yaw, roll in radians, then x, y, z
+            in units of the inter-ocular distance. Right-handed, camera looks along -z: x to the
+            image's right, y up, z towards the camera. Positive pitch nods down, positive yaw turns
+            to the subject's left (the image's right), positive roll tips the head towards the
+            subject's left shoulder. R = Ry(yaw) Rx(pitch) Rz(-roll).
         fps: frames per second.
         space: name of the motion space.
         pose: (T, 9) float32, only in ``bfm``: the official pose columns (Euler angles, translation,

@@ -54,8 +54,9 @@ def _filters() -> Tensor:
     # librosa takes a second to import: only when a spectrum is wanted
     import librosa
 
-    # a copy: the cache outlives inference mode
     weights = librosa.filters.mel(
         sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=BANDS, fmin=50.0, fmax=7800.0, norm=None
     )
-    return torch.tensor(weights.T.copy(), dtype=torch.float32)
+    # the cache may be filled under inference mode and used for training later
+    with torch.inference_mode(False):
+        return torch.from_numpy(weights.T.copy()).float()

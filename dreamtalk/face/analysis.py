@@ -1,0 +1,224 @@
+"""A picture into a :class:`Portrait`: find the face, its landmarks and its pose."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import FaceNotFoundError, ImageError
+from ..motion.spaces import FACE
+from .basis import FaceBasis
+from .channels import measure_channels
+from .image import as_rgb, to_uint8
+from .landmarks import FaceLandmarker
+from .portrait import Portrait
+from .pose import rotation_to_angles
+
+log = logging.getLogger("dreamtalk")
+
+MIN_SIDE = 64
+"""Smallest picture, px."""
+MIN_IOD = 14.0
+"""Smallest face, px between the outer eye corners: below it the landmarks are guesses."""
+MAX_YAW = 45.0
+WARN_YAW = 22.0
+"""Degrees that a face may be turned away: beyond the first the far half is out of sight."""
+
+_DETECT_SIDE = 1280  # the detector works on small pictures anyway
+_REFINE_SIDE = 512
+_FILLS = 0.4  # of the picture's shorter side: a portrait rather than a group or a figure
+_REFINE_MARGIN = 0.9  # of the face's size, on each side
+
+FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
+
+
+def analyze_portrait(
+    image: Tensor,
+    which: str = "largest",
+    mask: Tensor | None = None,
+    landmarker: FaceLandmarker | None = None,
+) -> Portrait:
+    """Find the face in a picture.
+
+    Args:
+        image: (H, W, C) float 0..1 with 1 to 4 channels.
+        which: of several faces: ``"largest"``, ``"leftmost"``, ``"rightmost"``, or a number counted
+            from the left, from ``"1"``.
+        mask: (H, W) float 0..1, 1 where the person is, if known.
+        landmarker: one to use again; a new one by default.
+
+    Raises:
+        ImageError: if the picture is too small, the face too small or turned away too far.
+        FaceNotFoundError: if there is no face.
+    """
+    pixels = as_rgb(image)
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"the picture is {width}x{height} px: a portrait needs at least {MIN_SIDE} px a side"
+        )
+    if mask is not None and tuple(mask.shape) != (height, width):
+        raise ImageError(
+            f"the mask is {mask.shape[-1]}x{mask.shape[-2]} px, the picture {width}x{height}: "
+            "they must have the same size"
+        )
+    if landmarker is None:
+        with FaceLandmarker() as own:
+            found, landmarks = _find(to_uint8(pixels), which, own)
+    else:
+        found, landmarks = _find(to_uint8(pixels), which, landmarker)
+
+    iod = float(np.linalg.norm(landmarks[263, :2] - landmarks[33, :2]))
+    if iod < MIN_IOD:
+        raise ImageError(
+            f"the face is too small: {iod:.0f} px between the eyes' outer corners, at least "
+            f"{MIN_IOD:.0f} are needed. Crop or upscale the picture"
+        )
+    points, pose = FaceBasis.load().align(landmarks[None])
+    yaw = float(np.degrees(rotation_to_angles(pose.rotation[0])[1]))
+    if abs(yaw) > MAX_YAW:
+        raise ImageError(
+            f"the face is turned {abs(yaw):.0f} degrees to the side: up to {MAX_YAW:.0f} can be "
+            "animated. Use a picture that looks at the camera"
+        )
+    if abs(yaw) > WARN_YAW:
+        log.warning("the face is turned %.0f degrees to the side: expect a less good result", yaw)
+    expression = torch.zeros(len(FACE))
+    aperture = FACE.index["lipAperture"]
+    # closed lips measure about 1 % IOD: a portrait below that is at rest
+    expression[aperture] = max(0.0, float(measure_channels(points)[0, aperture]) - 0.015)
+    return Portrait(
+        image=pixels,
+        landmarks=torch.from_numpy(landmarks),
+        rotation=torch.from_numpy(pose.rotation[0]).float(),
+        expression=expression,
+        faces=found,
+        mask=None if mask is None else mask.detach().float().cpu().clamp(0, 1),
+    )
+
+
+def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[int, np.ndarray]:
+    """How many faces there are, and the refined landmarks of the one wanted."""
+    faces = _detect_all(image, landmarker)
+    if not faces:
+        height, width = image.shape[:2]
+        raise FaceNotFoundError(
+            f"no face was found in the picture ({width}x{height} px): it must show a face from the "
+            "front, larger than about a tenth of the picture"
+        )
+    chosen = _choose(faces, which)
+    if len(faces) > 1:
+        log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
+    return len(faces), _refine(image, chosen, landmarker)
+
+
+def _detect_all(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarray]:
+    """Landmarks of all faces, the largest first.
+
+    Stops at a face that fills most of the picture: beside it nobody else is looked for.
+    """
+    faces: list[np.ndarray] = []
+    for view, scale, offset in _views(image):
+        for marks in landmarker.detect(view):
+            found = _back(marks, scale, offset)
+            if not any(_same_face(found, known) for known in faces):
+                faces.append(found)
+        if faces and max(_extent(marks) for marks in faces) > _FILLS * min(image.shape[:2]):
+            break
+    return sorted(faces, key=_extent, reverse=True)
+
+
+def _extent(marks: np.ndarray) -> float:
+    return float(np.ptp(marks[:, :2], axis=0).max())
+
+
+def _same_face(a: np.ndarray, b: np.ndarray) -> bool:
+    apart = float(np.linalg.norm(a[:, :2].mean(axis=0) - b[:, :2].mean(axis=0)))
+    return apart < 0.5 * max(_extent(a), _extent(b))
+
+
+def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
+    """Pictures to look for a face in, the likeliest first, as (view, scale, offset).
+
+    The detector wants a face of a tenth to two thirds of the picture: so after the whole, the whole
+    with a margin (faces that fill the frame), then enlarged parts (figures, group pictures).
+    """
+    height, width = image.shape[:2]
+    scale = min(1.0, _DETECT_SIDE / max(height, width))
+    yield _resize(image, scale), scale, np.zeros(2)
+    margin = max(height, width) // 2
+    framed = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    scale = min(1.0, _DETECT_SIDE / max(framed.shape[:2]))
+    yield _resize(framed, scale), scale, np.array([-margin, -margin], dtype=float)
+    for parts in (2, 4):
+        side = max(MIN_SIDE, max(height, width) // parts)
+        for top in _starts(height, side):
+            for left in _starts(width, side):
+                part = image[top : top + side, left : left + side]
+                scale = _REFINE_SIDE / max(part.shape[:2])
+                yield _resize(part, scale), scale, np.array([left, top], dtype=float)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where parts of that side begin, overlapping by at least half."""
+    if side >= length:
+        return [0]
+    count = int(np.ceil((length - side) / (side / 2))) + 1
+    return [round(i * (length - side) / (count - 1)) for i in range(count)]
+
+
+def _resize(image: np.ndarray, scale: float) -> np.ndarray:
+    if scale == 1.0:
+        return image
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def _back(landmarks: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray:
+    """Landmarks of a view -> px of the whole picture."""
+    marks = landmarks / np.float32(scale)
+    marks[:, :2] += offset.astype(np.float32)
+    return marks
+
+
+def _choose(faces: list[np.ndarray], which: str) -> np.ndarray:
+    if which == "largest":
+        return faces[0]
+    from_left = sorted(faces, key=lambda marks: float(marks[:, 0].mean()))
+    if which in ("leftmost", "rightmost"):
+        return from_left[0 if which == "leftmost" else -1]
+    if which.isdecimal() and int(which) > 0:
+        if int(which) <= len(faces):
+            return from_left[int(which) - 1]
+        raise ImageError(f"face {which} was asked for, but the picture shows {len(faces)}")
+    raise ImageError(
+        f"'{which}' names no face: use {', '.join(FACE_CHOICES)} or a number counted from the left"
+    )
+
+
+def _describe(which: str) -> str:
+    return f"{which}. from the left" if which.isdecimal() else which
+
+
+def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray:
+    """Landmarks found again in a close-up, where they are most exact."""
+    low, high = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
+    centre, half = (low + high) / 2, (0.5 + _REFINE_MARGIN) * (high - low).max()
+    left, top = np.floor(centre - half).clip(0).astype(int)
+    right, bottom = np.ceil(centre + half).astype(int)
+    close_up = image[top:bottom, left:right]
+    scale = min(_REFINE_SIDE / max(close_up.shape[:2]), 4.0)
+    again = [
+        _back(found, scale, np.array([left, top], dtype=float))
+        for found in landmarker.detect(_resize(close_up, scale))
+    ]
+    if not again:
+        return marks
+    nearest = min(again, key=lambda found: float(np.linalg.norm(found - marks, axis=1).mean()))
+    off = float(np.linalg.norm((nearest - marks)[:, :2], axis=1).mean())
+    return nearest if off < 0.15 * (high - low).max() else marks

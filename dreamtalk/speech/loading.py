@@ -1,0 +1,148 @@
+"""Recordings into :class:`Speech`: decode, downmix, resample, normalize the loudness."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import AudioError
+from .speech import SAMPLE_RATE, Speech
+
+log = logging.getLogger("dreamtalk")
+
+TARGET_RMS = 0.08
+"""Of the frames in which somebody speaks: about -22 dBFS."""
+MAX_GAIN = 30.0
+"""Linear: quieter recordings stay quiet, so that the hiss of a room is not taken for speech."""
+SILENCE_RMS = 1e-4
+"""Below this (-80 dBFS) a recording counts as silent."""
+_GATE = 0.02  # of the loudest frame's power: 17 dB below it speech is assumed to pause
+_FRAME = SAMPLE_RATE // 50
+
+
+def load_speech(
+    path: str | Path, start: float = 0.0, duration: float | None = None, normalize: bool = True
+) -> Speech:
+    """Read the sound of an audio or video file.
+
+    A file that is damaged part-way gives what could be decoded, with a warning.
+
+    Args:
+        path: any file that FFmpeg's decoders read.
+        start: seconds to leave out at the beginning.
+        duration: seconds to read at most; all if None or 0.
+        normalize: bring the loudness of the speech to a common level.
+
+    Raises:
+        AudioError: if the file is missing, holds no sound, or none in the stretch asked for.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"there is no audio file '{path}'")
+    if start < 0 or (duration is not None and duration < 0):
+        raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
+    first = round(start * SAMPLE_RATE)
+    wanted = round(duration * SAMPLE_RATE) if duration else None
+
+    blocks: list[np.ndarray] = []
+    seen = kept = 0
+    try:
+        for block in _decode(path):
+            usable = block[max(0, first - seen) :]
+            seen += len(block)
+            if wanted is not None:
+                usable = usable[: wanted - kept]
+            blocks.append(usable)
+            kept += len(usable)
+            if wanted is not None and kept >= wanted:
+                break
+    except (av.FFmpegError, ValueError) as error:
+        if kept < SAMPLE_RATE // 10:
+            raise AudioError(
+                f"'{path}' is not an audio or video file that can be decoded ({_reason(error)})"
+            ) from error
+        log.warning(
+            "'%s' is damaged after %.1f s: what comes before is used", path, seen / SAMPLE_RATE
+        )
+    if kept == 0:
+        length = f"only {seen / SAMPLE_RATE:.2f} s long" if seen else "empty"
+        raise AudioError(f"'{path}' holds no sound from {start:g} s on: it is {length}")
+    speech = Speech(torch.from_numpy(np.concatenate(blocks)))
+    return normalize_loudness(speech) if normalize else speech
+
+
+def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = True) -> Speech:
+    """Samples at any rate, with any number of channels, into :class:`Speech`.
+
+    Args:
+        waveform: (N,), (C, N) or (1, C, N) float in -1..1.
+        sample_rate: Hz.
+        normalize: bring the loudness of the speech to a common level.
+
+    Raises:
+        AudioError: if it is empty, of another shape, or holds NaN or infinite samples.
+    """
+    samples = waveform.detach().float().cpu()
+    if samples.ndim == 3 and samples.shape[0] == 1:
+        samples = samples[0]
+    if samples.ndim not in (1, 2) or samples.numel() == 0:
+        raise AudioError(f"a waveform is (N,), (C, N) or (1, C, N), not {tuple(waveform.shape)}")
+    if sample_rate <= 0:
+        raise AudioError(f"{sample_rate} Hz is not a sample rate")
+    mono = Speech(samples.mean(dim=0) if samples.ndim == 2 else samples).waveform
+    if sample_rate != SAMPLE_RATE:
+        from scipy.signal import resample_poly
+
+        common = math.gcd(SAMPLE_RATE, int(sample_rate))
+        resampled = resample_poly(
+            mono.numpy(), SAMPLE_RATE // common, int(sample_rate) // common
+        ).astype(np.float32)
+        mono = torch.from_numpy(resampled)
+    speech = Speech(mono)
+    return normalize_loudness(speech) if normalize else speech
+
+
+def normalize_loudness(speech: Speech) -> Speech:
+    """Bring the speech in a recording to a common level; pauses don't count.
+
+    Silence stays silence. Peaks are limited to 1.
+    """
+    power = frame_power(speech.waveform)
+    loudest = float(power.max())
+    if loudest < SILENCE_RMS**2:
+        return speech
+    active = power[power >= _GATE * loudest]
+    gain = min(TARGET_RMS / math.sqrt(float(active.mean())), MAX_GAIN)
+    return Speech((speech.waveform * gain).clamp(-1.0, 1.0))
+
+
+def frame_power(waveform: Tensor) -> Tensor:
+    """Mean square of each 20 ms: (N,) -> (ceil(N / 320),)."""
+    padding = -waveform.numel() % _FRAME
+    return torch.nn.functional.pad(waveform, (0, padding)).view(-1, _FRAME).square().mean(dim=1)
+
+
+def _decode(path: Path) -> Iterator[np.ndarray]:
+    """Blocks of mono float32 samples at 16 kHz."""
+    with av.open(str(path)) as container:
+        if not container.streams.audio:
+            raise AudioError(f"'{path}' has no sound in it")
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+        for frame in container.decode(stream):
+            frame.pts = None  # damaged files have jumps in time that the resampler would refuse
+            for part in resampler.resample(frame):
+                yield part.to_ndarray().reshape(-1)
+        for part in resampler.resample(None):
+            yield part.to_ndarray().reshape(-1)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
