@@ -3,8 +3,8 @@
     python scripts/fit_face_basis.py CLIPS --out dreamtalk/assets/face_basis.npz
 
 CLIPS is a folder of video files (searched through), of speaking and expressive faces. See
-``speaker_of`` for how file names give the speaker. Landmarks are kept in ``--cache`` so that a second
-run takes seconds. Prints the errors of leave-one-speaker-out fits, which are the figures in
+``speaker_of`` for how file names give the speaker. Landmarks are kept in ``--cache`` so that a
+second run takes seconds. Prints the errors of leave-one-speaker-out fits: the figures in
 docs/face-space.md.
 """
 

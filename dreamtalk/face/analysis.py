@@ -114,23 +114,31 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
     chosen = _choose(faces, which)
     if len(faces) > 1:
         log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
-    return len(faces), _refine(image, chosen, landmarker)
+    return len(faces), chosen
 
 
 def _detect_all(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarray]:
     """Landmarks of all faces, the largest first.
 
+    Every face is looked at again in a close-up, which makes the landmarks exact and sorts out what
+    only looked like a face from afar; if nothing stands that test, what was seen first is returned.
     Stops at a face that fills most of the picture: beside it nobody else is looked for.
     """
     faces: list[np.ndarray] = []
+    doubtful: list[np.ndarray] = []
     for view, scale, offset in _views(image):
         for marks in landmarker.detect(view):
             found = _back(marks, scale, offset)
-            if not any(_same_face(found, known) for known in faces):
-                faces.append(found)
+            if any(_same_face(found, known) for known in faces):
+                continue
+            refined = _refine(image, found, landmarker)
+            if refined is None:
+                doubtful.append(found)
+            else:
+                faces.append(refined)
         if faces and max(_extent(marks) for marks in faces) > _FILLS * min(image.shape[:2]):
             break
-    return sorted(faces, key=_extent, reverse=True)
+    return sorted(faces, key=_extent, reverse=True) or doubtful[:1]
 
 
 def _extent(marks: np.ndarray) -> float:
@@ -205,8 +213,8 @@ def _describe(which: str) -> str:
     return f"{which}. from the left" if which.isdecimal() else which
 
 
-def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray:
-    """Landmarks found again in a close-up, where they are most exact."""
+def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:
+    """Landmarks found again in a close-up, where they are most exact; None if they are not."""
     low, high = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
     centre, half = (low + high) / 2, (0.5 + _REFINE_MARGIN) * (high - low).max()
     left, top = np.floor(centre - half).clip(0).astype(int)
@@ -218,7 +226,7 @@ def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) ->
         for found in landmarker.detect(_resize(close_up, scale))
     ]
     if not again:
-        return marks
+        return None
     nearest = min(again, key=lambda found: float(np.linalg.norm(found - marks, axis=1).mean()))
     off = float(np.linalg.norm((nearest - marks)[:, :2], axis=1).mean())
-    return nearest if off < 0.15 * (high - low).max() else marks
+    return nearest if off < 0.15 * (high - low).max() else None

@@ -92,7 +92,7 @@ def angles_to_rotation(angles: Array) -> Array:
 
 
 def rotation_to_angles(rotation: Array) -> Array:
-    """The inverse of :func:`angles_to_rotation` for |pitch| < 90 degrees: (..., 3, 3) -> (..., 3)."""
+    """The inverse of :func:`angles_to_rotation` for |pitch| < 90 degrees."""
     r = np.asarray(rotation, dtype=np.float64)
     pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
     yaw = np.arctan2(r[..., 0, 2], r[..., 2, 2])
