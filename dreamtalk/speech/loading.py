@@ -43,39 +43,73 @@ def load_speech(
     Raises:
         AudioError: if the file is missing, holds no sound, or none in the stretch asked for.
     """
-    path = Path(path)
+    samples, _ = _read(Path(path), start, duration, rate=SAMPLE_RATE, channels=1)
+    speech = Speech(samples[0])
+    return normalize_loudness(speech) if normalize else speech
+
+
+def load_recording(
+    path: str | Path, start: float = 0.0, duration: float | None = None, normalize: bool = True
+) -> tuple[Tensor, int]:
+    """Like :func:`load_speech`, but as it sounds: for the sound track of a video.
+
+    Returns:
+        (C, N) float32 waveform in -1..1 with one or two channels, and its own rate in Hz.
+
+    Raises:
+        AudioError: as :func:`load_speech`.
+    """
+    samples, rate = _read(Path(path), start, duration)
+    if normalize:
+        gain = loudness_gain(speech_from_waveform(samples, rate, normalize=False))
+        samples = (samples * gain).clamp(-1.0, 1.0)
+    return samples, rate
+
+
+def _read(
+    path: Path,
+    start: float,
+    duration: float | None,
+    rate: int | None = None,
+    channels: int | None = None,
+) -> tuple[Tensor, int]:
+    """(C, N) float32 samples of a stretch of a file, and their rate; the file's own by default."""
     if not path.is_file():
         raise AudioError(f"there is no audio file '{path}'")
     if start < 0 or (duration is not None and duration < 0):
         raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
-    first = round(start * SAMPLE_RATE)
-    wanted = round(duration * SAMPLE_RATE) if duration else None
 
     blocks: list[np.ndarray] = []
     seen = kept = 0
     try:
-        for block in _decode(path):
-            usable = block[max(0, first - seen) :]
-            seen += len(block)
-            if wanted is not None:
-                usable = usable[: wanted - kept]
-            blocks.append(usable)
-            kept += len(usable)
-            if wanted is not None and kept >= wanted:
-                break
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise AudioError(f"'{path}' has no sound in it")
+            stream = container.streams.audio[0]
+            rate = rate or stream.codec_context.sample_rate
+            channels = channels or min(2, stream.codec_context.layout.nb_channels)
+            first = round(start * rate)
+            wanted = round(duration * rate) if duration else None
+            for block in _decode(container, stream, rate, channels):
+                usable = block[:, max(0, first - seen) :]
+                seen += block.shape[1]
+                if wanted is not None:
+                    usable = usable[:, : wanted - kept]
+                blocks.append(usable)
+                kept += usable.shape[1]
+                if wanted is not None and kept >= wanted:
+                    break
     except (av.FFmpegError, ValueError) as error:
-        if kept < SAMPLE_RATE // 10:
+        if not rate or kept < rate // 10:
             raise AudioError(
                 f"'{path}' is not an audio or video file that can be decoded ({_reason(error)})"
             ) from error
-        log.warning(
-            "'%s' is damaged after %.1f s: what comes before is used", path, seen / SAMPLE_RATE
-        )
+        log.warning("'%s' is damaged after %.1f s: what comes before is used", path, seen / rate)
     if kept == 0:
-        length = f"only {seen / SAMPLE_RATE:.2f} s long" if seen else "empty"
+        length = f"only {seen / (rate or 1):.2f} s long" if seen else "empty"
         raise AudioError(f"'{path}' holds no sound from {start:g} s on: it is {length}")
-    speech = Speech(torch.from_numpy(np.concatenate(blocks)))
-    return normalize_loudness(speech) if normalize else speech
+    assert rate is not None
+    return torch.from_numpy(np.concatenate(blocks, axis=1)), rate
 
 
 def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = True) -> Speech:
@@ -114,13 +148,18 @@ def normalize_loudness(speech: Speech) -> Speech:
 
     Silence stays silence. Peaks are limited to 1.
     """
+    gain = loudness_gain(speech)
+    return speech if gain == 1.0 else Speech((speech.waveform * gain).clamp(-1.0, 1.0))
+
+
+def loudness_gain(speech: Speech) -> float:
+    """The linear gain that brings the speech in a recording to the common level; 1 for silence."""
     power = frame_power(speech.waveform)
     loudest = float(power.max())
     if loudest < SILENCE_RMS**2:
-        return speech
+        return 1.0
     active = power[power >= _GATE * loudest]
-    gain = min(TARGET_RMS / math.sqrt(float(active.mean())), MAX_GAIN)
-    return Speech((speech.waveform * gain).clamp(-1.0, 1.0))
+    return min(TARGET_RMS / math.sqrt(float(active.mean())), MAX_GAIN)
 
 
 def frame_power(waveform: Tensor) -> Tensor:
@@ -129,19 +168,18 @@ def frame_power(waveform: Tensor) -> Tensor:
     return torch.nn.functional.pad(waveform, (0, padding)).view(-1, _FRAME).square().mean(dim=1)
 
 
-def _decode(path: Path) -> Iterator[np.ndarray]:
-    """Blocks of mono float32 samples at 16 kHz."""
-    with av.open(str(path)) as container:
-        if not container.streams.audio:
-            raise AudioError(f"'{path}' has no sound in it")
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
-        for frame in container.decode(stream):
-            frame.pts = None  # damaged files have jumps in time that the resampler would refuse
-            for part in resampler.resample(frame):
-                yield part.to_ndarray().reshape(-1)
-        for part in resampler.resample(None):
-            yield part.to_ndarray().reshape(-1)
+def _decode(
+    container: av.container.InputContainer, stream: av.AudioStream, rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    """Blocks of (C, n) float32 samples."""
+    layout = "mono" if channels == 1 else "stereo"
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    for frame in container.decode(stream):
+        frame.pts = None  # damaged files have jumps in time that the resampler would refuse
+        for part in resampler.resample(frame):
+            yield part.to_ndarray()
+    for part in resampler.resample(None):
+        yield part.to_ndarray()
 
 
 def _reason(error: Exception) -> str:
