@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .motion import DreamTalkNaturalMotion
 from .portrait import DreamTalkPortrait
 from .render import DreamTalkRender, DreamTalkRenderVideo
 from .sampler import DreamTalkLoadModel, DreamTalkSampler
@@ -19,6 +20,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkStylePreset,
     DreamTalkStyleEncoder,
     DreamTalkSampler,
+    DreamTalkNaturalMotion,
     DreamTalkPortrait,
     DreamTalkRender,
     DreamTalkRenderVideo,

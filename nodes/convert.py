@@ -13,16 +13,16 @@ from .runtime import Bar, notice
 
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
-    """The first picture of an IMAGE batch, (H, W, 3) float32; says so when there are more."""
+    """The first picture of an IMAGE batch, (H, W, C) float32; says so when there are more."""
     if image.ndim != 4 or image.shape[0] == 0:
         raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
     if image.shape[0] > 1:
         notice(cls, f"{image.shape[0]} pictures came in: the first one is used")
-    return image[0, ..., :3].float().cpu()
+    return image[0].float().cpu()
 
 
 def fit(image: Tensor, longest: int) -> Tensor:
-    """Scale an (H, W, 3) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
+    """Scale an (H, W, C) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
     height, width = image.shape[:2]
     scale = longest / max(height, width)
     if longest <= 0 or scale >= 1:
@@ -72,7 +72,7 @@ def watched(
 
 def speech_of(audio: dict[str, Any], cls: Any) -> Any:
     """The library's Speech (mono, 16 kHz) of an AUDIO of any rate and number of channels."""
-    from ..dreamtalk.speech.load import speech_from_waveform
+    from ..dreamtalk.speech.loading import speech_from_waveform
 
     waveform, rate = waveform_of(audio, cls)
     return speech_from_waveform(waveform, rate)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io, ui
 
+from . import runtime
 from .convert import choice, first_image, fit
-from .runtime import notice
 from .sockets import DTPortrait
 
-FACES = ("largest", "leftmost", "rightmost", "central")
+FACES = ("largest", "leftmost", "rightmost", "1", "2", "3", "4", "5")
 
 
 class DreamTalkPortrait(io.ComfyNode):
@@ -32,7 +32,7 @@ class DreamTalkPortrait(io.ComfyNode):
                     "face",
                     options=list(FACES),
                     default="largest",
-                    tooltip="Which face to animate if there are several.",
+                    tooltip="Which face to animate if there are several. Numbers count from the left.",
                 ),
                 io.Int.Input(
                     "max_size",
@@ -63,23 +63,23 @@ class DreamTalkPortrait(io.ComfyNode):
 
         choice("face", face, FACES)
         picture = fit(first_image(image, cls), max_size)
-        portrait = analyze_portrait(picture, which=face)
-        if portrait.faces > 1:
-            notice(cls, f"{portrait.faces} faces found: the {face} one is used")
+        matte = None
         if person_mask is not None and person_mask.max() > 0:  # Load Image gives zeros for "none"
-            portrait = with_mask(portrait, person_mask)
+            matte = scaled_mask(person_mask, picture.shape[0], picture.shape[1])
+        with runtime.landmarker() as landmarker:
+            portrait = analyze_portrait(picture, face, matte, landmarker)
+        if portrait.faces > 1:
+            runtime.notice(cls, f"{portrait.faces} faces found: used is the one called {face}")
         mask = oval_mask(portrait)
         marked = portrait.image * (0.55 + 0.45 * mask[..., None])
         return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
 
 
-def with_mask(portrait, mask: torch.Tensor):
-    """The portrait with the user's matte, scaled to its size."""
-    from dataclasses import replace
-
-    matte = mask.reshape(-1, *mask.shape[-2:])[:1].float().cpu()
-    scaled = torch.nn.functional.interpolate(matte[None], portrait.size, mode="bilinear")[0, 0]
-    return replace(portrait, mask=scaled.clamp(0, 1))
+def scaled_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """The first of a MASK batch at another size, (H, W) in 0..1."""
+    matte = mask.reshape(-1, *mask.shape[-2:])[None, :1].float().cpu()
+    scaled = torch.nn.functional.interpolate(matte, (height, width), mode="bilinear")
+    return scaled[0, 0].clamp(0, 1)
 
 
 def oval_mask(portrait) -> torch.Tensor:

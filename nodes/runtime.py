@@ -13,7 +13,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,12 @@ def register_model_folders() -> None:
     paths = _module("folder_paths")
     if paths is None:
         return
-    paths.add_model_folder_path(MODEL_FOLDER, os.path.join(paths.models_dir, MODEL_FOLDER))
+    folder = os.path.join(paths.models_dir, MODEL_FOLDER)
+    paths.add_model_folder_path(MODEL_FOLDER, folder)
     # A new key lists every file: restrict it to weights.
     paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
+    # What the library downloads (the landmark model) belongs there too.
+    os.environ.setdefault("DREAMTALK_MODELS", folder)
 
 
 def _fallback_root() -> Path:
@@ -76,6 +80,15 @@ def model_path(name: str) -> Path | None:
         return Path(found) if found else None
     root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
     return root / name if (root / name).is_file() else None
+
+
+@contextmanager
+def landmarker() -> Iterator[Any]:
+    """A face landmarker, with the model file from ComfyUI's folders if there is one."""
+    from ..dreamtalk.face.landmarks import MODEL_NAME, FaceLandmarker
+
+    with FaceLandmarker(model_path(MODEL_NAME)) as opened:
+        yield opened
 
 
 def _folder(kind: str) -> Path:
@@ -153,7 +166,7 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
 
 
 def notice(cls: Any, text: str) -> None:
-    """Say something that isn't an error: in the log and, where the frontend shows it, on the node."""
+    """Say something that isn't an error: in the log, and on the node if the frontend shows it."""
     log.warning(text)
     node_id = getattr(getattr(cls, "hidden", None), "unique_id", None)
     server = sys.modules.get("server")  # never imported here: only a running ComfyUI has one

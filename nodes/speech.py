@@ -75,9 +75,9 @@ class DreamTalkLoadSpeech(io.ComfyNode):
 
     @classmethod
     def execute(cls, audio: str, start: float, duration: float, normalize: bool) -> io.NodeOutput:
-        from ..dreamtalk.speech.load import load_audio
+        from ..dreamtalk.speech.loading import load_recording
 
-        waveform, rate = load_audio(
+        waveform, rate = load_recording(
             runtime.input_path(audio), start, duration or None, normalize=normalize
         )
         return io.NodeOutput(audio_of(waveform, rate))

@@ -52,7 +52,7 @@ class DreamTalkStyleEncoder(io.ComfyNode):
             category="DreamTalk/style",
             description=(
                 "Reads the speaking style of a clip from its motion, so that another voice can be "
-                "spoken in the same manner. Use a clip of 3 to 10 seconds in which the person talks."
+                "spoken in the same manner. Use 3 to 10 seconds in which the person talks."
             ),
             inputs=[
                 DTModel.Input("model", tooltip="The checkpoint that will speak in this style."),

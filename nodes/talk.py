@@ -45,7 +45,7 @@ class DreamTalkTalk(io.ComfyNode):
                     min=0.0,
                     max=3.0,
                     step=0.05,
-                    tooltip="How strongly the emotion shows: 0 not at all, 1 normal, 2 exaggerated.",
+                    tooltip="How strongly the emotion shows: 0 not at all, 1 normal, 2 strong.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -94,7 +94,9 @@ class DreamTalkTalk(io.ComfyNode):
 
         choice("emotion", emotion, EMOTIONS)
         bar = runtime.Bar()
-        portrait = analyze_portrait(fit(first_image(image, cls), _MAX_SIZE))
+        with runtime.landmarker() as landmarker:
+            picture = fit(first_image(image, cls), _MAX_SIZE)
+            portrait = analyze_portrait(picture, landmarker=landmarker)
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
         loaded.host.device()
