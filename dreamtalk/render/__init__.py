@@ -1,1 +1,1 @@
-"""."""
+"""Motion into frames, and frames into videos."""

@@ -1,0 +1,255 @@
+"""Frames and sound into an mp4, as they come: memory does not grow with length."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace
+from torch import Tensor
+
+from ..errors import AudioError, OutputError
+from ..face.image import to_uint8
+
+AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
+"""What the container's ``comment`` says, unless it is switched off."""
+
+_BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
+_MAX_CHANNELS = 2
+_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # what AAC encoders take
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound for a video: samples, or a file to decode as the video grows.
+
+    Attributes:
+        source: a file, or samples (C, N) float in -1..1.
+        sample_rate: Hz, of samples; files know their own.
+        start: seconds to leave out at the beginning.
+    """
+
+    source: str | Path | Tensor
+    sample_rate: int = 16_000
+    start: float = 0.0
+
+
+def write_video(
+    path: str | Path,
+    chunks: Iterable[Tensor],
+    fps: float = 25.0,
+    sound: Sound | None = None,
+    comment: str | None = AI_COMMENT,
+    crf: int = 17,
+) -> int:
+    """Encode h264 and aac into an mp4.
+
+    The file appears under its name only when it is complete. The sound is cut, or padded with
+    silence, to the length of the video. Odd sizes get one row or column more, a copy of the last.
+
+    Args:
+        path: the mp4 to write; its folder is made.
+        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
+        fps: frames per second.
+        sound: what is heard.
+        comment: goes into the container's metadata; None for no comment.
+        crf: libx264's constant rate factor, smaller is better.
+
+    Returns:
+        The number of frames written.
+
+    Raises:
+        OutputError: if the file can't be written, or there are no frames.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = _encode(part, chunks, fps, sound, comment, crf)
+        if frames == 0:
+            raise OutputError(f"there are no frames to write to '{path}'")
+        part.replace(path)
+        return frames
+    except OSError as error:  # PyAV's errors are OSErrors too
+        raise OutputError(
+            f"can't write '{path}': {error.strerror or error}. Choose another place for the output"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def check_writable(path: str | Path) -> None:
+    """Find out before hours of work whether the result can be written.
+
+    Raises:
+        OutputError: if the folder can't be made or the file can't be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"'{path}' is a folder: give the output a file name")
+    probe = path.with_name(f".{path.stem}.{os.getpid()}.probe")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise OutputError(f"can't write '{path}': {error.strerror}") from error
+
+
+def _encode(
+    path: Path,
+    chunks: Iterable[Tensor],
+    fps: float,
+    sound: Sound | None,
+    comment: str | None,
+    crf: int,
+) -> int:
+    rate = Fraction(fps).limit_denominator(1001)
+    audio = _AudioFeed(sound) if sound is not None else None
+    count = 0
+    with contextlib.ExitStack() as stack:
+        container = stack.enter_context(
+            av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+        )
+        if comment:
+            container.metadata["comment"] = comment
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        if audio is not None:
+            stack.callback(audio.close)
+            audio.add_to(container)
+        for chunk in chunks:
+            images = to_uint8(chunk)
+            for image in images:
+                if count == 0:
+                    stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
+                frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
+                    format="yuv420p", dst_colorspace=Colorspace.ITU709
+                )
+                frame.pts, frame.time_base = count, 1 / rate
+                container.mux(stream.encode(frame))
+                count += 1
+            if audio is not None:
+                audio.feed(container, Fraction(count) / rate)
+        if count:
+            container.mux(stream.encode())
+            if audio is not None:
+                audio.finish(container)
+    return count
+
+
+def _even(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return np.ascontiguousarray(image)
+
+
+class _AudioFeed:
+    """Hands an encoder as much sound as the video needs so far."""
+
+    def __init__(self, sound: Sound) -> None:
+        self._blocks, self.rate, self.channels = _open_sound(sound)
+        self._pending = np.zeros((self.channels, 0), dtype=np.float32)
+        self._written = 0
+
+    def add_to(self, container: av.container.OutputContainer) -> None:
+        self._stream = container.add_stream("aac", rate=self.rate)
+        self._stream.layout = "mono" if self.channels == 1 else "stereo"
+        self._stream.bit_rate = 96_000 * self.channels
+
+    def feed(self, container: av.container.OutputContainer, until: Fraction) -> None:
+        """Encode sound up to a time in seconds; silence where the source has ended."""
+        wanted = round(until * self.rate) - self._written
+        while self._pending.shape[1] < wanted:
+            block = next(self._blocks, None)
+            if block is None:
+                block = np.zeros((self.channels, wanted - self._pending.shape[1]), np.float32)
+            self._pending = np.concatenate([self._pending, block], axis=1)
+        if wanted <= 0:
+            return
+        samples = np.ascontiguousarray(self._pending[:, :wanted])
+        self._pending = self._pending[:, wanted:]
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._stream.layout.name)
+        frame.sample_rate = self.rate
+        frame.pts, frame.time_base = self._written, Fraction(1, self.rate)
+        self._written += wanted
+        container.mux(self._stream.encode(frame))
+
+    def finish(self, container: av.container.OutputContainer) -> None:
+        container.mux(self._stream.encode())
+
+    def close(self) -> None:
+        close = getattr(self._blocks, "close", None)
+        if close is not None:
+            close()
+
+
+def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
+    """Blocks (C, n) float32, their rate and the number of channels, one or two."""
+    if isinstance(sound.source, (str, Path)):
+        with av.open(str(sound.source)) as container:
+            if not container.streams.audio:
+                raise AudioError(f"'{sound.source}' has no sound in it")
+            context = container.streams.audio[0].codec_context
+            rate = min(_RATES, key=lambda r: abs(r - context.sample_rate))
+            channels = min(max(context.channels, 1), _MAX_CHANNELS)
+        return _decode(Path(sound.source), rate, channels, sound.start), rate, channels
+    samples = sound.source.detach().float().cpu().numpy()
+    samples = samples[None] if samples.ndim == 1 else samples
+    if samples.shape[0] > _MAX_CHANNELS:
+        samples = samples.mean(axis=0, keepdims=True)
+    skipped = samples[:, round(sound.start * sound.sample_rate) :]
+    rate = min(_RATES, key=lambda r: abs(r - sound.sample_rate))
+    blocks: Iterator[np.ndarray] = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
+    if rate != sound.sample_rate:
+        blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])
+    return blocks, rate, samples.shape[0]
+
+
+def _layout(channels: int) -> str:
+    return "mono" if channels == 1 else "stereo"
+
+
+def _resample(
+    blocks: Iterator[np.ndarray], source_rate: int, rate: int, channels: int
+) -> Iterator[np.ndarray]:
+    layout = _layout(channels)
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    for block in blocks:
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate = source_rate
+        yield from (part.to_ndarray() for part in resampler.resample(frame))
+    yield from (part.to_ndarray() for part in resampler.resample(None))
+
+
+def _decode(path: Path, rate: int, channels: int, start: float) -> Iterator[np.ndarray]:
+    resampler = av.AudioResampler(format="fltp", layout=_layout(channels), rate=rate)
+    skip = round(start * rate)
+    with av.open(str(path)) as container:
+        frames = container.decode(audio=0)
+        while True:
+            try:
+                frame = next(frames, None)
+            except av.FFmpegError:
+                frame = None  # a damaged file: the loader has said so already
+            if frame is not None:
+                frame.pts = None
+            for part in resampler.resample(frame):
+                block = part.to_ndarray()
+                dropped = min(skip, block.shape[1])
+                skip -= dropped
+                yield block[:, dropped:]
+            if frame is None:
+                return
