@@ -8,6 +8,8 @@ import torch
 from dreamtalk.diffusion.guidance import guided
 from dreamtalk.diffusion.samplers import sample_ddim, sample_ddpm
 from dreamtalk.diffusion.schedule import VarianceSchedule
+from dreamtalk.model import DreamTalkModel
+from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.layers import position_table, time_sinusoid
 from dreamtalk.speech.speech import Features
@@ -206,3 +208,17 @@ def test_small_sizes_train():
         out.square().mean().backward()
         unused = [n for n, p in model.named_parameters() if p.grad is None]
         assert not unused
+
+
+@pytest.mark.parametrize(("name", "rows"), [("out", None), ("out_max_audio_len_1", 50)])
+def test_official_routine(denoiser, name, rows):
+    """From features, style and pose coefficients and x_T to the (T, 73) of the official script."""
+    n = numbers("end_to_end")
+    model = DreamTalkModel(denoiser)
+    coeff, head = n["coeff"], torch.zeros(len(n["coeff"]), 6)
+    style = model.encode_style(Motion(coeff[:, 80:144], head, space="bfm"))
+    features = Features(n["wav2vec"][:rows], "wav2vec2-xlsr-53")
+    frames = features.num_frames
+    motion = model.sample(features, style, steps=10, guidance=1.0, noise=n["x_T"][0, :frames])
+    pose = torch.cat([coeff[:, 224:227], coeff[:, 254:257], n["transform_params"][:, 2:]], dim=1)
+    close(torch.cat([motion.expression, pose[:frames]], dim=1), n[name])

@@ -127,7 +127,9 @@ class FrameNoise:
         first = start // self._BLOCK
         blocks = []
         for block in range(first, (stop - 1) // self._BLOCK + 1):
-            bits = np.random.Philox(key=[self.seed, step], counter=[0, 0, 0, block + self._ORIGIN])
+            key = np.array([self.seed, step], dtype=np.uint64)
+            counter = np.array([0, 0, 0, block + self._ORIGIN], dtype=np.uint64)
+            bits = np.random.Philox(key=key, counter=counter)
             blocks.append(np.random.Generator(bits).standard_normal((self._BLOCK, self.channels)))
         inside = start - first * self._BLOCK
         return np.concatenate(blocks)[inside : inside + stop - start].astype(np.float32)

@@ -1,0 +1,289 @@
+"""Weights files: ours and the official ones, recognised by what is in them.
+
+Ours are safetensors whose metadata holds ``format`` ("dreamtalk"), ``kind`` and ``config`` (JSON).
+The published files are torch pickles; they are read with ``weights_only=True``, so that a file that
+carries code is refused and nothing of it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .errors import CheckpointError, ModelNotFoundError, OutputError
+
+FORMAT = "dreamtalk"
+"""``format`` in the metadata of our files."""
+
+DENOISER = "denoiser"
+"""Kind of a checkpoint that turns speech into motion."""
+PIRENDERER = "pirenderer"
+"""Kind of a checkpoint of PIRenderer's face generator."""
+DIFFTALK = "difftalk"
+"""Kind of a checkpoint of DiffTalk."""
+
+_NAMES = {
+    DENOISER: "a DreamTalk denoising network",
+    PIRENDERER: "a PIRenderer face generator",
+    DIFFTALK: "a DiffTalk model",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a weights file holds.
+
+    Attributes:
+        path: where it came from.
+        kind: ``"denoiser"``, ``"pirenderer"``, ``"difftalk"``, or what our metadata says.
+        state: bare keys -> tensors on the CPU.
+        config: settings in our files; empty for the official ones.
+        official: whether it is a published format.
+    """
+
+    path: Path
+    kind: str
+    state: dict[str, Tensor]
+    config: dict[str, Any] = field(default_factory=dict)
+    official: bool = False
+
+    def section(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose keys start with ``prefix.``, without it."""
+        start = prefix + "."
+        return {k.removeprefix(start): v for k, v in self.state.items() if k.startswith(start)}
+
+    def require(self, kind: str) -> Checkpoint:
+        """This checkpoint, if it is of that kind.
+
+        Raises:
+            CheckpointError: if it is something else.
+        """
+        if self.kind != kind:
+            raise CheckpointError(
+                f"'{self.path.name}' is {_NAMES.get(self.kind, f'a {self.kind!r} file')}, "
+                f"but {_NAMES.get(kind, f'a {kind!r} file')} is needed here"
+            )
+        return self
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a weights file and recognise what it is.
+
+    Raises:
+        ModelNotFoundError: if there is no such file.
+        CheckpointError: if it can't be read, carries code, or is none of the known kinds.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelNotFoundError(f"there is no weights file '{path}'")
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise CheckpointError(f"can't read '{path}': {error.strerror}") from error
+    if _is_safetensors(head):
+        return _read_safetensors(path)
+    if head.startswith(b"PK") or head.startswith(b"\x80"):
+        return _recognise(path, _read_pickle(path, zipped=head.startswith(b"PK")))
+    raise CheckpointError(f"'{path.name}' is not a weights file: {_what_is(head)}")
+
+
+def save_checkpoint(
+    path: str | Path,
+    kind: str,
+    state: Mapping[str, Tensor],
+    config: Mapping[str, Any],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write one of our files; whole or not at all.
+
+    Args:
+        kind: what ``read_checkpoint`` will say.
+        state: keys -> tensors.
+        config: what JSON can hold.
+        dtype: of the floating-point tensors in the file; theirs by default.
+
+    Raises:
+        OutputError: if it can't be written.
+    """
+    path = Path(path)
+    tensors = {
+        key: (
+            value.detach().to("cpu", dtype) if value.is_floating_point() else value.detach().cpu()
+        )
+        .contiguous()
+        .clone()
+        for key, value in state.items()
+    }
+    metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(config, sort_keys=True)}
+    partial: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        partial = Path(name)
+        save_file(tensors, partial, metadata)
+        partial.chmod(0o644)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise OutputError(f"can't write '{path}': {error}") from error
+    finally:
+        if partial is not None:
+            with suppress(OSError):
+                partial.unlink()
+
+
+def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
+    """Copy weights into a module, strictly.
+
+    Args:
+        module: keeps its dtype and device.
+        state: keys -> tensors.
+        path: for the message.
+        what: for the message: "DreamTalk's denoiser".
+
+    Raises:
+        CheckpointError: on missing, extra or misshapen keys; the message shows the first few.
+    """
+    own = module.state_dict()
+    missing = [k for k in own if k not in state]
+    extra = [k for k in state if k not in own]
+    misshapen = [
+        f"{k} is {tuple(state[k].shape)}, not {tuple(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    found = [("missing", missing), ("unknown", extra), ("misshapen", misshapen)]
+    if any(keys for _, keys in found):
+        problems = "; ".join(f"{len(keys)} {name}: {_few(keys)}" for name, keys in found if keys)
+        raise CheckpointError(f"'{path.name}' doesn't fit {what}: {problems}")
+    broken = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"'{path.name}' holds NaN or infinite weights: {_few(broken)}")
+    module.load_state_dict(state)
+
+
+def describe(keys: Iterable[str]) -> str:
+    """What a state dict with these keys seems to be, in words."""
+    names = list(keys)
+    text = "\n".join(names)
+    for marks, guess in (
+        (("lora_up", "lora_down", "lora_A", "lora_B", "lora_unet"), "a LoRA"),
+        (("control_model.", "controlnet"), "a ControlNet"),
+        (("double_blocks.", "joint_blocks.", "transformer_blocks."), "an image generator"),
+        (("model.diffusion_model.", "first_stage_model."), "a Stable Diffusion checkpoint"),
+        (("wav2vec2.", "feature_projection."), "a wav2vec2 speech encoder"),
+        (("text_model.", "cond_stage_model."), "a text encoder"),
+        (("decoder.up_blocks.", "decoder.up."), "an image autoencoder"),
+        (("optimizer",), "the state of a training run"),
+    ):
+        if any(mark in text for mark in marks):
+            return guess
+    return f"something else, with keys such as {_few(names)}" if names else "empty"
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 27
+
+
+def _what_is(head: bytes) -> str:
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "it is empty"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "it is a web page, so the download went wrong; download the file itself again"
+    if text.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer; fetch the file itself with 'git lfs pull'"
+    return f"it starts with {bytes(head[:8])!r}"
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"'{path.name}' is damaged or cut off ({error}): get the file again"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        return _recognise(path, state)
+    try:
+        config = json.loads(metadata["config"])
+        return Checkpoint(path, metadata["kind"], state, config)
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"the metadata of '{path.name}' is damaged: {error!r}") from error
+
+
+def _read_pickle(path: Path, zipped: bool) -> Any:
+    if zipped and not zipfile.is_zipfile(path):
+        raise CheckpointError(f"'{path.name}' is cut off: get the file again")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
+    except pickle.UnpicklingError as error:
+        message = str(error)
+        if "nsupported" in message or "not an allowed" in message or "GLOBAL" in message:
+            raise CheckpointError(
+                f"'{path.name}' carries Python objects besides weights ({_culprit(message)}). They "
+                "could run any code, so the file was refused and nothing of it was executed. Get a "
+                "file with the weights alone"
+            ) from error
+        raise CheckpointError(f"'{path.name}' is damaged or cut off: get it again") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"'{path.name}' is damaged, cut off or no weights file ({reason}): get it again"
+        ) from error
+
+
+def _culprit(message: str) -> str:
+    for line in message.splitlines():
+        for mark in ("Unsupported global: GLOBAL ", "Unsupported class "):
+            if mark in line:
+                return line.split(mark, 1)[1].split(" was ")[0].strip()
+    return "not plain tensors"
+
+
+def _recognise(path: Path, content: Any) -> Checkpoint:
+    """Find the weights in an official container, or in a bare state dict."""
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"'{path.name}' holds a {type(content).__name__}, not weights")
+    for container in ("net_G_ema", "model_state_dict", "state_dict", "net_G"):
+        if isinstance(content.get(container), Mapping):
+            content = content[container]
+            break
+    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    if state and all(k.startswith("module.") for k in state):
+        state = {k.removeprefix("module."): v for k, v in state.items()}
+    if any(k.startswith("diff_net.") for k in state):  # other keys are training's business
+        state = {
+            k.removeprefix("diff_net."): v for k, v in state.items() if k.startswith("diff_net.")
+        }
+    if any(k.startswith("net.content_encoder.") for k in state):
+        return Checkpoint(path, DENOISER, state, official=True)
+    if any(k.startswith(("mapping_net.", "warpping_net.")) for k in state):
+        return Checkpoint(path, PIRENDERER, state, official=True)
+    if any(k.startswith("cond_stage_model_for_audio.") for k in state):
+        return Checkpoint(path, DIFFTALK, state, official=True)
+    raise CheckpointError(
+        f"'{path.name}' is {describe(state or map(str, content))}. Known are DreamTalk's "
+        "denoising network, PIRenderer's face generator, DiffTalk, and files that this "
+        "package wrote"
+    )
+
+
+def _few(names: list[str], limit: int = 3) -> str:
+    shown = ", ".join(names[:limit])
+    return f"{shown}, ..." if len(names) > limit else shown

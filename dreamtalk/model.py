@@ -1,0 +1,380 @@
+"""``DreamTalkModel``: a checkpoint that turns speech and a style into motion."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, save_checkpoint
+from .diffusion.guidance import guided
+from .diffusion.samplers import Denoise, FrameNoise, sample_ddim, sample_ddpm
+from .diffusion.schedule import VarianceSchedule
+from .errors import CheckpointError, DreamTalkError, ModelNotFoundError, SpaceMismatchError
+from .motion.motion import Motion
+from .motion.spaces import space as motion_space
+from .networks.denoiser import Denoiser, DenoiserConfig
+from .progress import Progress, silent
+from .speech.speech import FPS, Features
+from .style import EMOTIONS, Style
+
+SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
+STARTER = "starter"
+"""Name of the checkpoint that comes with the package."""
+STARTER_FILE = Path(__file__).parent / "weights" / "starter.safetensors"
+OFFICIAL_FEATURES = "wav2vec2-xlsr-53"
+
+
+class DreamTalkModel(nn.Module):
+    """A denoiser with all that belongs to it.
+
+    Args:
+        denoiser: the network.
+        space: motion space of its coefficients.
+        feature_kind: speech features that it was trained on.
+        motion_mean, motion_std: (C,) of the coefficients; the network sees (x - mean) / std.
+        presets: emotion -> style code (d,).
+        speech_encoder: makes the features, if the checkpoint brings its own.
+        noise_smoothing: default of :meth:`sample`, in frames.
+        fingerprint: of the weights that these are a copy of, in lower precision perhaps; computed
+            if not given.
+        name: for people.
+    """
+
+    motion_mean: Tensor
+    motion_std: Tensor
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        space: str = "bfm",
+        feature_kind: str = OFFICIAL_FEATURES,
+        motion_mean: Tensor | None = None,
+        motion_std: Tensor | None = None,
+        presets: Mapping[str, Tensor] | None = None,
+        speech_encoder: Any = None,
+        noise_smoothing: float = 0.0,
+        fingerprint: str | None = None,
+        name: str = "",
+    ) -> None:
+        super().__init__()
+        channels = denoiser.config.expression_dim
+        if len(motion_space(space)) != channels:
+            raise CheckpointError(
+                f"a denoiser of {channels} coefficients can't be for the '{space}' space "
+                f"of {len(motion_space(space))}"
+            )
+        config = denoiser.config
+        self.config = config
+        self.denoiser = denoiser
+        self.schedule = VarianceSchedule(
+            config.diffusion_steps, config.beta_first, config.beta_last
+        )
+        self.speech_encoder: Any = speech_encoder
+        self.space = space
+        self.feature_kind = feature_kind
+        self.noise_smoothing = noise_smoothing
+        self.name = name
+        self.presets = {k: v.float().cpu() for k, v in (presets or {}).items()}
+        mean = torch.zeros(channels) if motion_mean is None else motion_mean.float()
+        std = torch.ones(channels) if motion_std is None else motion_std.float()
+        self.register_buffer("motion_mean", mean)
+        self.register_buffer("motion_std", std)
+        self.eval()
+        self._inherited = fingerprint
+        self.fingerprint = fingerprint or _fingerprint(self)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.motion_mean.device
+
+    @torch.no_grad()
+    def encode_style(self, motion: Motion, name: str = "") -> Style:
+        """The speaking style of a clip.
+
+        Args:
+            motion: somebody speaking, in the model's space; the first ``max_style_length`` frames
+                at 25 fps count.
+
+        Raises:
+            SpaceMismatchError: if the motion is in another space.
+        """
+        if motion.space != self.space:
+            raise SpaceMismatchError(
+                f"the style clip is '{motion.space}' motion, but the checkpoint "
+                f"'{self.name or self.fingerprint}' works in the '{self.space}' space: convert the "
+                "motion first"
+            )
+        clip = _at_rate(motion.expression.float(), motion.fps, FPS)[: self.config.max_style_length]
+        clip = (clip.to(self.device) - self.motion_mean) / self.motion_std
+        code = self.denoiser.encode_style(clip[None])[0].float().cpu()
+        return Style(code, self.fingerprint, name=name)
+
+    def preset(self, emotion: str, intensity: float = 1.0) -> Style:
+        """The style of an emotion.
+
+        Raises:
+            DreamTalkError: if the checkpoint has no such preset.
+        """
+        if emotion not in self.presets:
+            if emotion not in EMOTIONS:
+                raise DreamTalkError(f"no emotion '{emotion}': there are {', '.join(EMOTIONS)}")
+            have = f"presets for {', '.join(self.presets)} only" if self.presets else "no presets"
+            raise DreamTalkError(
+                f"the checkpoint '{self.name or self.fingerprint}' has {have}, not '{emotion}': "
+                "take the style of a clip instead (--style, or the node Style from Motion)"
+            )
+        return Style(self.presets[emotion].clone(), self.fingerprint, intensity, emotion)
+
+    def null_style(self) -> Style:
+        """The style that stands for no style at all: near neutral."""
+        with torch.no_grad():
+            code = self.denoiser.encode_null_style()[0].float().cpu()
+        return Style(code, self.fingerprint, name="null")
+
+    @torch.no_grad()
+    def sample(
+        self,
+        features: Features,
+        style: Style,
+        steps: int = 10,
+        sampler: str = "ddim",
+        guidance: float | Tensor | None = None,
+        seed: int = 0,
+        progress: Progress = silent,
+        noise_smoothing: float | None = None,
+        noise: Tensor | None = None,
+        chunk: int = 128,
+    ) -> Motion:
+        """Sample the motion that speaks ``features`` in a style.
+
+        Args:
+            features: of the kind that the checkpoint knows.
+            style: of this checkpoint; a code per frame changes the style over time.
+            steps: network calls of the DDIM sampler; DDPM makes all T.
+            sampler: ``"ddim"`` or ``"ddpm"``.
+            guidance: scale w of classifier-free guidance, or (N,) one per frame; the style's
+                intensity by default.
+            seed: for the noise, drawn on the CPU.
+            noise_smoothing: see :class:`FrameNoise`; the checkpoint's default if not given.
+            noise: x_T (N, C) instead of the drawn one.
+            chunk: frames computed together; the result does not depend on it.
+
+        Returns:
+            N = rows // 2 frames at 25 fps, head zeros.
+
+        Raises:
+            SpaceMismatchError: if features or style belong to something else.
+            DreamTalkError: on settings that can't be.
+        """
+        self._check(features, style, sampler)
+        frames, channels = features.num_frames, self.config.expression_dim
+        if noise is not None and tuple(noise.shape) != (frames, channels):
+            raise DreamTalkError(
+                f"the noise is {tuple(noise.shape)}, but the speech needs {(frames, channels)}"
+            )
+        device, dtype = self.device, next(self.denoiser.parameters()).dtype
+        smoothing = self.noise_smoothing if noise_smoothing is None else noise_smoothing
+        drawn = FrameNoise(channels, seed, smoothing)
+        rows = features.rows.to(device, dtype)[None]
+        codes = _per_frame(style.code, frames).to(device, dtype)
+        scale = style.intensity if guidance is None else guidance
+        null = None if _is_one(scale) else self.denoiser.encode_null_style()
+        ddim = sampler == "ddim"
+        calls = len(self.schedule.ddim_times(steps)) if ddim else self.config.diffusion_steps
+        total = -(-frames // chunk) * calls
+        expression = torch.empty(frames, channels)
+        progress(0, total)
+        for index, start in enumerate(range(0, frames, chunk)):
+            part = slice(start, min(start + chunk, frames))
+            predict = guided(
+                self.denoiser,
+                self.denoiser.encode_rows(rows, part.start, part.stop),
+                codes[None, part] if codes.ndim == 2 else codes[None],
+                null,
+                scale[part] if isinstance(scale, Tensor) else float(scale),
+            )
+            draw = partial(drawn.draw, part.start, part.stop)
+            x = (draw(0) if noise is None else noise[part].float())[None].to(device)
+
+            def denoise(x: Tensor, t: Tensor, predict: Denoise = predict) -> Tensor:
+                return predict(x.to(dtype), t).float()
+
+            def tell(done: int, before: int = index * calls) -> None:
+                progress(before + done, total)
+
+            def fresh(t: int, draw: Callable[[int], Tensor] = draw) -> Tensor:
+                return draw(t)[None].to(device)
+
+            if ddim:
+                x = sample_ddim(denoise, x, self.schedule, steps, tell)
+            else:
+                x = sample_ddpm(denoise, x, self.schedule, fresh, tell)
+            x = x[0] * self.motion_std + self.motion_mean
+            expression[part] = x.cpu()
+        return Motion(expression, torch.zeros(frames, 6), FPS, self.space)
+
+    def save(
+        self,
+        path: str | Path,
+        dtype: torch.dtype | None = None,
+        **extra: Any,
+    ) -> None:
+        """Write as one of our files.
+
+        Args:
+            dtype: of the weights in the file.
+            **extra: more for the config, such as metrics.
+
+        Raises:
+            OutputError: if it can't be written.
+        """
+        self.fingerprint = self._inherited or _fingerprint(self)
+        state = {f"denoiser.{k}": v for k, v in self.denoiser.state_dict().items()}
+        config: dict[str, Any] = {
+            **extra,
+            "denoiser": self.config.to_dict(),
+            "space": self.space,
+            "features": self.feature_kind,
+            "noise_smoothing": self.noise_smoothing,
+            "fingerprint": self.fingerprint,
+            "name": self.name,
+        }
+        if self.speech_encoder is not None:
+            encoder = self.speech_encoder.state_dict()
+            state |= {f"speech_encoder.{k}": v for k, v in encoder.items()}
+            config["speech_encoder"] = self.speech_encoder.config.to_dict()
+        state |= {"motion_mean": self.motion_mean, "motion_std": self.motion_std}
+        state |= {f"presets.{k}": v for k, v in self.presets.items()}
+        save_checkpoint(path, DENOISER, state, config, dtype)
+
+    def _check(self, features: Features, style: Style, sampler: str) -> None:
+        if sampler not in SAMPLERS:
+            raise DreamTalkError(f"no sampler '{sampler}': there are {', '.join(SAMPLERS)}")
+        name = self.name or self.fingerprint
+        if features.kind != self.feature_kind:
+            raise SpaceMismatchError(
+                f"the speech features are '{features.kind}', but the checkpoint '{name}' was "
+                f"trained on '{self.feature_kind}': make features of that kind"
+            )
+        if features.rows.shape[1] != self.config.feature_dim:
+            raise SpaceMismatchError(
+                f"feature rows of width {features.rows.shape[1]} don't fit the checkpoint "
+                f"'{name}', which takes {self.config.feature_dim}"
+            )
+        if style.model != self.fingerprint or style.code.shape[-1] != self.config.d_model:
+            raise SpaceMismatchError(
+                f"the style '{style.name or 'code'}' was made with the checkpoint {style.model}, "
+                f"but the motion is sampled with {self.fingerprint} ('{name}'): make the style "
+                "with the same checkpoint"
+            )
+
+
+def load_model(
+    path: str | Path = STARTER,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> DreamTalkModel:
+    """Load a denoising checkpoint.
+
+    Args:
+        path: ``"starter"`` for the built-in one, or a file: ours, or the official pickle.
+        dtype: to compute in; the schedule and the motion statistics stay float32.
+
+    Raises:
+        ModelNotFoundError: if there is no such file.
+        CheckpointError: if it is something else.
+    """
+    if str(path) == STARTER:
+        if not STARTER_FILE.is_file():
+            raise ModelNotFoundError(
+                f"the starter weights '{STARTER_FILE}' should have come with the package, "
+                "but are missing: install it again"
+            )
+        path = STARTER_FILE
+    checkpoint = read_checkpoint(path).require(DENOISER)
+    model = _official(checkpoint) if checkpoint.official else _ours(checkpoint)
+    model.denoiser.to(dtype)
+    return model.to(device)
+
+
+def _official(checkpoint: Checkpoint) -> DreamTalkModel:
+    what = "DreamTalk's denoising network"
+    tables = checkpoint.section("var_sched")
+    weights = {k: v for k, v in checkpoint.state.items() if not k.startswith("var_sched.")}
+    denoiser = Denoiser()
+    load_weights(denoiser, weights, checkpoint.path, what)
+    model = DreamTalkModel(denoiser, name=checkpoint.path.stem)
+    if tables:
+        load_weights(model.schedule, tables, checkpoint.path, what)
+    return model
+
+
+def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
+    config, path = checkpoint.config, checkpoint.path
+    try:
+        denoiser = Denoiser(DenoiserConfig.from_dict(config["denoiser"]))
+        space, features = str(config["space"]), str(config["features"])
+        smoothing = float(config.get("noise_smoothing", 0.0))
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"the config of '{path.name}' is damaged: {error!r}") from error
+    load_weights(denoiser, checkpoint.section("denoiser"), path, "its own config's denoiser")
+    encoder = None
+    if config.get("speech_encoder") is not None:
+        from .networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+
+        encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(config["speech_encoder"]))
+        load_weights(encoder, checkpoint.section("speech_encoder"), path, "its speech encoder")
+    return DreamTalkModel(
+        denoiser,
+        space,
+        features,
+        checkpoint.state.get("motion_mean"),
+        checkpoint.state.get("motion_std"),
+        checkpoint.section("presets"),
+        encoder,
+        smoothing,
+        config.get("fingerprint"),
+        str(config.get("name") or path.stem),
+    )
+
+
+def _fingerprint(model: DreamTalkModel) -> str:
+    """Twelve hex digits that change with the weights a style code depends on."""
+    digest = hashlib.sha256()
+    values = {**model.denoiser.state_dict(), "mean": model.motion_mean, "std": model.motion_std}
+    for key in sorted(values):
+        digest.update(key.encode())
+        array = values[key].detach().cpu().float().numpy()
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _at_rate(values: Tensor, fps: float, target: float) -> Tensor:
+    """Values (T, C) at another frame rate, by linear interpolation over the same time."""
+    if abs(fps - target) < 1e-3 or len(values) == 1:
+        return values
+    count = max(1, round(len(values) * target / fps))
+    position = (torch.arange(count) * (fps / target)).clamp(max=len(values) - 1)
+    left = position.floor().long()
+    right = (left + 1).clamp(max=len(values) - 1)
+    share = (position - left)[:, None]
+    return values[left] * (1 - share) + values[right] * share
+
+
+def _per_frame(code: Tensor, frames: int) -> Tensor:
+    """A style code (d,) as it is, or a track (T, d) cut or held to ``frames``."""
+    if code.ndim == 1:
+        return code
+    return code[torch.arange(frames).clamp(max=len(code) - 1)]
+
+
+def _is_one(scale: float | Tensor) -> bool:
+    return not isinstance(scale, Tensor) and float(scale) == 1.0
