@@ -21,5 +21,7 @@ if find_spec("folder_paths") is not None and find_spec("comfy_api") is not None:
 async def comfy_entrypoint():  # type: ignore[no-untyped-def]
     """Called by ComfyUI: the extension with all nodes."""
     from .nodes import DreamTalkExtension
+    from .nodes.runtime import provide_examples
 
+    provide_examples()
     return DreamTalkExtension()

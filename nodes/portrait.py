@@ -32,7 +32,7 @@ class DreamTalkPortrait(io.ComfyNode):
                     "face",
                     options=list(FACES),
                     default="largest",
-                    tooltip="Which face to animate if there are several. Numbers count from the left.",
+                    tooltip="Which face to animate; numbers count from the left.",
                 ),
                 io.Int.Input(
                     "max_size",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import mimetypes
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -25,6 +26,11 @@ log = logging.getLogger("dreamtalk")
 
 MODEL_FOLDER = "dreamtalk"
 WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".task"}
+_SHIPPED = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLES = {
+    "dreamtalk_example.png": _SHIPPED / "portrait.png",
+    "dreamtalk_example.wav": _SHIPPED / "speech.wav",
+}
 _UPDATE_SECONDS = 0.05
 _PREVIEW_SECONDS = 0.4
 _PREVIEW_SIZE = 384
@@ -54,6 +60,23 @@ def register_model_folders() -> None:
     paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
     # What the library downloads (the landmark model) belongs there too.
     os.environ.setdefault("DREAMTALK_MODELS", folder)
+
+
+def provide_examples() -> None:
+    """Put the example picture and recording into the input folder, for the example workflows.
+
+    Files that are there stay as they are.
+    """
+    paths = _module("folder_paths")
+    if paths is None:
+        return
+    folder = Path(paths.get_input_directory())
+    for name, example in EXAMPLES.items():
+        try:
+            if example.is_file() and not (folder / name).exists():
+                shutil.copyfile(example, folder / name)
+        except OSError as error:
+            log.info("the example '%s' was not copied: %s", name, error)
 
 
 def _fallback_root() -> Path:

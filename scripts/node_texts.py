@@ -1,0 +1,89 @@
+"""Bring the help pages and the English locale up to date with the nodes' schemas.
+
+    python -m scripts.node_texts          # write
+    python -m scripts.node_texts --check  # only say what is out of date; exit status 1 if any is
+
+In a help page (``web/docs/NODE_ID.md``) everything between ``## Inputs`` and ``## Notes`` is
+written by this script; the rest is written by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.comfy_pack import node_classes
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "web" / "docs"
+ENGLISH = ROOT / "locales" / "en" / "nodeDefs.json"
+
+
+def readable(name: str) -> str:
+    """An input id as people read it."""
+    return name.replace("_", " ")
+
+
+def tables(schema: Any) -> str:
+    """The generated part of a help page."""
+    lines = ["## Inputs", "", "| input | type | |", "| --- | --- | --- |"]
+    for item in schema.inputs:
+        kind = item.io_type + (", optional" if item.optional else "")
+        lines.append(f"| `{item.id}` | {kind} | {item.tooltip} |")
+    lines += ["", "## Outputs", "", "| output | type | |", "| --- | --- | --- |"]
+    lines += [f"| `{o.display_name}` | {o.io_type} | {o.tooltip} |" for o in schema.outputs]
+    return "\n".join(lines) + "\n"
+
+
+def page(schema: Any, current: str) -> str:
+    """A help page with its tables renewed."""
+    if not current:
+        current = f"# {schema.display_name}\n\n{schema.description}\n"
+    before, _, after = current.partition("## Inputs")
+    notes = after.partition("## Notes")[2]
+    text = before.rstrip() + "\n\n" + tables(schema)
+    return text + (f"\n## Notes{notes.rstrip()}\n" if notes else "")
+
+
+def locale(classes: dict[str, Any]) -> str:
+    """The English nodeDefs.json."""
+    entries = {}
+    for node_id, cls in classes.items():
+        schema = cls.GET_SCHEMA()
+        entries[node_id] = {
+            "display_name": schema.display_name,
+            "description": schema.description,
+            "inputs": {i.id: {"name": readable(i.id), "tooltip": i.tooltip} for i in schema.inputs},
+            "outputs": {
+                str(n): {"name": o.display_name, "tooltip": o.tooltip}
+                for n, o in enumerate(schema.outputs)
+            },
+        }
+    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(check: bool) -> int:
+    """Write or check; returns how many files are out of date."""
+    classes = node_classes()
+    wanted = {ENGLISH: locale(classes)}
+    for node_id, cls in classes.items():
+        path = DOCS / f"{node_id}.md"
+        current = path.read_text(encoding="utf-8") if path.is_file() else ""
+        wanted[path] = page(cls.GET_SCHEMA(), current)
+    stale = [
+        path
+        for path, text in wanted.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+    for path in stale:
+        sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+    return len(stale) if check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main("--check" in sys.argv)))

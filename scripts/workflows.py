@@ -1,0 +1,284 @@
+"""Write the example workflows, in the form of the editor and in the form of POST /prompt.
+
+    python -m scripts.workflows
+
+A workflow is described once, below; both forms come from it, so they can't drift apart. Inputs and
+their order are taken from the nodes' schemas; core nodes are described in ``CORE``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.comfy_pack import node_classes
+
+FOLDER = Path(__file__).resolve().parents[1] / "workflows"
+PICTURE, RECORDING = "dreamtalk_example.png", "dreamtalk_example.wav"
+
+# core nodes: sockets (name, type), widgets in order, outputs (name, type)
+CORE: dict[str, tuple[list[tuple[str, str]], list[str], list[tuple[str, str]]]] = {
+    "LoadImage": ([], ["image", "upload"], [("IMAGE", "IMAGE"), ("MASK", "MASK")]),
+    "SaveVideo": ([("video", "VIDEO")], ["filename_prefix", "format", "codec"], []),
+    "CreateVideo": ([("images", "IMAGE"), ("audio", "AUDIO")], ["fps"], [("VIDEO", "VIDEO")]),
+    "PreviewImage": ([("images", "IMAGE")], [], []),
+    "LoadVideo": ([], ["file", "upload"], [("VIDEO", "VIDEO")]),
+}
+EDITOR_ONLY = {"upload", "control_after_generate"}
+SOCKET_TYPES = {"IMAGE", "MASK", "AUDIO", "VIDEO", "AUDIO_ENCODER_OUTPUT"}
+Link = tuple[str, int]
+
+
+@dataclass
+class Node:
+    """A node of a workflow.
+
+    ``inputs`` holds values of widgets, and ``(key of another node, output number)`` for links.
+    """
+
+    key: str
+    type: str
+    pos: tuple[int, int]
+    size: tuple[int, int]
+    inputs: dict[str, Any] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass
+class Note:
+    """A text beside the nodes."""
+
+    text: str
+    pos: tuple[int, int]
+    size: tuple[int, int]
+
+
+@dataclass
+class Group:
+    """A titled frame."""
+
+    title: str
+    bounds: tuple[int, int, int, int]
+    color: str = "#3f789e"
+
+
+def describe(kind: str) -> tuple[list[tuple[str, str]], list[tuple[str, Any]], list[Any]]:
+    """Sockets (name, type), widgets (name, default) and outputs (name, type) of a node type."""
+    if kind in CORE:
+        sockets, widgets, outputs = CORE[kind]
+        return sockets, [(name, None) for name in widgets], outputs
+    schema = node_classes()[kind].GET_SCHEMA()
+    sockets, widgets = [], []
+    # the editor shows required inputs before optional ones
+    for item in sorted(schema.inputs, key=lambda i: i.optional):
+        if item.io_type in SOCKET_TYPES or item.io_type.startswith("DT_"):
+            sockets.append((item.id, item.io_type))
+            continue
+        widgets.append((item.id, item.default))
+        if item.settings.get("control_after_generate"):
+            widgets.append(("control_after_generate", "fixed"))
+    return sockets, widgets, [(o.display_name, o.io_type) for o in schema.outputs]
+
+
+def for_editor(nodes: list[Node], notes: list[Note], groups: list[Group]) -> dict[str, Any]:
+    """The workflow as the editor stores it."""
+    number = {node.key: n for n, node in enumerate(nodes, 1)}
+    kinds = {node.key: describe(node.type) for node in nodes}
+    links: list[list[Any]] = []
+    leaving: dict[tuple[str, int], list[int]] = {}
+    made = []
+    for order, node in enumerate(nodes):
+        sockets, widgets, _ = kinds[node.key]
+        inputs = []
+        for slot, (name, kind) in enumerate(sockets):
+            source = node.inputs.get(name)
+            entry: dict[str, Any] = {"name": name, "type": kind, "link": None}
+            if source is not None:
+                entry["link"] = len(links) + 1
+                links.append(
+                    [entry["link"], number[source[0]], source[1], number[node.key], slot, kind]
+                )
+                leaving.setdefault(source, []).append(entry["link"])
+            inputs.append(entry)
+        values = [node.inputs.get(name, default) for name, default in widgets]
+        values = [
+            "image" if n == "upload" else v for (n, _), v in zip(widgets, values, strict=True)
+        ]
+        made.append(
+            {
+                "id": number[node.key],
+                "type": node.type,
+                "pos": list(node.pos),
+                "size": list(node.size),
+                "flags": {},
+                "order": order,
+                "mode": 0,
+                "inputs": inputs,
+                "outputs": [],
+                **({"title": node.title} if node.title else {}),
+                "properties": {"Node name for S&R": node.type},
+                "widgets_values": values,
+            }
+        )
+    for node, entry in zip(nodes, made, strict=True):
+        entry["outputs"] = [
+            {"name": name, "type": kind, "links": leaving.get((node.key, n), [])}
+            for n, (name, kind) in enumerate(kinds[node.key][2])
+        ]
+    for n, note in enumerate(notes, len(nodes) + 1):
+        made.append(
+            {
+                "id": n,
+                "type": "MarkdownNote",
+                "pos": list(note.pos),
+                "size": list(note.size),
+                "flags": {},
+                "order": n - 1,
+                "mode": 0,
+                "inputs": [],
+                "outputs": [],
+                "title": "Note",
+                "properties": {},
+                "widgets_values": [note.text],
+                "color": "#432",
+                "bgcolor": "#653",
+            }
+        )
+    return {
+        "last_node_id": len(made),
+        "last_link_id": len(links),
+        "nodes": made,
+        "links": links,
+        "groups": [
+            {"id": n, "title": g.title, "bounding": list(g.bounds), "color": g.color, "flags": {}}
+            for n, g in enumerate(groups, 1)
+        ],
+        "config": {},
+        "extra": {"ds": {"scale": 0.8, "offset": [0, 0]}},
+        "version": 0.4,
+    }
+
+
+def for_prompt(nodes: list[Node]) -> dict[str, Any]:
+    """The workflow as POST /prompt takes it."""
+    number = {node.key: str(n) for n, node in enumerate(nodes, 1)}
+    prompt = {}
+    for node in nodes:
+        sockets, widgets, _ = describe(node.type)
+        inputs: dict[str, Any] = {}
+        for name, default in widgets:
+            if name not in EDITOR_ONLY:
+                inputs[name] = node.inputs.get(name, default)
+        for name, _ in sockets:
+            if name in node.inputs:
+                source = node.inputs[name]
+                inputs[name] = [number[source[0]], source[1]]
+        prompt[number[node.key]] = {
+            "class_type": node.type,
+            "inputs": inputs,
+            "_meta": {"title": node.title or node.type},
+        }
+    return prompt
+
+
+def write(name: str, nodes: list[Node], notes: list[Note], groups: list[Group]) -> None:
+    """Both forms of a workflow."""
+    (FOLDER / "api").mkdir(parents=True, exist_ok=True)
+    editor, prompt = for_editor(nodes, notes, groups), for_prompt(nodes)
+    (FOLDER / f"{name}.json").write_text(json.dumps(editor, indent=1) + "\n", encoding="utf-8")
+    (FOLDER / "api" / f"{name}.json").write_text(json.dumps(prompt, indent=1) + "\n")
+
+
+def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
+    """The end of most workflows."""
+    inputs = {"video": source, "filename_prefix": prefix, "format": "auto", "codec": "auto"}
+    return Node("save", "SaveVideo", pos, (460, 560), inputs)
+
+
+def talking_portrait() -> None:
+    """The chain, node by node."""
+    nodes = [
+        Node("image", "LoadImage", (40, 340), (300, 420), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 830), (300, 240), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (400, 830), (300, 80)),
+        Node("portrait", "DreamTalkPortrait", (400, 340), (300, 420), {"image": ("image", 0)}),
+        Node(
+            "features",
+            "DreamTalkSpeechFeatures",
+            (760, 830),
+            (300, 90),
+            {"model": ("model", 0), "audio": ("speech", 0)},
+        ),
+        Node(
+            "style",
+            "DreamTalkStylePreset",
+            (760, 980),
+            (300, 110),
+            {"model": ("model", 0), "emotion": "happy"},
+        ),
+        Node(
+            "sampler",
+            "DreamTalkSampler",
+            (1120, 830),
+            (300, 220),
+            {"model": ("model", 0), "features": ("features", 0), "style": ("style", 0)},
+        ),
+        Node(
+            "life",
+            "DreamTalkNaturalMotion",
+            (1120, 540),
+            (300, 220),
+            {"motion": ("sampler", 0), "audio": ("speech", 0)},
+        ),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1120, 250),
+            (300, 220),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
+        ),
+        save_video(("render", 0), (1500, 340), "dreamtalk/talk"),
+    ]
+    note = Note(
+        "## A portrait and a recording become a talking video\n\n"
+        "Queue it: the picture and the recording came with the pack, and so did the weights.\n\n"
+        "1. **Load Image**: your own picture, a face that looks at the camera.\n"
+        "2. **Load Speech**: your own recording; upload an audio or a video file.\n"
+        "3. **Style Preset**: the emotion and how strong it is.\n"
+        "4. **Save Video**: the result, in ComfyUI's output folder.\n\n"
+        "Press the *?* above a node for its help page.",
+        (40, 40),
+        (660, 240),
+    )
+    write("talking_portrait", nodes, [note], [])
+
+
+def one_node() -> None:
+    """The same with the one node that does it all."""
+    nodes = [
+        Node("image", "LoadImage", (40, 260), (300, 400), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 730), (300, 240), {"audio": RECORDING}),
+        Node(
+            "talk",
+            "DreamTalkTalk",
+            (420, 260),
+            (320, 560),
+            {"image": ("image", 0), "audio": ("speech", 0), "emotion": "happy"},
+        ),
+        save_video(("talk", 0), (820, 260), "dreamtalk/talk"),
+    ]
+    note = Note(
+        "## The shortest way\n\n"
+        "One node from a picture and a recording to a video. For more control see the "
+        "**talking_portrait** workflow.",
+        (40, 40),
+        (700, 150),
+    )
+    write("talk_in_one_node", nodes, [note], [])
+
+
+if __name__ == "__main__":
+    talking_portrait()
+    one_node()

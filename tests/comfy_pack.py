@@ -1,0 +1,67 @@
+"""Loads the pack for tests the way ComfyUI does: from its folder's path, under a name of its own.
+
+With ``COMFYUI_DIR`` set (and ComfyUI's requirements installed) the real ComfyUI is used, on the
+CPU; otherwise the stand-in of ``fake_comfy``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PACK = "dreamtalk_pack"
+COMFYUI_DIR = os.environ.get("COMFYUI_DIR")
+
+
+def _load_file(name: str, path: Path, **kwargs: Any) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path, **kwargs)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_pack() -> ModuleType:
+    """The pack's root module, loaded once."""
+    if PACK in sys.modules:
+        return sys.modules[PACK]
+    if COMFYUI_DIR:
+        sys.path.append(COMFYUI_DIR)
+        from comfy.cli_args import args  # type: ignore[import-not-found]
+
+        args.cpu = True
+    else:
+        _load_file("fake_comfy", Path(__file__).with_name("fake_comfy.py")).install()
+    return _load_file(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+
+
+def node_classes() -> dict[str, Any]:
+    """Node id -> class, as ComfyUI would register them."""
+
+    async def collect() -> list[Any]:
+        extension = await load_pack().comfy_entrypoint()
+        return await extension.get_node_list()
+
+    return {cls.GET_SCHEMA().node_id: cls for cls in asyncio.run(collect())}
+
+
+def run_node(node_id: str, **inputs: Any) -> tuple[Any, ...]:
+    """Execute a node under inference mode with its defaults for what is not given."""
+    import torch
+
+    cls = node_classes()[node_id]
+    values = {
+        i.id: i.default
+        for i in cls.GET_SCHEMA().inputs
+        if not i.optional and getattr(i, "default", None) is not None
+    }
+    with torch.inference_mode():
+        return cls.execute(**(values | inputs)).args

@@ -1,0 +1,118 @@
+"""What people see of the nodes: ids, texts, help pages, translations, workflows."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.comfy_pack import ROOT, node_classes
+
+NODES = node_classes()
+LANGUAGES = sorted(p.name for p in (ROOT / "locales").iterdir() if p.is_dir())
+# as the frontend names them; it breaks on others
+FRONTEND_LANGUAGES = {"en", "zh", "zh-TW", "ja", "ko", "fr", "es", "ru", "ar", "tr"}
+
+
+def test_import_outside_comfyui_does_nothing() -> None:
+    code = "import runpy; m = runpy.run_path('__init__.py'); print(m['WEB_DIRECTORY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "./web"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_schema(node_id: str) -> None:
+    schema = NODES[node_id].GET_SCHEMA()
+    assert NODES[node_id].__name__ == node_id
+    assert node_id.startswith("DreamTalk")
+    assert schema.category.split("/")[0] == "DreamTalk"
+    assert len(schema.description) > 40
+    ids = [i.id for i in schema.inputs]
+    # ComfyUI 0.3.64 refuses an output id that is also an input's: outputs have no ids of their own
+    assert all(o.display_name for o in schema.outputs)
+    assert len(ids) == len(set(ids))
+    for item in (*schema.inputs, *schema.outputs):
+        assert item.tooltip, f"{item.id or item.display_name} has no tooltip"
+        assert item.tooltip.strip().endswith(".")
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_help_page(node_id: str) -> None:
+    schema = NODES[node_id].GET_SCHEMA()
+    page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
+    assert page.startswith("# ")
+    for item in schema.inputs:
+        assert f"`{item.id}`" in page, f"input {item.id} is not explained"
+    for item in schema.outputs:
+        assert f"`{item.display_name}`" in page, f"output {item.display_name} is not explained"
+
+
+def test_no_stray_help_pages() -> None:
+    assert {p.stem for p in (ROOT / "web" / "docs").glob("*.md")} == set(NODES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_locale(language: str) -> None:
+    assert language in FRONTEND_LANGUAGES
+    text = (ROOT / "locales" / language / "nodeDefs.json").read_text(encoding="utf-8")
+    translated = json.loads(text)
+    assert set(translated) == set(NODES)
+    for node_id, entry in translated.items():
+        schema = NODES[node_id].GET_SCHEMA()
+        assert entry["display_name"]
+        assert entry["description"]
+        assert list(entry["inputs"]) == [i.id for i in schema.inputs], node_id
+        assert all(i["name"] and i["tooltip"] for i in entry["inputs"].values())
+        assert list(entry["outputs"]) == [str(n) for n in range(len(schema.outputs))], node_id
+        assert all(o["name"] for o in entry["outputs"].values())
+
+
+def test_english_locale_says_what_the_schemas_say() -> None:
+    english = json.loads((ROOT / "locales" / "en" / "nodeDefs.json").read_text(encoding="utf-8"))
+    for node_id, cls in NODES.items():
+        schema = cls.GET_SCHEMA()
+        assert english[node_id]["display_name"] == schema.display_name
+        assert english[node_id]["description"] == schema.description
+        for item in schema.inputs:
+            assert english[node_id]["inputs"][item.id]["tooltip"] == item.tooltip
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "workflows" / "api").glob("*.json")), ids=lambda p: p.stem
+)
+def test_api_workflow_matches_the_schemas(path) -> None:  # type: ignore[no-untyped-def]
+    for node in json.loads(path.read_text()).values():
+        if not node["class_type"].startswith("DreamTalk"):
+            continue
+        schema = NODES[node["class_type"]].GET_SCHEMA()
+        known = {i.id for i in schema.inputs}
+        needed = {i.id for i in schema.inputs if not i.optional}
+        assert needed <= set(node["inputs"]) <= known
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda p: p.stem)
+def test_ui_workflow(path) -> None:  # type: ignore[no-untyped-def]
+    graph = json.loads(path.read_text())
+    assert path.with_suffix(".jpg").is_file(), "no thumbnail"
+    assert (path.parent / "api" / path.name).is_file(), "no API form"
+    links = {link[0]: link for link in graph["links"]}
+    for node in graph["nodes"]:
+        if node["type"].startswith("DreamTalk"):
+            schema = NODES[node["type"]].GET_SCHEMA()
+            assert {i["name"] for i in node.get("inputs", [])} <= {i.id for i in schema.inputs}
+        for item in node.get("inputs", []):
+            if item.get("link") is not None:
+                assert links[item["link"]][3] == node["id"]
+
+
+def test_requirements_leave_torch_alone() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    names = [re.split(r"[<>=!~ ;\[]", line)[0].lower() for line in text.splitlines() if line]
+    assert "torch" not in names
+    assert "opencv-python" not in names  # mediapipe brings opencv-contrib-python
