@@ -1,19 +1,191 @@
-"""Maps between the motion spaces (placeholder until they are fitted)."""
+"""Bridges between the motion spaces: small linear maps, fitted by ``scripts/fit_bridges.py``.
+
+Neutral maps to neutral, so the maps have no constant term: the resting scores and resting
+coefficients of a tracker belong to the person in front of it, not to the expression. The head goes
+along as it is; ``bfm`` carries it a second time, as the official pose columns.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import torch
 from torch import Tensor
 
+from ..errors import DreamTalkError, SpaceMismatchError
 from .motion import Motion
+from .spaces import SPACES, space
+
+ASSET = Path(__file__).resolve().parents[1] / "assets" / "bridges.npz"
+
+CROP_IOD = 85.0
+"""Px between the outer eye corners at crop scale 1, measured on the paired clips: the pose columns
+give the scale that brings a face to that size."""
+CROP_FRAME = 256.0
+"""Px, edge of the frames that the crop centre is counted in (y upwards)."""
+RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 128.0)
+"""Pose columns of a head that looks straight ahead from the middle of the frame."""
+_CAMERA_DISTANCE = 10.0  # IOD, as in ``FaceBasis.encode``
 
 
-def to_face(motion: Motion) -> Motion:
-    return motion
+@dataclass(frozen=True)
+class Bridges:
+    """Matrices between each pair of spaces.
+
+    Attributes:
+        matrices: (source, target) -> (C_source, C_target) float32.
+        provenance: what they were fitted on and how well they do.
+    """
+
+    matrices: dict[tuple[str, str], Tensor]
+    provenance: dict[str, object]
+
+    def save(self, path: str | Path) -> None:
+        """Write as ``.npz`` with the channel names, so that a changed space is noticed."""
+        arrays: dict[str, np.ndarray] = {
+            f"{source}_to_{target}": matrix.numpy().astype(np.float32)
+            for (source, target), matrix in self.matrices.items()
+        }
+        for name, members in SPACES.items():
+            arrays[f"{name}_channels"] = np.array(members.channels)
+        arrays["provenance"] = np.array(json.dumps(self.provenance))
+        with open(path, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=4)
+def load_bridges(path: str | Path = ASSET) -> Bridges:
+    """Read bridges; the bundled ones by default.
+
+    Raises:
+        DreamTalkError: if they were fitted for other channels.
+    """
+    with np.load(path, allow_pickle=False) as data:
+        for name, members in SPACES.items():
+            if tuple(str(c) for c in data[f"{name}_channels"]) != members.channels:
+                raise DreamTalkError(
+                    f"'{path}' was fitted for other '{name}' channels: fit it again"
+                )
+        matrices = {
+            (a, b): torch.from_numpy(data[f"{a}_to_{b}"].astype(np.float32))
+            for a, b in permutations(SPACES, 2)
+        }
+        return Bridges(matrices, json.loads(str(data["provenance"])))
 
 
 def map_offsets(offsets: Tensor, source: str, target: str) -> Tensor:
-    raise NotImplementedError
+    """Offsets from neutral in one space -> offsets from neutral in another.
+
+    Args:
+        offsets: (..., C_source).
+        source, target: names of the spaces.
+
+    Returns:
+        (..., C_target), on the device and in the dtype of ``offsets``. Not limited to a range.
+
+    Raises:
+        SpaceMismatchError: if the number of channels is not that of ``source``.
+    """
+    if offsets.shape[-1] != len(space(source)):
+        raise SpaceMismatchError(
+            f"'{source}' has {len(space(source))} channels, not {offsets.shape[-1]}"
+        )
+    if source == target:
+        return offsets
+    space(target)
+    return offsets @ load_bridges().matrices[source, target].to(offsets)
+
+
+def convert(motion: Motion, target: str) -> Motion:
+    """A motion in another space.
+
+    Exact for ``head``; the expression loses what the target space can't say (docs/motion.md has
+    the figures). ARKit scores are limited to 0..1, a lip aperture to 0 and above. To ``bfm`` the
+    pose columns are made from the head, around :data:`RESTING_POSE`; from ``bfm`` to another space
+    a head of zeros is filled in from the pose columns.
+
+    Args:
+        motion: in any space.
+        target: ``"face"``, ``"arkit"`` or ``"bfm"``.
+
+    Returns:
+        The motion itself if it is in that space already.
+
+    Raises:
+        MotionError: if there is no such space.
+    """
+    if motion.space == target:
+        return motion
+    expression = map_offsets(motion.expression, motion.space, target)
+    head = motion.head
+    if motion.pose is not None and not head.any():
+        head = pose_to_head(motion.pose)
+    if target == "arkit":
+        expression = expression.clamp(0.0, 1.0)
+    elif target == "face":
+        expression = _contact(expression)
+    pose = head_to_pose(head) if target == "bfm" else None
+    return Motion(expression, head, motion.fps, target, pose)
+
+
+def to_face(motion: Motion) -> Motion:
+    """The motion in the ``face`` space, which the mesh renderer takes."""
+    return convert(motion, "face")
+
+
+def _contact(expression: Tensor) -> Tensor:
+    """Lips that meet stay closed: no aperture below 0."""
+    column = space("face").index["lipAperture"]
+    result = expression.clone()
+    result[..., column] = result[..., column].clamp(min=0.0)
+    return result
+
+
+def pose_to_head(pose: Tensor, rest: Tensor | None = None) -> Tensor:
+    """Official pose columns -> head offsets.
+
+    Args:
+        pose: (T, 9): Euler angles, translation, crop scale and centre.
+        rest: (9,) the pose that counts as 0; the median of each column by default.
+
+    Returns:
+        (T, 6) in the conventions of ``Motion.head``. The small translation columns are noise of the
+        fit and are left out: where the face is, the crop says.
+    """
+    # contiguous: torch's median of an expanded tensor reads past its storage
+    rest = pose.contiguous().median(dim=0).values if rest is None else rest
+    moved = pose - rest
+    scale = rest[6].clamp(min=1e-3)
+    head = torch.zeros(len(pose), 6, dtype=pose.dtype, device=pose.device)
+    head[:, 0] = moved[:, 0]
+    head[:, 1] = moved[:, 1]
+    head[:, 2] = -moved[:, 2]
+    head[:, 3] = moved[:, 7] * scale / CROP_IOD
+    head[:, 4] = moved[:, 8] * scale / CROP_IOD
+    head[:, 5] = -_CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
+    return head
 
 
 def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
-    raise NotImplementedError
+    """Add head offsets (T, 6) to pose columns (T, 9); inverts :func:`pose_to_head`."""
+    head = head.to(pose)
+    result = pose.clone()
+    result[:, 0] += head[:, 0]
+    result[:, 1] += head[:, 1]
+    result[:, 2] -= head[:, 2]
+    scale = pose[:, 6]
+    result[:, 7] += head[:, 3] * CROP_IOD / scale
+    result[:, 8] += head[:, 4] * CROP_IOD / scale
+    result[:, 6] = scale * torch.exp(-head[:, 5] / _CAMERA_DISTANCE)
+    return result
+
+
+def head_to_pose(head: Tensor, rest: Tensor | None = None) -> Tensor:
+    """Head offsets (T, 6) -> pose columns (T, 9) around a resting pose."""
+    rest = torch.tensor(RESTING_POSE) if rest is None else rest
+    return add_head_to_pose(rest.to(head).expand(len(head), 9), head)

@@ -1,0 +1,225 @@
+"""Fit the linear maps between the motion spaces on paired clips.
+
+    python scripts/fit_bridges.py CLIPS --out dreamtalk/assets/bridges.npz
+
+CLIPS is a folder (searched through) of video files, each with a ``.mat`` of the same name beside it
+that holds the Deep3DFaceRecon coefficients of the same frames. ``face`` channels and ARKit scores
+come from MediaPipe's landmarker on the video, BFM coefficients from the ``.mat``. What was tracked
+is kept in ``--cache``, so a second run takes seconds.
+
+The fit is ridge regression on offsets: each clip's mean is taken out, and half of what a clip's
+mean differs from its speaker's is put back, so that lasting expressions (a happy clip against a
+sad one) count but a person's resting face doesn't. ``face`` and ARKit data are doubled by
+mirroring. Prints leave-one-speaker-out figures: those in docs/motion.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from fit_face_basis import speaker_of
+from scipy.io import loadmat
+
+from dreamtalk.face.basis import FaceBasis
+from dreamtalk.face.landmarks import FaceLandmarker
+from dreamtalk.motion.bridges import Bridges
+from dreamtalk.motion.spaces import ARKIT_CHANNELS, FACE_CHANNELS, SPACES
+
+RIDGE = 0.03  # in units of each channel's variance
+LASTING = 0.5  # share of a clip's lasting expression that counts
+CLOSED = 0.035  # IOD of lip aperture below which lips count as closed
+# Signs that change when a face channel is mirrored; Left and Right change places anyway.
+MIRRORED_SIGN = ("lipX", "jawX", "gazeLeftX", "gazeRightX")
+# MediaPipe's landmarker never shows these shapes, so their effect on the face is set by hand
+# (IOD at a score of 1), after the pictures in Apple's ARKit documentation.
+BY_HAND: dict[str, dict[str, float]] = {
+    "jawLeft": {"jawX": 0.09, "lipX": 0.045},
+    "jawRight": {"jawX": -0.09, "lipX": -0.045},
+    "jawForward": {"lipLowerZ": 0.05, "chinY": 0.01},
+    "noseSneerLeft": {"noseWingLeftY": 0.05, "cheekLeftY": 0.02},
+    "noseSneerRight": {"noseWingRightY": 0.05, "cheekRightY": 0.02},
+    "cheekSquintLeft": {"cheekLeftY": 0.05, "lidLowerLeftY": 0.02},
+    "cheekSquintRight": {"cheekRightY": 0.05, "lidLowerRightY": 0.02},
+    "cheekPuff": {"mouthWidth": -0.03, "mouthInnerWidth": -0.03, "lipUpperZ": 0.02},
+    "tongueOut": {},
+}
+SHOWN = {
+    "face": ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "chinY",
+             "lidUpperLeftY", "gazeLeftX", "browInnerLeftY", "browOuterLeftY"),
+    "arkit": ("eyeBlinkLeft", "jawOpen", "mouthSmileLeft", "mouthPucker", "mouthFunnel",
+              "mouthLowerDownLeft", "browInnerUp", "eyeLookOutLeft"),
+    "bfm": ("exp00", "exp03", "exp05", "exp02", "exp04", "exp09", "exp10", "exp17"),
+}  # fmt: skip
+
+
+@dataclass
+class Clip:
+    """One clip in all three spaces, (T, C) each, absolute."""
+
+    name: str
+    speaker: str
+    values: dict[str, np.ndarray]
+
+
+def read_clip(video: Path, cache: Path, landmarker: FaceLandmarker, basis: FaceBasis) -> Clip:
+    """Track a video (or take what was tracked before) and read its coefficients."""
+    stored = cache / f"{video.stem}.bridge.npz"
+    if not stored.exists():
+        landmarks, scores = [], []
+        with av.open(str(video)) as container:
+            for frame in container.decode(video=0):
+                faces = landmarker.find(frame.to_ndarray(format="rgb24"))
+                missing = (np.full((478, 3), np.nan, np.float32), np.full(52, np.nan, np.float32))
+                face = faces[0] if faces else None
+                landmarks.append(face.landmarks if face else missing[0])
+                scores.append(face.blendshapes if face else missing[1])
+        cache.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(stored, landmarks=np.array(landmarks), scores=np.array(scores))
+    data = np.load(stored)
+    coefficients = loadmat(str(video.with_suffix(".mat")))["coeff"][:, 80:144].astype(np.float64)
+    length = min(len(data["landmarks"]), len(coefficients))
+    seen = np.isfinite(data["landmarks"][:length]).all(axis=(1, 2))
+    face = basis.encode(data["landmarks"][:length][seen])[0] - basis.neutral
+    # MediaPipe's order: _neutral, then the names in alphabetical order, without tongueOut
+    order = sorted(name for name in ARKIT_CHANNELS if name != "tongueOut")
+    arkit = np.zeros((int(seen.sum()), len(ARKIT_CHANNELS)))
+    for index, name in enumerate(order):
+        arkit[:, ARKIT_CHANNELS.index(name)] = data["scores"][:length][seen][:, index + 1]
+    values = {"face": face.double().numpy(), "arkit": arkit, "bfm": coefficients[seen]}
+    return Clip(video.stem, speaker_of(video), values)
+
+
+def mirrored(values: np.ndarray, space: str) -> np.ndarray:
+    """The same motion seen in a mirror."""
+    names = SPACES[space].channels
+    swap = {"Left": "Right", "Right": "Left"}
+    columns = []
+    for name in names:
+        for old, new in swap.items():
+            if old in name:
+                name = name.replace(old, new)
+                break
+        columns.append(names.index(name))
+    signs = np.array([-1.0 if name in MIRRORED_SIGN else 1.0 for name in names])
+    return values[:, columns] * signs
+
+
+def offsets(clips: list[Clip], space: str, mirror: bool) -> np.ndarray:
+    """Clip means removed, except for half of what lasts."""
+    rows = []
+    for clip in clips:
+        values = clip.values[space]
+        same = [
+            other.values[space].mean(axis=0) for other in clips if other.speaker == clip.speaker
+        ]
+        lasting = LASTING * (values.mean(axis=0) - np.mean(same, axis=0))
+        moved = values - values.mean(axis=0) + lasting
+        rows.append(moved)
+        if mirror:
+            rows.append(mirrored(moved, space))
+    return np.concatenate(rows)
+
+
+def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
+    """(C_source, C_target) by ridge regression on standardised inputs."""
+    mirror = "bfm" not in (source, target)
+    x, y = offsets(clips, source, mirror), offsets(clips, target, mirror)
+    unseen = [ARKIT_CHANNELS.index(name) for name in BY_HAND]
+    if source == "arkit":
+        x[:, unseen] = 0.0
+    spread = x.std(axis=0) + 1e-4
+    x = x / spread
+    gram = x.T @ x + RIDGE * len(x) * np.eye(x.shape[1])
+    matrix = np.linalg.solve(gram, x.T @ y) / spread[:, None]
+    if source == "arkit":
+        for name, effect in BY_HAND.items():
+            row = np.zeros(matrix.shape[1])
+            if target == "face":
+                for channel, value in effect.items():
+                    row[FACE_CHANNELS.index(channel)] = value
+            matrix[ARKIT_CHANNELS.index(name)] = row
+    if target == "arkit":
+        # what is never seen can't be predicted: a silent channel is better than noise
+        matrix[:, unseen] = 0.0
+    return matrix
+
+
+def evaluate(clips: list[Clip], source: str, target: str) -> dict[str, dict[str, float]]:
+    """Leave one speaker out: r (mean of clips) and pooled R2, std ratio, clip means removed."""
+    truth, guess, correlation = [], [], []
+    closed: list[np.ndarray] = []
+    for speaker in sorted({clip.speaker for clip in clips}):
+        matrix = fit([c for c in clips if c.speaker != speaker], source, target)
+        for clip in (c for c in clips if c.speaker == speaker):
+            real, mapped = clip.values[target], clip.values[source] @ matrix
+            if target == "face":
+                shut = real[:, 0] < CLOSED
+                level = mapped[:, 0] - np.median(mapped[:, 0]) + np.median(real[:, 0])
+                closed.append(level[shut] < CLOSED)
+            real, mapped = real - real.mean(axis=0), mapped - mapped.mean(axis=0)
+            scale = np.linalg.norm(real, axis=0) * np.linalg.norm(mapped, axis=0)
+            correlation.append((real * mapped).sum(axis=0) / np.maximum(scale, 1e-12))
+            truth.append(real)
+            guess.append(mapped)
+    real, mapped = np.concatenate(truth), np.concatenate(guess)
+    energy = (real**2).sum(axis=0) + 1e-12
+    r2 = 1.0 - ((real - mapped) ** 2).sum(axis=0) / energy
+    gain = np.sqrt((mapped**2).sum(axis=0) / energy)
+    r = np.mean(correlation, axis=0)
+    index = SPACES[target].index
+    figures = {
+        name: {k: round(float(v[index[name]]), 3) for k, v in (("r", r), ("r2", r2), ("std", gain))}
+        for name in SHOWN[target]
+    }
+    variance = energy / energy.sum()
+    figures["all"] = {"r2": round(float((r2 * variance).sum()), 3)}
+    if closed:
+        figures["closed lips kept"] = {"share": round(float(np.concatenate(closed).mean()), 3)}
+    return figures
+
+
+def main() -> None:
+    """Fit all pairs, print the figures, write the asset."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("dreamtalk/assets/bridges.npz"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/tracked"))
+    arguments = parser.parse_args()
+    videos = [v for v in sorted(arguments.clips.rglob("*.mp4")) if v.with_suffix(".mat").exists()]
+    if not videos:
+        raise SystemExit(f"no paired .mp4 and .mat under '{arguments.clips}'")
+    basis = FaceBasis.load()
+    with FaceLandmarker(max_faces=1, blendshapes=True) as landmarker:
+        clips = [read_clip(video, arguments.cache, landmarker, basis) for video in videos]
+    frames = sum(len(clip.values["face"]) for clip in clips)
+    speakers = sorted({clip.speaker for clip in clips})
+    print(f"{len(clips)} clips, {frames} frames, {len(speakers)} speakers; leave one speaker out:")
+    matrices, figures = {}, {}
+    for source, target in permutations(SPACES, 2):
+        figures[f"{source}->{target}"] = evaluate(clips, source, target)
+        matrices[source, target] = torch.from_numpy(fit(clips, source, target)).float()
+        print(f"\n{source} -> {target}")
+        for name, values in figures[f"{source}->{target}"].items():
+            print(f"  {name:20s}" + "".join(f"  {k} {v:6.3f}" for k, v in values.items()))
+    provenance = {
+        "script": "scripts/fit_bridges.py",
+        "data": f"{len(clips)} clips of {len(speakers)} speakers published with DreamTalk and "
+        f"StyleTalk (MEAD and web clips), {frames} frames; only the fitted matrices are kept",
+        "ridge": RIDGE,
+        "lasting": LASTING,
+        "leave_one_speaker_out": figures,
+    }
+    Bridges(matrices, provenance).save(arguments.out)
+    arguments.out.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
+    print(f"\nwritten to {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
