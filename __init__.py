@@ -7,6 +7,7 @@ This file is what ComfyUI loads. Everything else can be used without ComfyUI: th
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 WEB_DIRECTORY = "./web"
 
@@ -18,7 +19,7 @@ if find_spec("folder_paths") is not None and find_spec("comfy_api") is not None:
     register_model_folders()
 
 
-async def comfy_entrypoint():  # type: ignore[no-untyped-def]
+async def comfy_entrypoint() -> Any:
     """Called by ComfyUI: the extension with all nodes."""
     from .nodes import DreamTalkExtension
     from .nodes.runtime import provide_examples

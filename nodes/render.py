@@ -157,10 +157,10 @@ def render_video(
     label: bool = True,
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
-    from ..dreamtalk.render.video import write_video
+    from ..dreamtalk.render.video import AI_COMMENT, Sound, write_video
 
-    sound = None if audio is None else waveform_of(audio, cls)
+    sound = None if audio is None else Sound(*waveform_of(audio, cls))
     path = runtime.temp_file(".mp4")
     _, chunks = frames_of(portrait, motion, renderer, bar)
-    write_video(path, chunks, motion.fps, audio=sound, crf=quality, label=label)
+    write_video(path, chunks, motion.fps, sound, AI_COMMENT if label else None, quality)
     return InputImpl.VideoFromFile(str(path))

@@ -91,6 +91,7 @@ class DreamTalkTalk(io.ComfyNode):
         from ..dreamtalk.face.analysis import analyze_portrait
         from ..dreamtalk.features import speech_features
         from ..dreamtalk.motion.natural import add_natural_motion
+        from ..dreamtalk.pipeline import fit_length
 
         choice("emotion", emotion, EMOTIONS)
         bar = runtime.Bar()
@@ -103,10 +104,8 @@ class DreamTalkTalk(io.ComfyNode):
         features = speech_features(speech, loaded.model, progress=bar.stage(0.0, 0.1))
         style = loaded.model.preset(emotion, intensity)
         motion = loaded.model.sample(features, style, seed=seed, progress=bar.stage(0.1, 0.25))
-        if liveliness > 0:
-            amount = liveliness
-            motion = add_natural_motion(
-                motion, speech, seed, blinks=amount, gaze=amount, head=amount, breathing=amount
-            )
+        motion = fit_length(motion, speech.num_frames(motion.fps))
+        life = (liveliness,) * 4  # blinks, gaze, head, breathing
+        motion = add_natural_motion(motion, speech, seed, *life)
         bar.stage(0.25, 1.0)
         return io.NodeOutput(render_video(cls, portrait, motion, audio, None, bar))
