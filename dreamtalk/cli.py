@@ -1,0 +1,274 @@
+"""The ``dreamtalk`` command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .errors import DreamTalkError
+from .style import EMOTIONS
+
+# Only what the parser needs is imported here: torch takes seconds, and --help should not.
+if TYPE_CHECKING:
+    from .model import DreamTalkModel
+    from .motion.motion import Motion
+    from .pipeline import Renderer
+    from .progress import Progress
+    from .speech.speech import Speech
+    from .style import Style
+
+DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 error, 130 interrupted."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.WARNING, format=_FORMAT)
+    try:
+        args.run(args)
+    except DreamTalkError as error:
+        if args.verbose:
+            logging.getLogger("dreamtalk").exception("where it happened")
+        print(f"dreamtalk: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("dreamtalk: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+_FORMAT = "dreamtalk: %(levelname)s: %(message)s"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all sub-commands."""
+    parser = argparse.ArgumentParser(
+        prog="dreamtalk", description="A portrait and a recording become a talking video."
+    )
+    parser.add_argument("--version", action="version", version=f"dreamtalk {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more, with tracebacks")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    talk = commands.add_parser("talk", help="portrait + recording -> video")
+    _add_portrait(talk)
+    _add_speech(talk)
+    _add_motion(talk)
+    _add_render(talk)
+    talk.add_argument("--out", required=True, type=Path, help="the mp4 to write")
+    talk.add_argument("--save-motion", type=Path, metavar="FILE", help="keep the motion (.npz)")
+    talk.set_defaults(run=run_talk)
+
+    animate = commands.add_parser("animate", help="recording -> motion file")
+    _add_speech(animate)
+    _add_motion(animate)
+    animate.add_argument("--out", required=True, type=Path, help="the .npz to write")
+    animate.set_defaults(run=run_animate)
+
+    render = commands.add_parser("render", help="portrait + motion file -> video")
+    _add_portrait(render)
+    render.add_argument("--motion", required=True, type=Path, help="a motion file")
+    render.add_argument("--audio", type=Path, help="the sound of the video")
+    _add_render(render)
+    render.add_argument("--out", required=True, type=Path, help="the mp4 to write")
+    render.set_defaults(run=run_render)
+    return parser
+
+
+def _add_portrait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
+    parser.add_argument(
+        "--face", default="largest",
+        help="of several faces: largest, leftmost, rightmost or a number from the left",
+    )  # fmt: skip
+
+
+def _add_speech(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--audio", required=True, type=Path, help="the recording (audio or video)")
+    parser.add_argument("--start", type=float, default=0.0, help="seconds to leave out at first")
+    parser.add_argument("--duration", type=float, help="seconds to use at most")
+
+
+def _add_motion(parser: argparse.ArgumentParser) -> None:
+    style = parser.add_mutually_exclusive_group()
+    style.add_argument("--emotion", choices=EMOTIONS, default="neutral")
+    style.add_argument(
+        "--style", type=Path, metavar="CLIP",
+        help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--intensity", type=float, default=1.0, help="of the emotion or style: 0 none, 2 strong"
+    )
+    parser.add_argument("--checkpoint", default="starter", help="'starter' or a file")
+    parser.add_argument("--steps", type=int, default=10, help="DDIM steps")
+    parser.add_argument("--guidance", type=float, help="guidance scale, in place of the intensity")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--liveliness", type=float, default=1.0,
+        help="blinks, gaze, head motion and breathing: 0 none, 1 natural, 2 lively",
+    )  # fmt: skip
+    _add_device(parser)
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--renderer", default="mesh", help="'mesh', or the file of a PIRenderer checkpoint"
+    )
+    parser.add_argument(
+        "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
+    )
+    _add_device(parser)
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    if "--device" not in parser._option_string_actions:
+        parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps ...")
+
+
+def run_talk(args: argparse.Namespace) -> None:
+    """portrait + recording -> video"""
+    from .render.video import check_writable
+
+    for path in filter(None, (args.out, args.save_motion)):
+        check_writable(path)
+    speech = _load_speech(args)
+    renderer = _load_renderer(args)
+    motion = _animate(args, speech)
+    if args.save_motion:
+        motion.save(args.save_motion)
+    _render(args, renderer, motion, args.start)
+
+
+def run_animate(args: argparse.Namespace) -> None:
+    """recording -> motion file"""
+    from .render.video import check_writable
+
+    check_writable(args.out)
+    _animate(args, _load_speech(args)).save(args.out)
+    print(f"{args.out}")
+
+
+def run_render(args: argparse.Namespace) -> None:
+    """portrait + motion file -> video"""
+    from .motion.files import load_motion
+    from .render.video import check_writable
+
+    check_writable(args.out)
+    motion = load_motion(args.motion)
+    if args.audio is not None:
+        from .speech.loading import load_speech
+
+        load_speech(args.audio, duration=1.0)  # a bad file is an error now, not after the work
+    _render(args, _load_renderer(args), motion, 0.0)
+
+
+def _load_speech(args: argparse.Namespace) -> Speech:
+    from .speech.loading import load_speech
+
+    with _stage("speech") as note:
+        speech = load_speech(args.audio, args.start, args.duration)
+        note(f"{speech.duration:.1f} s")
+    return speech
+
+
+def _animate(args: argparse.Namespace, speech: Speech) -> Motion:
+    from .model import load_model
+    from .pipeline import animate
+
+    _check_device(args.device)
+    with _stage("model"):
+        model = load_model(args.checkpoint, args.device)
+    style = _style(args, model)
+    with _stage("motion") as note, _bar("motion") as progress:
+        motion = animate(
+            speech, model, style, steps=args.steps, guidance=args.guidance, seed=args.seed,
+            liveliness=args.liveliness, progress=progress,
+        )  # fmt: skip
+        note(f"{len(motion)} frames")
+    return motion
+
+
+def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
+    from .pipeline import choose_style
+
+    if args.style is None:
+        return choose_style(model, args.emotion, intensity=args.intensity)
+    with _stage("style") as note, _bar("style") as progress:
+        style = choose_style(model, clip=args.style, intensity=args.intensity, progress=progress)
+        note(str(args.style))
+    return style
+
+
+def _load_renderer(args: argparse.Namespace) -> Renderer:
+    from .face import analyze_portrait, load_image
+
+    _check_device(args.device)
+    with _stage("portrait") as note:
+        portrait = analyze_portrait(load_image(args.portrait), args.face)
+        height, width = portrait.size
+        note(f"{width}x{height} px")
+    with _stage("renderer") as note:
+        note(str(args.renderer))
+        if args.renderer == "mesh":
+            from .render.mesh import MeshRenderer
+
+            return MeshRenderer(portrait, device=args.device)
+        from .render.pirenderer import load_pirenderer
+
+        return load_pirenderer(args.renderer, device=args.device).for_portrait(portrait)
+
+
+def _render(args: argparse.Namespace, renderer: Renderer, motion: Motion, start: float) -> None:
+    from .pipeline import render_video
+    from .render.video import AI_COMMENT, Sound
+
+    sound = Sound(args.audio, start=start) if args.audio is not None else None
+    comment = None if args.no_label else AI_COMMENT
+    with _stage("video") as note, _bar("frames") as progress:
+        frames = render_video(renderer, motion, args.out, sound, comment, progress)
+        note(f"{frames} frames, {frames / motion.fps:.1f} s")
+    print(f"{args.out}")
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None
+
+
+@contextmanager
+def _stage(name: str) -> Iterator[Callable[[str], None]]:
+    """Print what was done and how long it took."""
+    notes: list[str] = []
+    start = time.perf_counter()
+    yield notes.append
+    took = time.perf_counter() - start
+    print(f"  {name:<9} {took:7.2f} s  {' '.join(notes)}", file=sys.stderr)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Progress]:
+    """A progress bar that is there only while the work lasts, and only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=0, desc=f"  {name}", leave=False, disable=None, file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())
