@@ -18,7 +18,7 @@ class DreamTalkNaturalMotion(io.ComfyNode):
         strength = {"default": 1.0, "min": 0.0, "max": 3.0, "step": 0.05}
         return io.Schema(
             node_id="DreamTalkNaturalMotion",
-            display_name="Natural Motion (DreamTalk)",
+            display_name="DreamTalk Natural Motion",
             category=_CATEGORY,
             description=(
                 "Gives life to a face that only talks: blinks, small gaze shifts, idle head motion "

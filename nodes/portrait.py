@@ -17,7 +17,7 @@ class DreamTalkPortrait(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkPortrait",
-            display_name="Portrait (DreamTalk)",
+            display_name="DreamTalk Portrait",
             category="DreamTalk",
             description=(
                 "Finds the face in a picture and measures it, once. Photos, paintings and 3-D "

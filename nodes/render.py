@@ -41,7 +41,7 @@ class DreamTalkRender(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkRender",
-            display_name="Render Frames (DreamTalk)",
+            display_name="DreamTalk Render Frames",
             category="DreamTalk",
             description=(
                 "Renders the portrait with the motion into a batch of pictures, to go on working "
@@ -94,7 +94,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkRenderVideo",
-            display_name="Render Video (DreamTalk)",
+            display_name="DreamTalk Render Video",
             category="DreamTalk",
             description=(
                 "Renders the portrait with the motion straight into a video with sound. Memory "

@@ -32,7 +32,7 @@ class DreamTalkLoadModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkLoadModel",
-            display_name="Load Model (DreamTalk)",
+            display_name="DreamTalk Load Model",
             category="DreamTalk",
             description=(
                 "Loads a DreamTalk checkpoint, which turns speech into facial motion. The starter "
@@ -69,7 +69,7 @@ class DreamTalkSampler(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkSampler",
-            display_name="Sampler (DreamTalk)",
+            display_name="DreamTalk Sampler",
             category="DreamTalk",
             description=(
                 "Samples the facial motion that speaks the recording in the given style: 25 frames "

@@ -17,7 +17,7 @@ class DreamTalkLoadSpeech(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkLoadSpeech",
-            display_name="Load Speech (DreamTalk)",
+            display_name="DreamTalk Load Speech",
             category="DreamTalk",
             description=(
                 "Loads a recording from an audio or video file, cuts a part out of it and brings "
@@ -88,7 +88,7 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkSpeechFeatures",
-            display_name="Speech Features (DreamTalk)",
+            display_name="DreamTalk Speech Features",
             category="DreamTalk",
             description=(
                 "Listens to the recording: turns it into the rows of numbers that the checkpoint "

@@ -19,7 +19,7 @@ class DreamTalkStylePreset(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkStylePreset",
-            display_name="Style Preset (DreamTalk)",
+            display_name="DreamTalk Style Preset",
             category="DreamTalk/style",
             description="One of eight emotions, as the checkpoint knows it, at a chosen intensity.",
             inputs=[
@@ -48,7 +48,7 @@ class DreamTalkStyleEncoder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkStyleEncoder",
-            display_name="Style from Motion (DreamTalk)",
+            display_name="DreamTalk Style Encoder",
             category="DreamTalk/style",
             description=(
                 "Reads the speaking style of a clip from its motion, so that another voice can be "

@@ -19,7 +19,7 @@ class DreamTalkTalk(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="DreamTalkTalk",
-            display_name="Talk (DreamTalk)",
+            display_name="DreamTalk Talking Portrait",
             category="DreamTalk",
             description=(
                 "The whole chain in one node: a picture of a person and a recording become a "

@@ -27,13 +27,13 @@ def readable(name: str) -> str:
 
 
 def tables(schema: Any) -> str:
-    """The generated part of a help page."""
-    lines = ["## Inputs", "", "| input | type | |", "| --- | --- | --- |"]
+    """The generated part of a help page: lists, since the help panel is narrow."""
+    lines = ["## Inputs", ""]
     for item in schema.inputs:
         kind = item.io_type + (", optional" if item.optional else "")
-        lines.append(f"| `{item.id}` | {kind} | {item.tooltip} |")
-    lines += ["", "## Outputs", "", "| output | type | |", "| --- | --- | --- |"]
-    lines += [f"| `{o.display_name}` | {o.io_type} | {o.tooltip} |" for o in schema.outputs]
+        lines.append(f"- `{item.id}` ({kind}): {item.tooltip}")
+    lines += ["", "## Outputs", ""]
+    lines += [f"- `{o.display_name}` ({o.io_type}): {o.tooltip}" for o in schema.outputs]
     return "\n".join(lines) + "\n"
 
 

@@ -199,58 +199,61 @@ def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
 
 def talking_portrait() -> None:
     """The chain, node by node."""
+    model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("image", "LoadImage", (40, 340), (300, 420), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 830), (300, 240), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (400, 830), (300, 80)),
-        Node("portrait", "DreamTalkPortrait", (400, 340), (300, 420), {"image": ("image", 0)}),
+        Node("image", "LoadImage", (760, 40), (300, 420), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 540), (300, 250), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 850), (300, 80)),
+        Node("portrait", "DreamTalkPortrait", (1120, 40), (300, 420), {"image": ("image", 0)}),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (760, 830),
+            (400, 540),
             (300, 90),
-            {"model": ("model", 0), "audio": ("speech", 0)},
+            {"model": model, "audio": speech},
         ),
         Node(
             "style",
             "DreamTalkStylePreset",
-            (760, 980),
+            (400, 700),
             (300, 110),
-            {"model": ("model", 0), "emotion": "happy"},
+            {"model": model, "emotion": "happy"},
         ),
         Node(
             "sampler",
             "DreamTalkSampler",
-            (1120, 830),
+            (760, 540),
             (300, 220),
-            {"model": ("model", 0), "features": ("features", 0), "style": ("style", 0)},
+            {"model": model, "features": ("features", 0), "style": ("style", 0)},
         ),
         Node(
             "life",
             "DreamTalkNaturalMotion",
             (1120, 540),
             (300, 220),
-            {"motion": ("sampler", 0), "audio": ("speech", 0)},
+            {"motion": ("sampler", 0), "audio": speech},
         ),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1120, 250),
-            (300, 220),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
+            (1480, 40),
+            (300, 420),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
         ),
-        save_video(("render", 0), (1500, 340), "dreamtalk/talk"),
+        save_video(("render", 0), (1840, 40), "dreamtalk/talk"),
     ]
     note = Note(
         "## A portrait and a recording become a talking video\n\n"
-        "Queue it: the picture and the recording came with the pack, and so did the weights.\n\n"
-        "1. **Load Image**: your own picture, a face that looks at the camera.\n"
-        "2. **Load Speech**: your own recording; upload an audio or a video file.\n"
-        "3. **Style Preset**: the emotion and how strong it is.\n"
-        "4. **Save Video**: the result, in ComfyUI's output folder.\n\n"
-        "Press the *?* above a node for its help page.",
+        "Press **Run**: the picture, the recording and the weights came with the pack.\n\n"
+        "1. **Load Image**: take a picture of your own, with a face that looks at the camera.\n"
+        "2. **Load Speech**: take a recording of your own; upload an audio or a video file.\n"
+        "3. **Style Preset**: choose the emotion and how strong it is.\n"
+        "4. **Save Video**: the result goes into ComfyUI's output folder.\n\n"
+        "Another seed in **Sampler** gives another take; **Natural Motion** adds blinks, gaze "
+        "and head motion. Each node has a help page: select it and press the *i*.\n\n"
+        "Only animate people who have agreed to it, and say that the video is generated.",
         (40, 40),
-        (660, 240),
+        (660, 420),
     )
     write("talking_portrait", nodes, [note], [])
 
