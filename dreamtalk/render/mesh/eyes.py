@@ -1,0 +1,337 @@
+"""Eyelids and eyeballs: an analytic lid remap and a layer between the lids.
+
+Lids inside the smooth field would drag the brows along and fold; here the lid's skin is stretched
+between the brow and the lash line only, and the eyeball behind it is a picture of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import topology as t
+from .geometry import FaceGeometry
+from .raster import blur, pixel_grid, push_pull, smoothstep
+from .sampling import Sampler, Texture
+
+TABLE = 129
+WIDEST = -0.14
+"""How far lids open beyond the portrait's opening, as a negative closure."""
+
+
+@dataclass(frozen=True)
+class EyeLayer:
+    """One eye in its own frame: u from the picture's left corner to the right one, v down, px.
+
+    Attributes:
+        origin: (2,) px of the crop, the left corner in the picture.
+        u_axis, v_axis: (2,) unit vectors.
+        width: corner to corner, px.
+        upper, lower: (TABLE,) v of the lid edges for u / width in -0.25..1.25.
+        strip: height of the skin that moves above the upper lid, px.
+        under: the same below the lower lid.
+        opening: greatest distance of the lids, px.
+        ball: (H, W, 3) texture of the eyeball in px of ``ball_origin``.
+        ball_origin: px of the crop of the texture's first texel.
+        iris: (2,) px of the crop; radius: px.
+        lash: (3,) colour of the lash line; skin: (3,) of the lid.
+        dark_lid: 0..1, how far the lid's skin has to be repainted because it lies in shadow.
+    """
+
+    origin: np.ndarray
+    u_axis: np.ndarray
+    v_axis: np.ndarray
+    width: float
+    upper: Tensor
+    lower: Tensor
+    strip: float
+    under: float
+    opening: float
+    ball: Texture
+    ball_origin: tuple[int, int]
+    iris: np.ndarray
+    radius: float
+    lash: Tensor
+    skin: Tensor
+    dark_lid: float
+
+
+@dataclass(frozen=True)
+class LidPose:
+    """What the lids and the gaze of one eye do in n frames.
+
+    Attributes:
+        closure: (n,) 0 as in the portrait, 1 shut, negative wider.
+        raised: (n,) how far the lower lid goes up, px.
+        gaze: (n, 2) shift of the iris, px (u, v of the eye's frame).
+    """
+
+    closure: Tensor
+    raised: Tensor
+    gaze: Tensor
+
+
+def _lid_curve(points: np.ndarray, width: float) -> np.ndarray:
+    """(TABLE,) v over u / width in -0.25..1.25 from landmarks (7, 2): s(1-s) times a cubic."""
+    s = np.clip(points[:, 0] / width, 0.02, 0.98)
+    bump = s * (1 - s)
+    basis = bump[:, None] * np.stack([np.ones_like(s), s, s**2, s**3], 1)
+    ridge = 0.02 * width / 30 * np.eye(4)
+    target = points[:, 1]
+    weights = np.linalg.solve(basis.T @ basis + 1e-5 * ridge, basis.T @ target)
+    at = np.clip(np.linspace(-0.25, 1.25, TABLE), 0, 1)
+    return (at * (1 - at) * (weights @ np.stack([np.ones_like(at), at, at**2, at**3]))).astype(
+        np.float32
+    )
+
+
+def build_eye(
+    image: np.ndarray, face: FaceGeometry, marks: dict[str, tuple[int, ...]], sampler: Sampler
+) -> tuple[EyeLayer, np.ndarray]:
+    """Measure one eye and complete its eyeball.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        marks: the eye's landmarks, from :mod:`.topology`.
+        sampler: where look-ups happen.
+
+    Returns:
+        the layer, and the colour (3,) of the white of the eye.
+    """
+    points = face.points
+    left, right = points[list(marks["corners"])]
+    width = float(np.linalg.norm(right - left))
+    u_axis = (right - left) / max(width, 1e-6)
+    v_axis = np.array([-u_axis[1], u_axis[0]], np.float32)
+
+    def frame(p: np.ndarray) -> np.ndarray:
+        return np.stack([(p - left) @ u_axis, (p - left) @ v_axis], -1)
+
+    upper = _lid_curve(frame(points[list(marks["upper"])]), width)
+    lower = _lid_curve(frame(points[list(marks["lower"])]), width)
+    lower = np.maximum(lower, upper)
+    brow = frame(points[list(marks["brow"])])
+    lid_top = float(upper.min())
+    strip = 0.8 * (lid_top - float(np.median(brow[:, 1])))
+    strip = float(np.clip(strip, 0.14 * width, 0.5 * width))
+
+    iris = points[marks["iris"][0]]
+    radius = float(np.linalg.norm(points[list(marks["iris"][1:])] - iris, axis=1).mean())
+    radius = max(radius, 1.0)
+    pad = 0.25 * width
+    corners = np.stack([left, right])
+    x0, y0 = np.maximum(np.floor(corners.min(0) - [pad, 0.6 * width]), 0).astype(int)
+    x1, y1 = np.ceil(corners.max(0) + [pad, 0.6 * width]).astype(int) + 1
+    patch = image[y0:y1, x0:x1]
+    grid = pixel_grid(*patch.shape[:2]) + np.array([x0, y0], np.float32)
+    uv = frame(grid)
+    axis = np.linspace(-0.25, 1.25, TABLE)
+    yu = np.interp(uv[..., 0] / width, axis, upper)
+    yl = np.interp(uv[..., 0] / width, axis, lower)
+    inside = np.minimum(uv[..., 1] - yu, yl - uv[..., 1])
+    inside[(uv[..., 0] < 0) | (uv[..., 0] > width)] = -1
+    ball, sclera = _complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
+
+    # Colours at the edge of the upper lid, and of the skin above and below the eye.
+    near = np.abs(uv[..., 1] - yu) < 0.05 * width
+    near &= (uv[..., 0] > 0.15 * width) & (uv[..., 0] < 0.85 * width)
+    edge = patch[near] if near.any() else patch.reshape(-1, 3)
+    order = np.argsort(edge.mean(1))
+    lash = edge[order[: max(1, len(order) // 6)]].mean(0)
+    middle = (uv[..., 0] > 0.25 * width) & (uv[..., 0] < 0.75 * width)
+    above = middle & (uv[..., 1] < yu - 0.07 * width) & (uv[..., 1] > yu - strip)
+    below = middle & (uv[..., 1] > yl + 0.10 * width) & (uv[..., 1] < yl + 0.32 * width)
+    skin_above = np.median(patch[above], 0) if above.any() else lash
+    skin_below = np.median(patch[below], 0) if below.any() else skin_above
+    ratio = float(skin_above.mean() / max(skin_below.mean(), 1e-3))
+    dark_lid = float(np.clip((0.86 - ratio) / 0.3, 0, 1))
+
+    def tensor(a: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(sampler.device)
+
+    layer = EyeLayer(
+        origin=left.astype(np.float32),
+        u_axis=u_axis.astype(np.float32),
+        v_axis=v_axis,
+        width=width,
+        upper=tensor(upper),
+        lower=tensor(lower),
+        strip=strip,
+        under=0.35 * width,
+        opening=float(max((lower - upper).max(), 0.02 * width)),
+        ball=sampler.texture(ball),
+        ball_origin=(int(x0), int(y0)),
+        iris=iris.astype(np.float32),
+        radius=radius,
+        lash=tensor(lash),
+        skin=tensor(0.9 * skin_below),
+        dark_lid=dark_lid,
+    )
+    return layer, sclera
+
+
+def _complete_eyeball(
+    patch: np.ndarray,
+    grid: np.ndarray,
+    inside: np.ndarray,
+    iris: np.ndarray,
+    radius: float,
+    erode: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The eye's picture continued behind the lids: the iris by mirroring, the white by filling."""
+    seen = inside > max(erode, 0.4)
+    if seen.sum() < 6:
+        return patch.astype(np.float32), np.full(3, 0.6, np.float32)
+    away = np.linalg.norm(grid - iris, axis=-1)
+    white_area = seen & (away > 1.15 * radius)
+    white = patch[white_area] if white_area.sum() > 6 else patch[seen]
+    order = np.argsort(white.mean(1))
+    sclera = white[order[len(order) // 2 :]].mean(0).astype(np.float32)
+    known = seen.astype(np.float32)
+    filled = push_pull(patch * 1.0, (seen & (away > 1.1 * radius)).astype(np.float32))
+    # Mirror the iris about its centre, up and down, where a lid hides it.
+    y0, x0 = grid[0, 0, 1], grid[0, 0, 0]
+    mirror_x = (grid[..., 0] - x0).astype(np.float32)
+    mirror_y = (2 * iris[1] - grid[..., 1] - y0).astype(np.float32)
+    flipped = cv2.remap(patch, mirror_x, mirror_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flipped_known = cv2.remap(known, mirror_x, mirror_y, cv2.INTER_LINEAR)
+    on_iris = away < 1.08 * radius
+    iris_pixels = patch[seen & (away < 0.95 * radius)]
+    plain = iris_pixels.mean(0) if len(iris_pixels) else filled.mean((0, 1))
+    ring = np.where((flipped_known > 0.9)[..., None], flipped, plain)
+    disc_share = (1 - smoothstep(0.96 * radius, 1.1 * radius, away))[..., None]
+    ball = filled * (1 - disc_share) + ring * disc_share
+    ball = np.where(seen[..., None] | (on_iris & seen)[..., None], patch, ball)
+    soft = smoothstep(0.0, max(2 * erode, 1.0), inside - max(erode, 0.4))[..., None]
+    ball = patch * soft + blur(ball.astype(np.float32), 0.6) * (1 - soft)
+    return ball.astype(np.float32), sclera
+
+
+def _curve(table: Tensor, u: Tensor, width: float) -> Tensor:
+    at = ((u / width + 0.25) * ((TABLE - 1) / 1.5)).clamp(0, TABLE - 1.001)
+    low = at.long()
+    value = table[low]
+    return value + (table[low + 1] - value) * (at - low)
+
+
+def _hermite(x: Tensor, length: Tensor, rest: Tensor, slope_end: Tensor) -> Tensor:
+    """Monotone cubic from 0..length to 0..rest with slope 1 at 0 and ``slope_end`` at length."""
+    s = (x / length).clamp(0, 1)
+    s2, s3 = s * s, s * s * s
+    return (
+        (s3 - 2 * s2 + s) * length
+        + (-2 * s3 + 3 * s2) * rest
+        + (s3 - s2) * length * slope_end
+    )
+
+
+def eye_coordinates(eye: EyeLayer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """px of the crop -> the eye's frame."""
+    dx, dy = x - float(eye.origin[0]), y - float(eye.origin[1])
+    return (
+        dx * float(eye.u_axis[0]) + dy * float(eye.u_axis[1]),
+        dx * float(eye.v_axis[0]) + dy * float(eye.v_axis[1]),
+    )
+
+
+def _lids(eye: EyeLayer, pose: LidPose, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Lid edges at rest and now: upper, lower, moved upper, moved lower."""
+    upper, lower = _curve(eye.upper, u, eye.width), _curve(eye.lower, u, eye.width)
+    gap = lower - upper
+    shape = gap / eye.opening
+    moved_lower = lower - pose.raised[:, None, None] * shape
+    moved_upper = upper + pose.closure[:, None, None] * (moved_lower - upper)
+    return upper, lower, moved_upper, moved_lower
+
+
+def remap_lids(eye: EyeLayer, pose: LidPose, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Bend the look-up positions around an eye so that its lids move.
+
+    Args:
+        eye: the eye.
+        pose: what it does.
+        x, y: (n, h, w) px of the crop, where field A takes each pixel from.
+
+    Returns:
+        new x, y.
+    """
+    u, v = eye_coordinates(eye, x, y)
+    upper, lower, now_upper, now_lower = _lids(eye, pose, u)
+    top = upper - eye.strip
+    length = (now_upper - top).clamp_min(0.2 * eye.strip)
+    rest = torch.full_like(length, eye.strip)
+    slope = (2.2 * rest / length).clamp_max(1.0)
+    lid = top + _hermite(v - top, length, rest, slope)
+    # Beyond the edge the lid's texture goes on at the edge's own scale.
+    lid = torch.where(v > now_upper, upper + (v - now_upper), lid)
+    bottom = lower + eye.under
+    length = (bottom - now_lower).clamp_min(0.2 * eye.under)
+    rest = torch.full_like(length, eye.under)
+    slope = (2.2 * rest / length).clamp_max(1.0)
+    cheek = bottom - _hermite(bottom - v, length, rest, slope)
+    cheek = torch.where(v < now_lower, lower + (v - now_lower), cheek)
+    middle = (now_upper + now_lower) / 2
+    new = torch.where(v < middle, lid, cheek)
+    inside = (v > top) & (v < bottom) & (u > 0) & (u < eye.width)
+    shift = torch.where(inside, new - v, torch.zeros_like(v))
+    return x + shift * float(eye.v_axis[0]), y + shift * float(eye.v_axis[1])
+
+
+def paint_eye(
+    eye: EyeLayer, pose: LidPose, sampler: Sampler, frame: Tensor, x: Tensor, y: Tensor
+) -> Tensor:
+    """Draw eyeball, shadow and lash line into a box of the frames.
+
+    Args:
+        eye: the eye.
+        pose: what it does.
+        sampler: look-ups.
+        frame: (n, h, w, 3) the box with its lids moved.
+        x, y: (n, h, w) px of the crop before :func:`remap_lids`.
+
+    Returns:
+        (n, h, w, 3).
+    """
+    u, v = eye_coordinates(eye, x, y)
+    upper, _, now_upper, now_lower = _lids(eye, pose, u)
+    closure = pose.closure[:, None, None]
+    moved = pose.closure.abs() + pose.raised.abs() / eye.opening
+    moved = moved + pose.gaze.norm(dim=-1) / (0.2 * eye.radius)
+    activity = ((moved - 0.005) / 0.06).clamp(0, 1)[:, None, None]
+
+    cx = float(eye.iris[0]) + pose.gaze[:, 0] * float(eye.u_axis[0])
+    cx = cx + pose.gaze[:, 1] * float(eye.v_axis[0])
+    cy = float(eye.iris[1]) + pose.gaze[:, 0] * float(eye.u_axis[1])
+    cy = cy + pose.gaze[:, 1] * float(eye.v_axis[1])
+    away2 = (x - cx[:, None, None]) ** 2 + (y - cy[:, None, None]) ** 2
+    follow = torch.exp(-((away2 / (1.8 * eye.radius) ** 2) ** 2))
+    shift_x = (cx - float(eye.iris[0]))[:, None, None] * follow
+    shift_y = (cy - float(eye.iris[1]))[:, None, None] * follow
+    ball = sampler.sample(
+        eye.ball, x - shift_x - eye.ball_origin[0], y - shift_y - eye.ball_origin[1]
+    )
+    depth = v - now_upper
+    ends = ((u / (0.06 * eye.width)).clamp(0, 1) * ((eye.width - u) / (0.06 * eye.width)).clamp(0, 1))
+    shade = torch.exp(-((depth.clamp_min(0) / (0.10 * eye.width)) ** 2))
+    ball = ball * (1 - 0.35 * closure.clamp(0, 1) * shade)[..., None]
+    fade = ((closure - 0.72) / 0.22).clamp(0, 1)
+    ball = ball + fade[..., None] * (eye.lash - ball)
+    open_share = (torch.minimum(depth, now_lower - v) + 0.5).clamp(0, 1) * ends
+    out = frame
+    if eye.dark_lid > 0:
+        # A lid that lies in the brow's shadow would come down as a dark blob: light it.
+        come = ((now_upper - upper) / (0.12 * eye.width)).clamp(0, 1)
+        body = ((now_upper - v) / (0.06 * eye.width)).clamp(0, 1)
+        body = body * ((v - (upper - 0.5 * eye.strip)) / (0.5 * eye.strip)).clamp(0, 1)
+        share = 0.55 * eye.dark_lid * come * body * ends
+        out = out + share[..., None] * (eye.skin - out)
+    out = out + (open_share * activity)[..., None] * (ball - out)
+    # The lash line of a closed eye: without it the seam shimmers.
+    thick = 0.022 * eye.width
+    line = torch.exp(-(((v - now_lower) / thick) ** 2)) * fade * ends
+    return out + (0.8 * line)[..., None] * (eye.lash - out)

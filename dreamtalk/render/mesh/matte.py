@@ -1,0 +1,105 @@
+"""The person's matte: a mask that was given, or GrabCut seeded from the landmarks."""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+
+from . import topology as t
+from .geometry import FaceGeometry
+from .raster import blur, disc, fit_within, guided_filter, pixel_grid, polygon_mask, smoothstep
+
+logger = logging.getLogger("dreamtalk")
+
+WORK_SIDE = 288
+"""GrabCut works on a picture of this side: edges are refined afterwards at full size."""
+
+
+def person_matte(image: np.ndarray, face: FaceGeometry, given: np.ndarray | None) -> np.ndarray:
+    """How much of each pixel of the crop is the person.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        given: (H, W) float32 in 0..1, the user's mask of the crop, or None.
+
+    Returns:
+        (H, W) float32 in 0..1.
+    """
+    if given is not None and given.max() > 0.05:
+        return _refine(image, given.astype(np.float32), face, sharpen=False)
+    return _refine(image, _grabcut(image, face), face, sharpen=True)
+
+
+def _head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Normalised coordinates of points: u across, v down the face, in face widths from its middle."""
+    d = points - face.centre
+    return d @ face.right / face.face_width, d @ face.down / face.face_width
+
+
+def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
+    """(H, W) float32 0/1: Rother, Kolmogorov, Blake, "GrabCut", 2004, with a face for a seed."""
+    small, factor = fit_within(image, WORK_SIDE)
+    height, width = small.shape[:2]
+    u, v = _head_shape(face, pixel_grid(height, width) / factor)
+    points = face.points * factor
+    oval = polygon_mask(height, width, points[list(t.OVAL)])
+    chin = float(((face.points[t.CHIN] - face.centre) @ face.down) / face.face_width)
+    top = float(((face.points[t.FOREHEAD] - face.centre) @ face.down) / face.face_width)
+
+    head = (u / 0.72) ** 2 + ((v - (top + chin) / 2 + 0.18) / (0.62 * (chin - top) + 0.25)) ** 2
+    below = v - chin
+    neck = (below > -0.3) & (below < 0.45) & (np.abs(u) < 0.42)
+    shoulders = (below > 0.15) & (np.abs(u) < 0.5 + 1.6 * np.clip(below - 0.15, 0, 1.0))
+    hair = (np.abs(u) < 1.15) & (v > top - 0.75) & (below < 0.9)
+
+    labels = np.full((height, width), cv2.GC_BGD, np.uint8)
+    labels[hair] = cv2.GC_PR_BGD
+    labels[(head < 1) | shoulders] = cv2.GC_PR_FGD
+    core = (below > 0.3) & (np.abs(u) < 0.22 + 0.6 * np.clip(below - 0.3, 0, 0.6))
+    labels[(oval > 0) | ((below > -0.2) & (below < 0.32) & (np.abs(u) < 0.22)) | core] = cv2.GC_FGD
+    labels[neck & (labels == cv2.GC_BGD)] = cv2.GC_PR_FGD
+    if not (labels == cv2.GC_BGD).any():
+        # A face that fills the picture: the corners above it are the best guess of background.
+        labels[(labels == cv2.GC_PR_BGD) & (np.abs(u) > 0.75) & (v < 0)] = cv2.GC_BGD
+    if not (labels == cv2.GC_BGD).any():
+        return np.ones(image.shape[:2], np.float32)
+    pixels = np.ascontiguousarray(np.round(blur(small, 0.7) * 255).astype(np.uint8))
+    try:
+        cv2.setRNGSeed(0)  # its k-means draws: the same picture has to give the same matte
+        cv2.grabCut(
+            pixels, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
+        )
+        cut = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    except cv2.error:
+        logger.warning("GrabCut found no matte; a plain head shape stands in for it")
+        cut = ((head < 1) | shoulders).astype(np.uint8)
+    # Keep what hangs together with the face, and close holes smaller than an eye.
+    count, parts = cv2.connectedComponents(cut)
+    seed = parts[oval > 0]
+    if count > 2 and (seed > 0).any():
+        cut = (parts == np.bincount(seed[seed > 0]).argmax()).astype(np.uint8)
+    kernel = disc(0.05 * face.face_width * factor)
+    cut = cv2.morphologyEx(cut, cv2.MORPH_CLOSE, kernel)
+    cut = cv2.morphologyEx(cut, cv2.MORPH_OPEN, disc(0.025 * face.face_width * factor))
+    cut = np.maximum(cut, oval)
+    size = (image.shape[1], image.shape[0])
+    return cv2.resize(blur(cut.astype(np.float32), 0.8), size, interpolation=cv2.INTER_LINEAR)
+
+
+def _refine(image: np.ndarray, coarse: np.ndarray, face: FaceGeometry, sharpen: bool) -> np.ndarray:
+    """Snap a coarse matte to the edges of the picture."""
+    matte = coarse
+    if sharpen:
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        radius = max(2, round(0.035 * face.face_width))
+        matte = np.clip((guided_filter(grey, coarse, radius, 1e-4) - 0.1) / 0.8, 0, 1)
+        # Far from the coarse edge the guide must not punch holes.
+        matte = np.where(blur(coarse, 0.03 * face.face_width) > 0.97, 1, matte)
+        matte = np.where(blur(coarse, 0.03 * face.face_width) < 0.03, 0, matte)
+    # A margin of its surroundings travels with the person: hair is finer than any matte.
+    margin = cv2.dilate(coarse, disc(0.02 * face.face_width))
+    margin = smoothstep(0.05, 0.95, blur(margin, 0.012 * face.face_width))
+    return np.clip(np.maximum(matte, margin), 0, 1).astype(np.float32)

@@ -1,0 +1,345 @@
+"""What opens between the lips: cavity, tongue and teeth, and the lower lip in front of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import topology as t
+from .geometry import FaceGeometry
+from .raster import blur, disc, push_pull, smoothstep
+from .sampling import Sampler, Texture
+from .seam import Mouth
+from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
+
+UPPER_EDGE_MM = 2.8
+LOWER_EDGE_MM = 2.6
+TONGUE_MM = 4.5
+TONGUE_SHARE = 0.55
+"""How much of the jaw's way the tongue's back goes."""
+DEPTH_MM = 6.0
+"""How far the teeth are behind the lips."""
+
+
+@dataclass(frozen=True)
+class SpriteTexture:
+    """A sprite that can be looked up, with the place of its first texel in mm."""
+
+    texture: Texture
+    left: float
+    top: float
+    density: float
+
+
+@dataclass(frozen=True)
+class MouthLayer:
+    """Everything about a portrait's mouth that does not depend on the frame.
+
+    Attributes:
+        mouth: frame and contours.
+        upper_table, lower_table: the contours on the device.
+        upper_teeth, lower_teeth, tongue: pictures in mm.
+        own: (H, W, 4) premultiplied picture of the portrait's own mouth interior, in px of the crop,
+            or None where the portrait shows none.
+        anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
+        x_mm, y_mm: (3,) px per mm along the face's x and -y.
+        mm: px per mm.
+        lip: (3,) colour of the lips.
+        dark: (3,) colour of the cavity.
+    """
+
+    mouth: Mouth
+    upper_table: Tensor
+    lower_table: Tensor
+    upper_teeth: SpriteTexture
+    lower_teeth: SpriteTexture
+    tongue: SpriteTexture
+    own: Texture | None
+    anchor: Tensor
+    x_mm: Tensor
+    y_mm: Tensor
+    mm: float
+    lip: Tensor
+    dark: Tensor
+
+
+@dataclass(frozen=True)
+class MouthPose:
+    """Where the rigid parts of the mouth are in n frames.
+
+    Attributes:
+        origin: (n, 2) px, the seam's middle on the skull.
+        matrix: (n, 2, 2) px -> mm.
+        jaw: (n, 2) px, how far the jaw has moved in the picture.
+        activity: (n,) 0 where the mouth is as in the portrait .. 1.
+    """
+
+    origin: Tensor
+    matrix: Tensor
+    jaw: Tensor
+    activity: Tensor
+
+
+def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.ndarray:
+    """Median colour of small discs around points."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for x, y in np.round(points).astype(int):
+        cv2.circle(mask, (int(x), int(y)), max(1, int(radius)), 1, -1)
+    values = image[mask > 0]
+    return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
+
+
+def build_mouth(
+    image: np.ndarray, face: FaceGeometry, mouth: Mouth, sclera: np.ndarray, sampler: Sampler
+) -> MouthLayer:
+    """Measure colours and draw what the portrait does not show.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        mouth: its mouth.
+        sclera: (3,) colour of the white of the eyes.
+        sampler: where look-ups happen.
+    """
+    mm = face.mm
+    skin = _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * mm)
+    lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
+    tint = tooth_tint(skin, sclera)
+    density = float(np.clip(2 * mm, 4, 16))
+    light = float(tint.mean())
+    gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
+    flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
+    edge = UPPER_EDGE_MM
+    if mouth.is_open:
+        middle = len(mouth.upper) // 2
+        edge = float(mouth.upper[middle]) / mm + 1.5
+
+    def sprite(s: Sprite) -> SpriteTexture:
+        return SpriteTexture(sampler.texture(s.image, 1), s.left, s.top, s.density)
+
+    device = sampler.device
+    anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
+    dark = 0.35 * flesh * np.array([0.62, 0.36, 0.36]) + np.array([0.03, 0.012, 0.012]) * light
+    own = _own_interior(image, face, mouth) if mouth.is_open else None
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+
+    return MouthLayer(
+        mouth=mouth,
+        upper_table=tensor(mouth.upper),
+        lower_table=tensor(mouth.lower),
+        upper_teeth=sprite(draw_row(tint, density, True, edge, gum)),
+        lower_teeth=sprite(draw_row(tint * 0.90, density, False, LOWER_EDGE_MM, gum * 0.8)),
+        tongue=sprite(draw_tongue(flesh.astype(np.float32), density)),
+        own=sampler.texture(own, 1) if own is not None else None,
+        anchor=tensor(anchor),
+        x_mm=tensor(face.axes[:, 0] * mm),
+        y_mm=tensor(-face.axes[:, 1] * mm),
+        mm=mm,
+        lip=tensor(lip),
+        dark=tensor(dark),
+    )
+
+
+def _own_interior(image: np.ndarray, face: FaceGeometry, mouth: Mouth) -> np.ndarray | None:
+    """The portrait's own teeth, continued a little behind its lips; None if it shows none.
+
+    Returns:
+        (H, W, 4) float32, premultiplied.
+    """
+    mm = face.mm
+    table_u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
+    inner = np.abs(table_u) < mouth.half_width
+    top = mouth.to_picture(np.stack([table_u[inner], mouth.upper[inner]], -1))
+    bottom = mouth.to_picture(np.stack([table_u[inner], mouth.lower[inner]], -1))
+    opening = np.zeros(image.shape[:2], np.uint8)
+    polygon = np.concatenate([top, bottom[::-1]])
+    cv2.fillPoly(opening, [np.round(polygon).astype(np.int32)], 1)
+    seen = cv2.erode(opening, disc(max(1.0, 0.7 * mm)))
+    if seen.sum() < 12:
+        return None
+    pixels = image[seen > 0]
+    high, low = pixels.max(1), pixels.min(1)
+    skin_light = float(_median_colour(image, face.points[[205, 425]], 2 * mm).mean())
+    bright = (pixels.mean(1) > 0.62 * skin_light) & ((high - low) / np.maximum(high, 1e-3) < 0.42)
+    if bright.mean() < 0.12:
+        return None
+    filled = push_pull(image, seen.astype(np.float32))
+    reach = cv2.dilate(opening, disc(5 * mm)).astype(np.float32)
+    # Behind the upper lip the teeth go on; below, only what was in sight is known.
+    below = cv2.dilate(opening, disc(1.0 * mm))
+    height, width = opening.shape
+    grid_v = mouth.to_frame(
+        np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    )
+    middle = np.interp(grid_v[..., 0], table_u, (mouth.upper + mouth.lower) / 2)
+    cover = np.where(grid_v[..., 1] < middle, reach, below)
+    cover = smoothstep(0.2, 0.8, blur(cover.astype(np.float32), 0.6 * mm))
+    return np.concatenate([filled * cover[..., None], cover[..., None]], -1).astype(np.float32)
+
+
+def lookup(table: Tensor, u: Tensor, reach: float) -> Tensor:
+    """Linear interpolation of a table over -reach..reach, clamped."""
+    at = ((u + reach) * ((len(table) - 1) / (2 * reach))).clamp(0, len(table) - 1.001)
+    low = at.long()
+    value = table[low]
+    return value + (table[low + 1] - value) * (at - low)
+
+
+def edge_distance(signed: Tensor) -> Tensor:
+    """A warped distance (n, h, w) -> distance in output px, exact to first order at its edge."""
+    dy, dx = torch.gradient(signed, dim=(1, 2))
+    return signed / torch.sqrt(dx * dx + dy * dy).clamp_min(0.2)
+
+
+def ramp(low: float, high: float, x: Tensor) -> Tensor:
+    """Smoothstep on tensors."""
+    s = ((x - low) / (high - low)).clamp(0, 1)
+    return s * s * (3 - 2 * s)
+
+
+def over(below: Tensor, above: Tensor) -> Tensor:
+    """Premultiplied RGBA (..., 4) over RGB (..., 3)."""
+    return above[..., :3] + below * (1 - above[..., 3:])
+
+
+def mouth_pose(layer: MouthLayer, displacement: Tensor, rotation: Tensor, project) -> MouthPose:  # type: ignore[no-untyped-def]
+    """Follow skull and jaw.
+
+    Args:
+        layer: the mouth.
+        displacement: (n, 478, 3) px, without head motion.
+        rotation: (n, 3, 3) of the head, with its scale.
+        project: (k, 3) px -> (n, k, 2) px with head motion.
+    """
+    axes = torch.stack([layer.x_mm, layer.y_mm], -1)  # (3, 2)
+    matrix = torch.linalg.inv((rotation @ axes)[:, :2].float())
+    jaw3 = displacement[:, list(t.CHIN_PATCH)].mean(1)
+    jaw = torch.einsum("nij,nj->ni", rotation, jaw3)[:, :2]
+    lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
+    moved = displacement[:, lips].norm(dim=-1).amax(1)
+    activity = ramp(0.05 * layer.mm, 0.6 * layer.mm, moved)
+    return MouthPose(project(layer.anchor[None])[:, 0], matrix, jaw, activity)
+
+
+def paint_mouth(
+    layer: MouthLayer,
+    sampler: Sampler,
+    frame: Tensor,
+    pixels: tuple[Tensor, Tensor],
+    source_a: tuple[Tensor, Tensor],
+    source_b: tuple[Tensor, Tensor],
+    lip_pixels: Tensor,
+    pose: MouthPose,
+) -> Tensor:
+    """Draw the cavity and the lower lip into a box of the frames.
+
+    Args:
+        layer: the mouth.
+        sampler: look-ups.
+        frame: (n, h, w, 3) the box as field A left it.
+        pixels: x (w,) and y (h,) of the box in px of the crop.
+        source_a: x, y (n, h, w): where field A takes each pixel from.
+        source_b: the same for field B.
+        lip_pixels: (n, h, w, 3) the person over the plate, as field B takes it.
+        pose: where skull and jaw are.
+
+    Returns:
+        (n, h, w, 3).
+    """
+    mouth, mm = layer.mouth, layer.mm
+    half = mouth.half_width
+    ua, va = _frame_coordinates(mouth, source_a)
+    ub, vb = _frame_coordinates(mouth, source_b)
+    below_upper = edge_distance(va - lookup(layer.upper_table, ua, mouth.reach))
+    below_lower_source = vb - lookup(layer.lower_table, ub, mouth.reach)
+    below_lower = edge_distance(below_lower_source)
+
+    beyond = (ub.abs() - half).clamp_min(0)
+    low = (below_lower / (1.2 + 0.9 * beyond) + 0.5).clamp(0, 1)
+    low = low * (1 - ramp(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
+    low = low * (1 - ramp(1.35 * half, 1.62 * half, ub.abs()))
+
+    gap = below_upper - below_lower
+    hole = (below_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
+    hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua.abs()))
+    if mouth.is_open:
+        hole = hole * pose.activity[:, None, None]
+
+    inside = _interior(layer, sampler, pixels, pose, below_upper, -below_lower)
+    frame = frame + hole[..., None] * (inside - frame)
+    return frame + low[..., None] * (lip_pixels - frame)
+
+
+def _frame_coordinates(mouth: Mouth, source: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    (ux, uy), (vx, vy) = mouth.u_axis.tolist(), mouth.v_axis.tolist()
+    ox, oy = mouth.origin.tolist()
+    x, y = source[0] - ox, source[1] - oy
+    return x * ux + y * uy, x * vx + y * vy
+
+
+def _interior(
+    layer: MouthLayer,
+    sampler: Sampler,
+    pixels: tuple[Tensor, Tensor],
+    pose: MouthPose,
+    from_upper: Tensor,
+    from_lower: Tensor,
+) -> Tensor:
+    """(n, h, w, 3) the inside of the mouth, as if there were no lips."""
+    mm = layer.mm
+    px, py = pixels
+    n, height, width = from_upper.shape
+
+    def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:
+        x = px[None, None, :] - (pose.origin[:, 0] + shift[:, 0])[:, None, None]
+        y = py[None, :, None] - (pose.origin[:, 1] + shift[:, 1])[:, None, None]
+        m = pose.matrix[:, :, :, None, None]
+        return m[:, 0, 0] * x + m[:, 0, 1] * y, m[:, 1, 0] * x + m[:, 1, 1] * y
+
+    def look(sprite: SpriteTexture, x: Tensor, y: Tensor) -> Tensor:
+        return sampler.sample(
+            sprite.texture,
+            ((x - sprite.left) * sprite.density).expand(n, height, width),
+            ((y - sprite.top) * sprite.density).expand(n, height, width),
+        )
+
+    still = torch.zeros_like(pose.jaw)
+    skull_x, skull_y = millimetres(still)
+    jaw_x, jaw_y = millimetres(pose.jaw)
+    tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
+
+    # The throat is darkest; the cheeks catch some light.
+    side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
+    colour = layer.dark * (0.55 + 0.5 * side)[..., None]
+    tongue = look(layer.tongue, tongue_x, tongue_y - TONGUE_MM)
+    colour = over(colour, tongue)
+    # Teeth throw a shadow on what is behind them.
+    upper = look(layer.upper_teeth, skull_x, skull_y)
+    shadow = look(layer.upper_teeth, skull_x, skull_y - 2.2)[..., 3:]
+    colour = colour * (1 - 0.45 * shadow)
+    colour = over(colour, look(layer.lower_teeth, jaw_x, jaw_y))
+    colour = colour * (1 - 0.25 * look(layer.upper_teeth, skull_x, skull_y - 1.0)[..., 3:])
+    colour = over(colour, upper)
+    if layer.own is not None:
+        x_px, y_px = layer.x_mm[:2], layer.y_mm[:2]
+        ax = layer.anchor[0] + skull_x * x_px[0] + skull_y * y_px[0]
+        ay = layer.anchor[1] + skull_x * x_px[1] + skull_y * y_px[1]
+        colour = over(colour, sampler.sample(layer.own, ax, ay))
+
+    u = (from_upper / (4.5 * mm)).clamp(0, 1)
+    low = (from_lower / (4.5 * mm)).clamp(0, 1)
+    light = (0.45 + 0.55 * u**0.6) * (0.70 + 0.30 * low**0.7) * (0.34 + 0.66 * (u + low).clamp(0, 1))
+    if layer.own is not None:
+        light = 1 - (1 - light) * 0.6
+    colour = colour * light[..., None]
+    # The wet inner side of the lips.
+    rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (0.4 + 0.6 * low.sqrt() + 0.3 * u).clamp(0, 1)
+    rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
+    colour = colour + (0.80 * rim_low)[..., None] * (layer.lip * (0.50 + 0.12 * u[..., None]) - colour)
+    return colour + (0.75 * rim_up)[..., None] * (layer.lip * 0.42 - colour)

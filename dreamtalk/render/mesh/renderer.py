@@ -1,0 +1,361 @@
+"""``MeshRenderer``: a portrait and a motion become frames at the portrait's own resolution."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import SpaceMismatchError
+from ...face.basis import FaceBasis
+from ...face.portrait import Portrait
+from ...motion import FACE, Motion
+from ...progress import Progress, silent
+from . import topology as t
+from .contact import settle_lips
+from .eyes import LidPose, build_eye, paint_eye, remap_lids
+from .fields import build_fields
+from .geometry import FLIP, Box, face_geometry
+from .inverse import invert_displacement
+from .matte import person_matte
+from .mouth import build_mouth, mouth_pose, paint_mouth
+from .plate import background_plate
+from .pose import head_transform
+from .raster import disc
+from .sampling import make_sampler
+from .seam import find_mouth
+
+logger = logging.getLogger("dreamtalk")
+
+
+class MeshRenderer:
+    """Animates one face of one portrait by warping it in layers.
+
+    Everything that depends on the portrait alone is computed here, in about two seconds.
+
+    Args:
+        portrait: the analysed picture.
+        device: where frames are made.
+        backend: ``"opencv"``, ``"torch"`` or ``"auto"`` (OpenCV on the CPU, torch elsewhere).
+        basis: how channels move landmarks; the bundled one by default.
+    """
+
+    def __init__(
+        self,
+        portrait: Portrait,
+        device: str | torch.device = "cpu",
+        backend: str = "auto",
+        basis: FaceBasis | None = None,
+    ) -> None:
+        self.device = torch.device(device)
+        self._sampler = make_sampler(self.device, backend)
+        self._basis = basis or FaceBasis.load()
+        self.face = face_geometry(portrait)
+        crop = self.face.crop
+        rows, columns = crop.slices
+        self.picture = (portrait.image.detach().cpu() * 255).round().clamp(0, 255).to(torch.uint8)
+        image = portrait.image.detach().cpu().numpy().astype(np.float32)[rows, columns]
+        image = np.ascontiguousarray(image)
+        given = None
+        if portrait.mask is not None:
+            given = portrait.mask.detach().cpu().numpy().astype(np.float32)[rows, columns]
+        self.matte = person_matte(image, self.face, given)
+        self.plate = background_plate(image, self.matte, self.face)
+        self.fields = build_fields(self.face, self.matte)
+
+        eyes = [build_eye(image, self.face, marks, self._sampler) for marks in t.EYES]
+        self.eyes = [eye for eye, _ in eyes]
+        sclera = np.mean([colour for _, colour in eyes], axis=0)
+        self.mouth = find_mouth(image, self.face)
+        self.mouth_layer = build_mouth(image, self.face, self.mouth, sclera, self._sampler)
+
+        cover = self.matte[..., None]
+        layer = np.concatenate([image - (1 - cover) * self.plate, cover], -1)
+        self._box = self._moving_box()
+        self._person = self._sampler.texture(layer)
+        self._plate = torch.from_numpy(self.plate[self._box.slices].copy()).to(self.device)
+        self._points = self._tensor(self.face.landmarks)
+        self._grid = self._tensor(self.fields.points)
+        self._head_weight = self._tensor(self.fields.head)
+        self._weights_a = self._tensor(self.fields.weights_a)
+        self._weights_b = self._tensor(self.fields.weights_b)
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
+
+    def _moving_box(self) -> Box:
+        """The box of the crop outside of which nothing can change."""
+        rows, columns = np.nonzero(self.fields.support)
+        cell = self.fields.cell
+        crop = self.face.crop
+        low = np.array([columns.min() - 1, rows.min() - 1]) * cell
+        high = np.array([columns.max() + 1, rows.max() + 1]) * cell
+        return Box.around(np.maximum(low, 0), high, crop.width, crop.height)
+
+    def mask(self) -> Tensor:
+        """Where pixels may differ from the portrait.
+
+        Returns:
+            (H, W) float32, 1 where something may move.
+        """
+        import cv2
+
+        cell = self.fields.cell
+        crop = self.face.crop
+        matrix = np.array([[1 / cell, 0, 0], [0, 1 / cell, 0]])
+        support = cv2.warpAffine(
+            self.fields.support.astype(np.float32),
+            matrix,
+            (crop.width, crop.height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        reach = cv2.dilate((self.matte > 0).astype(np.uint8), disc(0.35 * self.face.iod))
+        result = torch.zeros(self.face.size)
+        inside = np.zeros((crop.height, crop.width), bool)
+        inside[self._box.slices] = True
+        result[crop.slices] = torch.from_numpy(
+            ((support > 0) & (reach > 0) & inside).astype(np.float32)
+        )
+        return result
+
+    def frames(
+        self, motion: Motion, chunk: int = 8, progress: Progress = silent
+    ) -> Iterator[Tensor]:
+        """Render a motion in the ``face`` space, in constant memory.
+
+        Args:
+            motion: offsets from rest.
+            chunk: frames per batch.
+            progress: told after every chunk.
+
+        Yields:
+            (n, H, W, 3) uint8 on the CPU.
+
+        Raises:
+            SpaceMismatchError: if the motion is in another space.
+        """
+        if motion.space != "face":
+            raise SpaceMismatchError(
+                f"the mesh renderer takes motion in the 'face' space, not '{motion.space}': "
+                "convert it first"
+            )
+        total = len(motion)
+        for start in range(0, total, chunk):
+            channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
+            head = motion.head[start : start + chunk].to(self.device, torch.float32)
+            yield self._render(self._basis.decode(channels), head, self._lids(channels))
+            progress(min(start + chunk, total), total)
+
+    def frames_from_landmarks(
+        self, offsets: Tensor, lids: Tensor, head: Tensor, chunk: int = 8
+    ) -> Iterator[Tensor]:
+        """Render landmark offsets themselves, past the channels: for measuring.
+
+        Args:
+            offsets: (T, 478, 3) in IOD units in the face frame.
+            lids: (T, 31) channels; only lids and gaze are read.
+            head: (T, 6).
+            chunk: frames per batch.
+
+        Yields:
+            (n, H, W, 3) uint8.
+        """
+        for start in range(0, len(offsets), chunk):
+            part = slice(start, start + chunk)
+            yield self._render(
+                offsets[part].to(self.device),
+                head[part].to(self.device),
+                self._lids(lids[part].to(self.device)),
+            )
+
+    def _lids(self, channels: Tensor) -> list[LidPose]:
+        """Closure, lower lid and gaze of the right and the left eye."""
+        poses = []
+        for eye, side in zip(self.eyes, ("Right", "Left"), strict=True):
+            upper = channels[:, FACE.index[f"lidUpper{side}Y"]]
+            lower = channels[:, FACE.index[f"lidLower{side}Y"]]
+            scale = self.face.iod
+            opening = eye.opening / scale
+            reference = self._typical_opening(side)
+            # A blink shuts the eyes of every portrait, however wide it has them open.
+            closure = (lower - upper) / reference
+            closure = torch.where(closure > 0, closure * 1.05, closure * 0.8)
+            low, high = -0.14, 1.0
+            closure = torch.where(closure < 0, low * torch.tanh(closure / low), closure).clamp_max(high)
+            raised = (lower * opening / reference).clamp(-0.03, 0.04) * scale
+            gaze = torch.stack(
+                [
+                    channels[:, FACE.index[f"gaze{side}X"]],
+                    -channels[:, FACE.index[f"gaze{side}Y"]],
+                ],
+                -1,
+            )
+            limit = 0.6 * eye.radius
+            gaze = limit * torch.tanh(gaze * scale / limit)
+            poses.append(LidPose(closure, raised, gaze))
+        return poses
+
+    def _typical_opening(self, side: str) -> float:
+        neutral = self._basis.neutral
+        upper, lower = FACE.index[f"lidUpper{side}Y"], FACE.index[f"lidLower{side}Y"]
+        return max(float(neutral[upper] - neutral[lower]), 0.03)
+
+    def _render(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
+        """(n, H, W, 3) uint8 for landmark offsets (n, 478, 3), head (n, 6) and lids."""
+        with torch.inference_mode():
+            crops = self._render_box(offsets, head, lids)
+        n = len(crops)
+        frames = self.picture.expand(n, -1, -1, -1).clone()
+        crop, box = self.face.crop, self._box
+        frames[
+            :, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1
+        ] = crops.cpu()
+        return frames
+
+    def _render_box(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
+        face, fields, box = self.face, self.fields, self._box
+        axes = self._tensor(face.axes)
+        moved = face.iod * offsets.float() @ axes.T
+        moved = settle_lips(
+            moved,
+            self._points,
+            axes[:, 0],
+            -axes[:, 1],
+            softness=(2.0 if self.mouth.is_open else 1.3) * face.mm,
+            is_open=self.mouth.is_open,
+        )
+        rotation, shift = head_transform(head, self._tensor(face.rotation))
+        shift = shift * face.iod
+        project = partial(_project, rotation, shift, self._tensor(face.pivot))
+
+        forward = self._forward(moved, rotation, shift)
+        source = invert_displacement(forward[0]) * fields.cell
+        x, y = self._expand(source, (0, 0), box)
+        marks = project_points(self._points + moved, rotation, shift, self._tensor(face.pivot))
+
+        unbent = []
+        for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
+            region = self._region(
+                marks[:, [*index["corners"], *index["brow"]]], box, 0.35 * eye.width, 0.6 * eye.width
+            )
+            rows, columns = self._inside(region)
+            before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
+            unbent.append((region, before))
+            x[:, rows, columns], y[:, rows, columns] = remap_lids(eye, lid, *before)
+
+        person = self._sampler.sample(self._person, x, y)
+        frame = person[..., :3] + (1 - person[..., 3:]) * self._plate
+        for (region, before), eye, lid in zip(unbent, self.eyes, lids, strict=True):
+            rows, columns = self._inside(region)
+            frame[:, rows, columns] = paint_eye(
+                eye, lid, self._sampler, frame[:, rows, columns], *before
+            )
+
+        lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
+        half = self.mouth.half_width
+        region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
+        rows, columns = self._inside(region)
+        source_b = invert_displacement(forward[1])
+        offset = (fields.lip.x0, fields.lip.y0)
+        xb, yb = self._expand(
+            (source_b + torch.tensor(offset, device=self.device)[:, None, None]) * fields.cell,
+            offset,
+            region,
+        )
+        lip = self._sampler.sample(self._person, xb, yb)
+        plate = self._plate[rows, columns]
+        frame[:, rows, columns] = paint_mouth(
+            self.mouth_layer,
+            self._sampler,
+            frame[:, rows, columns],
+            (
+                torch.arange(region.x0, region.x1, device=self.device).float(),
+                torch.arange(region.y0, region.y1, device=self.device).float(),
+            ),
+            (x[:, rows, columns], y[:, rows, columns]),
+            (xb, yb),
+            lip[..., :3] + (1 - lip[..., 3:]) * plate,
+            mouth_pose(self.mouth_layer, moved, rotation, project),
+        )
+        return (frame * 255).round_().clamp_(0, 255).to(torch.uint8)
+
+    def _inside(self, region: Box) -> tuple[slice, slice]:
+        """A box of the crop as indices into the moving box."""
+        return (
+            slice(region.y0 - self._box.y0, region.y1 - self._box.y0),
+            slice(region.x0 - self._box.x0, region.x1 - self._box.x0),
+        )
+
+    def _region(self, marks: Tensor, box: Box, pad_x: float, pad_y: float) -> Box:
+        """The box of the crop that holds marks (n, k, 2) in all frames, cut to the moving box."""
+        low = marks.amin((0, 1)).cpu().numpy() - [pad_x, pad_y]
+        high = marks.amax((0, 1)).cpu().numpy() + [pad_x, pad_y]
+        low = np.maximum(low, [box.x0, box.y0])
+        high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
+        return Box.around(low, high, box.x1, box.y1)
+
+    def _forward(self, moved: Tensor, rotation: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+        """Displacement of grid nodes in cells: field A (n, 2, rows, columns), B on the lip nodes."""
+        fields = self.fields
+        pivot = self._tensor(self.face.pivot)
+        n = len(moved)
+        flat = moved.permute(1, 0, 2).reshape(478, -1)
+        results = []
+        for weights, area in ((self._weights_a, fields.face), (self._weights_b, fields.lip)):
+            local = (weights @ flat).view(area.height, area.width, n, 3).permute(2, 0, 1, 3)
+            if area is fields.face:
+                points = self._grid.expand(n, -1, -1, -1).clone()
+                points[:, area.y0 : area.y1, area.x0 : area.x1] += local
+                base, weight = self._grid, self._head_weight
+            else:
+                base = self._grid[area.slices]
+                weight = self._head_weight[area.slices]
+                points = base + local
+            turned = (points - pivot) @ rotation.transpose(1, 2)[:, None]
+            turned = turned[..., :2] + pivot[:2] + shift[:, None, None]
+            plain = points[..., :2] - base[..., :2]
+            result = plain + weight[..., None] * (turned - points[..., :2])
+            results.append(result.permute(0, 3, 1, 2) / fields.cell)
+        return results[0], results[1]
+
+    def _expand(self, nodes: Tensor, offset: tuple[int, int], box: Box) -> tuple[Tensor, Tensor]:
+        """Values on grid nodes (n, 2, rows, columns) -> pixels of a box: x, y (n, h, w)."""
+        import cv2
+
+        cell = self.fields.cell
+        if isinstance(self.device, torch.device) and self.device.type == "cpu":
+            matrix = np.array(
+                [[1 / cell, 0, box.x0 / cell - offset[0]], [0, 1 / cell, box.y0 / cell - offset[1]]]
+            )
+            arrays = nodes.numpy()
+            out = np.empty((2, len(arrays), box.height, box.width), np.float32)
+            for i, pair in enumerate(arrays):
+                for k in range(2):
+                    cv2.warpAffine(
+                        pair[k],
+                        matrix,
+                        (box.width, box.height),
+                        dst=out[k, i],
+                        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                        borderMode=cv2.BORDER_REPLICATE,
+                    )
+            return torch.from_numpy(out[0]), torch.from_numpy(out[1])
+        raise NotImplementedError
+
+
+def project_points(points: Tensor, rotation: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
+    """Head motion on points (n, k, 3) px: (n, k, 2) px."""
+    turned = (points - pivot) @ rotation.transpose(1, 2)
+    return turned[..., :2] + pivot[:2] + shift[:, None]
+
+
+def _project(rotation: Tensor, shift: Tensor, pivot: Tensor, points: Tensor) -> Tensor:
+    return project_points(points.expand(len(rotation), -1, -1), rotation, shift, pivot)
+
+
+_ = FLIP

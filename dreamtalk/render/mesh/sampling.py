@@ -1,0 +1,131 @@
+"""Texture look-ups: the one thing that OpenCV and torch do differently.
+
+Positions are pixels: (0, 0) is the centre of the first pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SUPERSAMPLING = 2
+"""Textures are enlarged once with a cubic kernel, so that bilinear look-ups come close to bicubic."""
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture to look things up in.
+
+    Attributes:
+        array: (H, W, C) float32.
+        tensor: the same as (1, C, H, W) on the device, or None on the CPU.
+        factor: texels per pixel.
+    """
+
+    array: np.ndarray
+    tensor: Tensor | None
+    factor: int
+
+
+class Sampler(Protocol):
+    """Looks up pixels at fractional positions."""
+
+    device: torch.device
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        """Prepare a picture (H, W, C) float32 for look-ups."""
+        ...
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        """Values (n, h, w, C) at positions x, y (n, h, w), clamped at the border."""
+        ...
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    """Cubic enlargement that keeps the original samples at every ``factor``-th texel.
+
+    Args:
+        image: (H, W, C) float32.
+        factor: texels per pixel.
+
+    Returns:
+        ((H-1) * factor + 1, (W-1) * factor + 1, C) float32.
+    """
+    if factor == 1:
+        return np.ascontiguousarray(image)
+    height, width = ((s - 1) * factor + 1 for s in image.shape[:2])
+    matrix = np.array([[1 / factor, 0, 0], [0, 1 / factor, 0]])
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(height, width, -1)
+
+
+class OpenCVSampler:
+    """Look-ups with ``cv2.remap`` on the CPU."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        return Texture(enlarge(image.astype(np.float32), factor), None, factor)
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        n, height, width = x.shape
+        channels = texture.array.shape[2]
+        out = np.empty((n, height, width, channels), np.float32)
+        xs = (x * texture.factor).numpy().astype(np.float32, copy=False)
+        ys = (y * texture.factor).numpy().astype(np.float32, copy=False)
+        for i in range(n):
+            cv2.remap(
+                texture.array,
+                xs[i],
+                ys[i],
+                cv2.INTER_LINEAR,
+                dst=out[i],
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        return torch.from_numpy(out)
+
+
+class TorchSampler:
+    """Look-ups with ``grid_sample`` on any torch device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        array = enlarge(image.astype(np.float32), factor)
+        tensor = torch.from_numpy(array).permute(2, 0, 1)[None].to(self.device)
+        return Texture(array, tensor.contiguous(), factor)
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        assert texture.tensor is not None
+        height, width = texture.tensor.shape[-2:]
+        # Positions stay float32 even where colours are half precision.
+        gx = x.float() * (2 * texture.factor / max(width - 1, 1)) - 1
+        gy = y.float() * (2 * texture.factor / max(height - 1, 1)) - 1
+        values = F.grid_sample(
+            texture.tensor.expand(len(x), -1, -1, -1),
+            torch.stack([gx, gy], -1),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=True,
+        )
+        return values.permute(0, 2, 3, 1)
+
+
+def make_sampler(device: torch.device, backend: str) -> Sampler:
+    """``"opencv"``, ``"torch"`` or ``"auto"``: OpenCV on the CPU, torch elsewhere."""
+    if backend == "opencv" or (backend == "auto" and device.type == "cpu"):
+        return OpenCVSampler()
+    return TorchSampler(device)
