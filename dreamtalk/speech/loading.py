@@ -172,14 +172,20 @@ def _decode(
     container: av.container.InputContainer, stream: av.AudioStream, rate: int, channels: int
 ) -> Iterator[np.ndarray]:
     """Blocks of (C, n) float32 samples."""
-    layout = "mono" if channels == 1 else "stereo"
+    layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+
+    def mixed(frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+        for part in resampler.resample(frame):
+            block = part.to_ndarray()
+            # FFmpeg's own downmix adds the channels at equal power: 3 dB too loud for speech that
+            # is the same on both
+            yield block.mean(axis=0, keepdims=True) if channels == 1 else block
+
     for frame in container.decode(stream):
         frame.pts = None  # damaged files have jumps in time that the resampler would refuse
-        for part in resampler.resample(frame):
-            yield part.to_ndarray()
-    for part in resampler.resample(None):
-        yield part.to_ndarray()
+        yield from mixed(frame)
+    yield from mixed(None)
 
 
 def _reason(error: Exception) -> str:
