@@ -28,9 +28,10 @@ def frames_of(
 ) -> tuple[Any, Iterator[Tensor]]:
     """The renderer, and its frames as uint8 (n, H, W, 3) chunks, made as they are asked for."""
     if renderer is None:
+        from ..dreamtalk.motion.bridges import to_face
         from ..dreamtalk.render.mesh import MeshRenderer
 
-        made = MeshRenderer(portrait, device=runtime.compute_device())
+        made, motion = MeshRenderer(portrait, runtime.compute_device()), to_face(motion)
     else:
         made = renderer.network.for_portrait(portrait, device=renderer.host.device())
     return made, iter(watched(made.frames(motion), len(motion), bar))
@@ -73,7 +74,7 @@ class DreamTalkRender(io.ComfyNode):
         for chunk in chunks:
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
-        return io.NodeOutput(images[:done], made.mask(motion).cpu().float()[None], motion.fps)
+        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
 
 
 def _room_for(frames: int, height: int, width: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..dreamtalk.style import EMOTIONS
@@ -70,7 +72,8 @@ class DreamTalkStyleEncoder(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: LoadedModel, motion, intensity: float) -> io.NodeOutput:
-        from dataclasses import replace
+        from ..dreamtalk.motion.bridges import convert
 
         model.host.device()
-        return io.NodeOutput(replace(model.model.encode_style(motion), intensity=intensity))
+        style = model.model.encode_style(convert(motion, model.model.space), name="clip")
+        return io.NodeOutput(replace(style, intensity=intensity))

@@ -1,0 +1,283 @@
+"""The nodes at work: every value passes from node to node as in ComfyUI, without its server.
+
+A tiny checkpoint with random weights stands in for a trained one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import torch
+from torch import Tensor
+
+from tests.comfy_pack import COMFYUI_DIR, load_pack, node_classes, run_node
+
+load_pack()
+RATE = 22_050
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """ComfyUI's folders, in a temporary place."""
+    base = tmp_path_factory.mktemp("comfy")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("input", "output", "temp", "models/dreamtalk"):
+            (base / kind).mkdir(parents=True)
+        if COMFYUI_DIR:
+            import folder_paths  # type: ignore[import-not-found]
+
+            for kind in ("input", "output", "temp"):
+                patch.setattr(folder_paths, f"{kind}_directory", str(base / kind))
+            models = ([str(base / "models" / "dreamtalk")], {".safetensors", ".pth"})
+            patch.setitem(folder_paths.folder_names_and_paths, "dreamtalk", models)
+            folder_paths.filename_list_cache.pop("dreamtalk", None)
+        else:
+            patch.setenv("DREAMTALK_COMFY_BASE", str(base))
+        yield base
+
+
+@pytest.fixture(scope="module")
+def checkpoint(folders: Path) -> str:
+    """The name of a tiny checkpoint in the models folder."""
+    from dreamtalk.model import DreamTalkModel
+    from dreamtalk.motion.spaces import FACE, LIP_CHANNELS
+    from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
+    from dreamtalk.networks.speech_encoder import SpeechEncoder
+    from dreamtalk.style import EMOTIONS
+
+    torch.manual_seed(0)
+    encoder = SpeechEncoder()
+    config = DenoiserConfig(
+        feature_dim=encoder.row_dim,
+        expression_dim=len(FACE),
+        lower=tuple(range(len(LIP_CHANNELS))),
+        d_model=32,
+        heads=2,
+        layers=1,
+        ff=32,
+        diffusion_steps=50,
+    )
+    presets = {emotion: torch.randn(32) for emotion in EMOTIONS}
+    std = torch.full((len(FACE),), 0.01)
+    model = DreamTalkModel(
+        Denoiser(config), "face", "starter", None, std, presets, encoder, name="tiny"
+    )
+    model.save(folders / "models" / "dreamtalk" / "tiny.safetensors")
+    return "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: str) -> Any:
+    (loaded,) = run_node("DreamTalkLoadModel", checkpoint=checkpoint)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def image(portrait_image: Tensor) -> Tensor:
+    return portrait_image[None]
+
+
+@pytest.fixture(scope="module")
+def audio(folders: Path, speech_wav: Path) -> dict[str, Any]:
+    (folders / "input" / "babble.wav").write_bytes(speech_wav.read_bytes())
+    (loaded,) = run_node("DreamTalkLoadSpeech", audio="babble.wav", duration=1.2)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def motion(model: Any, audio: dict[str, Any]) -> Any:
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
+    (sampled,) = run_node(
+        "DreamTalkSampler", model=model, features=features, style=style, steps=4, seed=3
+    )
+    return sampled
+
+
+@pytest.fixture(scope="module")
+def analysed(image: Tensor) -> Any:
+    return run_node("DreamTalkPortrait", image=image)[0]
+
+
+def probe(video: Any) -> tuple[int, float, float, tuple[int, int], dict[str, str]]:
+    """Frames, seconds of video, seconds of sound, (width, height), metadata."""
+    with av.open(video.get_stream_source()) as file:
+        size = (file.streams.video[0].width, file.streams.video[0].height)
+        rate = float(file.streams.video[0].average_rate)
+        frames = sum(1 for _ in file.decode(video=0))
+        samples, sound_rate = 0, 1
+        if file.streams.audio:
+            file.seek(0)
+            sound_rate = file.streams.audio[0].codec_context.sample_rate
+            samples = sum(f.samples for f in file.decode(audio=0))
+        return frames, frames / rate, samples / sound_rate, size, dict(file.metadata)
+
+
+def test_load_speech_keeps_rate_and_cuts(folders: Path, audio: dict[str, Any]) -> None:
+    assert audio["sample_rate"] == RATE
+    assert audio["waveform"].shape == (1, 1, round(1.2 * RATE))
+    (rest,) = run_node("DreamTalkLoadSpeech", audio="babble.wav", start=2.0, normalize=False)
+    assert rest["waveform"].shape[-1] == pytest.approx(0.4 * RATE, abs=2)
+
+
+def test_load_speech_says_what_is_wrong(folders: Path) -> None:
+    cls = node_classes()["DreamTalkLoadSpeech"]
+    (folders / "input" / "notes.wav").write_text("not a recording")
+    assert "no 'gone.wav'" in cls.validate_inputs(audio="gone.wav")
+    assert cls.validate_inputs(audio="notes.wav") is True
+    with pytest.raises(Exception, match="not an audio or video file"):
+        run_node("DreamTalkLoadSpeech", audio="notes.wav")
+
+
+def test_load_speech_notices_a_changed_file(folders: Path) -> None:
+    cls = node_classes()["DreamTalkLoadSpeech"]
+    path = folders / "input" / "changing.wav"
+    path.write_bytes(b"1")
+    before = cls.fingerprint_inputs(audio="changing.wav", start=0.0, duration=None, normalize=True)
+    path.write_bytes(b"22")
+    after = cls.fingerprint_inputs(audio="changing.wav", start=0.0, duration=None, normalize=True)
+    assert before != after
+
+
+def test_load_model_lists_and_refuses(checkpoint: str, folders: Path) -> None:
+    cls = node_classes()["DreamTalkLoadModel"]
+    combo = next(i for i in cls.GET_SCHEMA().inputs if i.id == "checkpoint")
+    assert combo.options == ["starter (built in)", checkpoint]
+    with pytest.raises(Exception, match=r"no 'gone\.pth' in models/dreamtalk"):
+        run_node("DreamTalkLoadModel", checkpoint="gone.pth")
+
+
+def test_sampler_is_seeded_and_checks_its_lists(model: Any, audio: Any, motion: Any) -> None:
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
+    settings = {"model": model, "features": features, "style": style, "steps": 4}
+    (again,) = run_node("DreamTalkSampler", **settings, seed=3)
+    (other,) = run_node("DreamTalkSampler", **settings, seed=4)
+    assert torch.equal(again.expression, motion.expression)
+    assert not torch.equal(other.expression, motion.expression)
+    assert len(motion) == 30
+    with pytest.raises(Exception, match="sampler can't be 'euler'"):
+        run_node("DreamTalkSampler", **settings, sampler="euler")
+    with pytest.raises(Exception, match="emotion can't be 'bored'"):
+        run_node("DreamTalkStylePreset", model=model, emotion="bored")
+
+
+def test_features_need_an_input(model: Any) -> None:
+    with pytest.raises(Exception, match="connect a recording"):
+        run_node("DreamTalkSpeechFeatures", model=model)
+
+
+def test_style_of_a_clip(model: Any, motion: Any) -> None:
+    (style,) = run_node("DreamTalkStyleEncoder", model=model, motion=motion, intensity=0.5)
+    assert style.intensity == 0.5
+    assert style.model == model.model.fingerprint
+
+
+def test_natural_motion(motion: Any, audio: Any) -> None:
+    (alive,) = run_node("DreamTalkNaturalMotion", motion=motion, audio=audio, seed=1)
+    assert len(alive) == len(motion)
+    assert alive.head.abs().max() > 0
+    still = {"blinks": 0.0, "gaze": 0.0, "head": 0.0, "breathing": 0.0}
+    (same,) = run_node("DreamTalkNaturalMotion", motion=motion, **still)
+    assert torch.equal(same.expression, motion.expression)
+
+
+def test_portrait(image: Tensor) -> None:
+    portrait, mask = run_node("DreamTalkPortrait", image=image)
+    assert portrait.size == (264, 264)
+    assert mask.shape == (1, 264, 264)
+    assert 0.05 < float(mask.mean()) < 0.6
+    small, mask = run_node("DreamTalkPortrait", image=image, max_size=200)
+    assert small.size == (200, 200)
+    assert mask.shape == (1, 200, 200)
+
+
+def test_portrait_takes_the_first_of_a_batch_and_says_so(
+    image: Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = torch.cat([image, torch.zeros_like(image)])
+    portrait, _ = run_node("DreamTalkPortrait", image=batch)
+    assert torch.equal(portrait.image, image[0])
+    assert "2 pictures came in" in caplog.text
+
+
+def test_portrait_mask_is_scaled_and_an_empty_one_ignored(image: Tensor) -> None:
+    matte = torch.ones(1, 32, 32)
+    portrait, _ = run_node("DreamTalkPortrait", image=image, person_mask=matte)
+    assert portrait.mask.shape == (264, 264)
+    portrait, _ = run_node("DreamTalkPortrait", image=image, person_mask=torch.zeros(1, 64, 64))
+    assert portrait.mask is None
+
+
+def test_portrait_without_a_face() -> None:
+    with pytest.raises(Exception, match="no face was found"):
+        run_node("DreamTalkPortrait", image=torch.full((1, 128, 128, 3), 0.5))
+
+
+def test_render_frames(analysed: Any, motion: Any) -> None:
+    images, mask, fps = run_node("DreamTalkRender", portrait=analysed, motion=motion)
+    assert images.shape == (30, 264, 264, 3)
+    assert images.dtype == torch.float32
+    assert float(images.min()) >= 0
+    assert float(images.max()) <= 1
+    assert mask.shape == (1, 264, 264)
+    assert fps == 25.0
+    outside = mask[0] == 0
+    still = (images - analysed.image).abs().amax(dim=(0, 3))[outside]
+    assert float(still.max()) < 1.5 / 255
+
+
+def test_render_refuses_what_does_not_fit(
+    analysed: Any, motion: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamtalk_pack.nodes import render  # type: ignore[import-not-found]
+
+    monkeypatch.setattr(render.runtime, "free_ram", lambda: 2**20)
+    with pytest.raises(Exception, match="use Render Video"):
+        run_node("DreamTalkRender", portrait=analysed, motion=motion)
+
+
+def test_render_video(analysed: Any, motion: Any, audio: Any) -> None:
+    (video,) = run_node("DreamTalkRenderVideo", portrait=analysed, motion=motion, audio=audio)
+    frames, seconds, sound, size, metadata = probe(video)
+    assert frames == 30
+    assert abs(seconds - sound) < 0.06
+    assert size == (264, 264)
+    assert "AI-generated" in metadata["comment"]
+    (silent,) = run_node("DreamTalkRenderVideo", portrait=analysed, motion=motion, label=False)
+    assert "comment" not in probe(silent)[4]
+    assert probe(silent)[2] == 0
+
+
+def test_cancel_leaves_no_file(
+    analysed: Any, motion: Any, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamtalk_pack.nodes import runtime  # type: ignore[import-not-found]
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel() -> None:
+        raise Cancelled
+
+    temp = runtime.temp_file(".mp4").parent
+    before = set(temp.iterdir())
+    monkeypatch.setattr(runtime, "stop_if_cancelled", cancel)
+    with pytest.raises(Cancelled):
+        run_node("DreamTalkRenderVideo", portrait=analysed, motion=motion)
+    assert set(temp.iterdir()) == before
+
+
+def test_talk(image: Tensor, audio: Any, model: Any) -> None:
+    stereo = {
+        "waveform": audio["waveform"].expand(2, 2, -1),  # a batch of two, in stereo
+        "sample_rate": RATE,
+    }
+    (video,) = run_node("DreamTalkTalk", image=image, audio=stereo, model=model, seed=2**63)
+    frames, seconds, sound, size, _ = probe(video)
+    assert frames == 30
+    assert abs(seconds - sound) < 0.06
+    assert size == (264, 264)
