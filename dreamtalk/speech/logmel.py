@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +17,8 @@ HOP = 160
 WINDOW = 400
 N_FFT = 512
 BANDS = 64
+LOWEST, HIGHEST = 50.0, 7800.0
+"""Hz that the bands cover."""
 FLOOR = 1e-6
 _LEFT = WINDOW // 2 - HOP // 2  # the window of frame i is centred on the middle of its own hop
 
@@ -50,13 +54,28 @@ def log_mel(waveform: Tensor, context: int = 0) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _filters() -> Tensor:
-    """(257, 64) triangular mel filters."""
-    # librosa takes a second to import: only when a spectrum is wanted
-    import librosa
-
-    weights = librosa.filters.mel(
-        sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=BANDS, fmin=50.0, fmax=7800.0, norm=None
-    )
+    """(257, 64) triangular mel filters of height 1, on Slaney's mel scale."""
+    frequencies = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
+    edges = _hertz(np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2))
+    rising = (frequencies[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies[:, None]) / (edges[2:] - edges[1:-1])
+    weights = np.maximum(0.0, np.minimum(rising, falling))
     # the cache may be filled under inference mode and used for training later
     with torch.inference_mode(False):
-        return torch.from_numpy(weights.T.copy()).float()
+        return torch.from_numpy(weights).float()
+
+
+# Slaney's mel scale: linear to 1000 Hz (15 mel), logarithmic above
+_LINEAR, _KNEE_HZ, _KNEE_MEL = 200.0 / 3.0, 1000.0, 15.0
+_LOG_STEP = math.log(6.4) / 27.0
+
+
+def _mel(hertz: float) -> float:
+    if hertz < _KNEE_HZ:
+        return hertz / _LINEAR
+    return _KNEE_MEL + math.log(hertz / _KNEE_HZ) / _LOG_STEP
+
+
+def _hertz(mel: np.ndarray) -> np.ndarray:
+    above = _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL))
+    return np.where(mel < _KNEE_MEL, mel * _LINEAR, above)

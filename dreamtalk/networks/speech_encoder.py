@@ -1,0 +1,185 @@
+"""The starter's speech encoder: log-mel -> feature rows at 50 Hz.
+
+A small convolutional network instead of wav2vec2. Its rows carry what the lips need, named: phone
+posteriors (closures depend on them), the style-free articulation, and a learned part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..progress import Progress, silent
+from ..progress import Progress, silent
+from ..speech.logmel import BANDS, HOP, log_mel
+
+ROW = 2 * HOP
+"""Samples a row: 50 rows a second."""
+_LOUD, _SPREAD = -6.0, 4.0  # about the mean and deviation of log-mel values of speech
+_MEL_CONTEXT = 4  # log-mel frames that may differ at a cut
+
+
+@dataclass(frozen=True)
+class SpeechEncoderConfig:
+    """Sizes.
+
+    Attributes:
+        width: channels of the trunk.
+        dilations: one residual block each.
+        phones: classes of the phone posterior.
+        curves: articulation curves, predicted without style.
+        hidden: learned part of a row.
+        aux: what the learned part must be able to tell in training.
+        dropout: while training.
+    """
+
+    width: int = 128
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    phones: int = 44
+    curves: int = 6
+    hidden: int = 46
+    aux: int = 15
+    dropout: float = 0.1
+
+    @property
+    def row_dim(self) -> int:
+        """Width of a feature row."""
+        return self.phones + self.curves + self.hidden
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {**asdict(self), "dilations": list(self.dilations)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SpeechEncoderConfig:
+        """Inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError: on a name that this version does not know.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown speech encoder settings: {', '.join(sorted(unknown))}")
+        known = dict(values)
+        if "dilations" in known:
+            known["dilations"] = tuple(known["dilations"])
+        return cls(**known)
+
+
+class SpeechOutput(NamedTuple):
+    """What the encoder says of R rows.
+
+    Attributes:
+        rows: (B, R, row_dim) features for the denoiser.
+        logits: (B, R, phones)
+        curves: (B, R, curves) standardized articulation.
+        aux: (B, R, aux) for training.
+    """
+
+    rows: Tensor
+    logits: Tensor
+    curves: Tensor
+    aux: Tensor
+
+
+class _Block(nn.Module):
+    """Residual dilated convolution; normalized over channels only, so that time can be cut anywhere."""
+
+    def __init__(self, width: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.out = nn.Conv1d(width, width, 1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(x.transpose(1, 2)).transpose(1, 2)
+        return x + self.dropout(self.out(F.gelu(self.mix(h))))
+
+
+class SpeechEncoder(nn.Module):
+    """Waveform at 16 kHz -> feature rows at 50 Hz; row r is centred on 20 r + 10 ms."""
+
+    def __init__(self, config: SpeechEncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = c = config or SpeechEncoderConfig()
+        self.stem = nn.Conv1d(2 * BANDS, c.width, 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(c.width, d, c.dropout) for d in c.dilations)
+        self.norm = nn.LayerNorm(c.width)
+        self.to_phones = nn.Linear(c.width, c.phones)
+        self.to_curves = nn.Linear(c.width, c.curves)
+        self.to_hidden = nn.Linear(c.width, c.hidden)
+        self.to_aux = nn.Linear(c.hidden, c.aux)
+
+    @property
+    def row_dim(self) -> int:
+        """Width of a feature row."""
+        return self.config.row_dim
+
+    @property
+    def context(self) -> int:
+        """Rows on each side that a row can see."""
+        return 1 + sum(self.config.dilations)
+
+    def forward(self, mel: Tensor) -> SpeechOutput:
+        """Log-mel (B, 2R, 64), natural logarithms -> what the encoder says of R rows."""
+        pairs = rearrange((mel - _LOUD) / _SPREAD, "b (r two) f -> b (two f) r", two=2)
+        h = self.stem(pairs)
+        for block in self.blocks:
+            h = block(h)
+        trunk = self.norm(h.transpose(1, 2))
+        logits = self.to_phones(trunk)
+        curves = self.to_curves(trunk)
+        hidden = torch.tanh(self.to_hidden(trunk))
+        # 0 where the phone is sure, -1 where it is out of the question
+        posterior = F.log_softmax(logits, dim=-1).clamp(min=-8.0) / 8.0
+        rows = torch.cat([posterior, curves, hidden], dim=-1)
+        return SpeechOutput(rows, logits, curves, self.to_aux(hidden))
+
+    @torch.no_grad()
+    def encode(
+        self, waveform: Tensor, chunk: int = 1500, progress: Progress = silent
+    ) -> Tensor:
+        """Feature rows of a recording of any length, in constant memory.
+
+        Args:
+            waveform: (N,) float32 at 16 kHz, N >= 1.
+            chunk: rows at a time; the result does not depend on it.
+            progress: told the rows done; may raise to cancel.
+            progress: told in rows.
+
+        Returns:
+            (R, row_dim), R = round(N / 320), at least 1.
+        """
+        total = num_rows(waveform.numel())
+        device = self.stem.weight.device
+        waveform = F.pad(waveform, (0, max(0, total * ROW - waveform.numel())))[: total * ROW]
+        found = []
+        for start in range(0, total, chunk):
+            progress(start, total)
+            stop = min(start + chunk, total)
+            first, last = max(start - self.context, 0), min(stop + self.context, total)
+            rows = self(_mel(waveform, first, last, total).to(device)[None]).rows[0]
+            found.append(rows[start - first : stop - first])
+            progress(stop, total)
+        progress(total, total)
+        return torch.cat(found)
+
+
+def num_rows(samples: int) -> int:
+    """Rows of a waveform of so many samples, at least 1."""
+    return max(1, round(samples / ROW))
+
+
+def _mel(waveform: Tensor, first: int, last: int, total: int) -> Tensor:
+    """Log-mel of rows ``first..last``, exactly as the whole waveform would give it."""
+    before = min(_MEL_CONTEXT, 2 * first)
+    after = min(_MEL_CONTEXT, 2 * (total - last))
+    mel = log_mel(waveform[first * ROW - before * HOP : last * ROW + after * HOP])
+    return mel[before : len(mel) - after]
