@@ -31,6 +31,7 @@ CROP_FRAME = 256.0
 RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 128.0)
 """Pose columns of a head that looks straight ahead from the middle of the frame."""
 _CAMERA_DISTANCE = 10.0  # IOD, as in ``FaceBasis.encode``
+_CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose and mouth corners
 
 
 @dataclass(frozen=True)
@@ -154,8 +155,9 @@ def pose_to_head(pose: Tensor, rest: Tensor | None = None) -> Tensor:
         rest: (9,) the pose that counts as 0; the median of each column by default.
 
     Returns:
-        (T, 6) in the conventions of ``Motion.head``. The small translation columns are noise of the
-        fit and are left out: where the face is, the crop says.
+        (T, 6) in the conventions of ``Motion.head``: the crop's centre follows the face, so what
+        turning the head about the neck moves it by is taken off. The small translation columns are
+        noise of the fit and are left out.
     """
     # contiguous: torch's median of an expanded tensor reads past its storage
     rest = pose.contiguous().median(dim=0).values if rest is None else rest
@@ -165,10 +167,23 @@ def pose_to_head(pose: Tensor, rest: Tensor | None = None) -> Tensor:
     head[:, 0] = moved[:, 0]
     head[:, 1] = moved[:, 1]
     head[:, 2] = -moved[:, 2]
-    head[:, 3] = moved[:, 7] * scale / CROP_IOD
-    head[:, 4] = moved[:, 8] * scale / CROP_IOD
+    head[:, 3:5] = moved[:, 7:] * scale / CROP_IOD - _swing(pose[:, :3]) + _swing(rest[:3])
     head[:, 5] = -_CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
     return head
+
+
+def _swing(angles: Tensor) -> Tensor:
+    """How far the middle of the face is from the neck, seen from the front: (..., 2) IOD.
+
+    Args:
+        angles: (..., 3) official Euler angles; the third has the opposite sign of ``roll``.
+    """
+    pitch, yaw, roll = angles.unbind(-1)
+    _, up, out = _CENTRE_ARM
+    x = -up * torch.sin(roll)
+    y = up * torch.cos(roll)
+    y, z = y * torch.cos(pitch) - out * torch.sin(pitch), y * torch.sin(pitch) + out * pitch.cos()
+    return torch.stack([x * torch.cos(yaw) + z * torch.sin(yaw), y], dim=-1)
 
 
 def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
@@ -179,8 +194,8 @@ def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
     result[:, 1] += head[:, 1]
     result[:, 2] -= head[:, 2]
     scale = pose[:, 6]
-    result[:, 7] += head[:, 3] * CROP_IOD / scale
-    result[:, 8] += head[:, 4] * CROP_IOD / scale
+    swung = _swing(result[:, :3]) - _swing(pose[:, :3])
+    result[:, 7:] += (head[:, 3:5] + swung) * CROP_IOD / scale[:, None]
     result[:, 6] = scale * torch.exp(-head[:, 5] / _CAMERA_DISTANCE)
     return result
 

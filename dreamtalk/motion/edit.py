@@ -1,0 +1,320 @@
+"""Editing: gain and offset by region or channel, smoothing, and everything that happens in time.
+
+All functions return a new motion. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from torch import Tensor
+
+from ..errors import MotionError, SpaceMismatchError
+from .bridges import add_head_to_pose
+from .motion import HEAD_CHANNELS, Motion
+from .regions import HEAD_REGIONS, region_channels
+
+CLOSED_APERTURE = 0.035
+"""IOD of lip aperture below which lips count as closed: 91 % of filmed p/b/m lie below."""
+_OPEN_APERTURE = 0.08  # IOD: from here on a frame has nothing to do with a closure
+_SHUT_LID = -0.035  # IOD of upper lid travel from which on a blink is under way
+_SHUT_SCORE = 0.4  # the same as an eyeBlink score
+
+
+def adjust(
+    motion: Motion,
+    gains: Mapping[str, float] | None = None,
+    offsets: Mapping[str, float] | None = None,
+) -> Motion:
+    """Scale and shift regions or single channels.
+
+    The order is: all gains, then all offsets. A channel that several names cover gets all of their
+    factors. Lips that are closed stay closed under any gain, because 0 is closed.
+
+    Args:
+        motion: in any space.
+        gains: region or channel -> factor. Regions: see :mod:`.regions`.
+        offsets: region or channel -> what is added, in the units of the channel.
+
+    Raises:
+        MotionError: if a name is neither a region nor a channel of the motion's space, or a
+            number is not finite.
+    """
+    expression, head = motion.expression.clone(), motion.head.clone()
+    for table, is_gain in ((gains or {}, True), (offsets or {}, False)):
+        for name, value in table.items():
+            if not np.isfinite(value):
+                raise MotionError(f"'{name}' is set to {value}: give a number")
+            values, columns = _columns(motion, expression, head, name)
+            if is_gain:
+                values[:, columns] *= value
+            else:
+                values[:, columns] += value
+    return _limited(motion.with_(expression=expression, head=head, pose=_posed(motion, head)))
+
+
+def _columns(
+    motion: Motion, expression: Tensor, head: Tensor, name: str
+) -> tuple[Tensor, list[int]]:
+    if name in HEAD_REGIONS:
+        return head, [HEAD_CHANNELS.index(c) for c in HEAD_REGIONS[name]]
+    if name in HEAD_CHANNELS and name not in motion.motion_space.index:
+        return head, [HEAD_CHANNELS.index(name)]
+    channels = region_channels(motion.space, name)
+    return expression, [motion.motion_space.index[c] for c in channels]
+
+
+def _posed(motion: Motion, head: Tensor) -> Tensor | None:
+    """Pose columns that go along with a changed head."""
+    if motion.pose is None:
+        return None
+    return add_head_to_pose(motion.pose, head - motion.head)
+
+
+def _limited(motion: Motion) -> Motion:
+    """Keep to what faces can do: scores within 0..1, no lip aperture below 0."""
+    if motion.space == "arkit":
+        return motion.with_(expression=motion.expression.clamp(0.0, 1.0))
+    if motion.space == "face":
+        expression = motion.expression.clone()
+        column = motion.motion_space.index["lipAperture"]
+        expression[:, column] = expression[:, column].clamp(min=0.0)
+        return motion.with_(expression=expression)
+    return motion
+
+
+def smooth(motion: Motion, seconds: float, protect_closures: bool = True) -> Motion:
+    """Gaussian smoothing over time.
+
+    Closed lips and shut eyes last a frame or two, and smoothing opens them: two frames of it take
+    away 60 % of the closures of p, b and m. With protection those frames keep what they had.
+
+    Args:
+        motion: in any space (in ``bfm`` closures can't be told, so nothing is protected).
+        seconds: standard deviation of the filter; 0 changes nothing.
+        protect_closures: see above.
+
+    Raises:
+        MotionError: if ``seconds`` is negative.
+    """
+    if not seconds >= 0.0:
+        raise MotionError(f"smoothing of {seconds} s: give 0 or more")
+    sigma = seconds * motion.fps
+    if sigma < 0.05 or len(motion) < 2:
+        return motion
+    values = motion.expression.cpu().numpy().astype(np.float64)
+    soft = gaussian_filter1d(values, sigma, axis=0, mode="nearest")
+    if protect_closures:
+        for channels, weight in _closures(motion):
+            columns = [motion.motion_space.index[c] for c in channels]
+            soft[:, columns] += weight[:, None] * (values - soft)[:, columns]
+    head = torch.from_numpy(
+        gaussian_filter1d(motion.head.cpu().numpy(), sigma, axis=0, mode="nearest")
+    )
+    expression = torch.from_numpy(soft.astype(np.float32))
+    return motion.with_(expression=expression, head=head, pose=_posed(motion, head))
+
+
+def _closures(motion: Motion) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """Groups of channels, and how closed (0..1) they are frame by frame, with soft edges."""
+
+    def soft(amount: np.ndarray) -> np.ndarray:
+        wide = maximum_filter1d(np.clip(amount, 0.0, 1.0), 3)
+        return gaussian_filter1d(wide, 0.7, mode="nearest").clip(max=1.0)
+
+    def channel(name: str) -> np.ndarray:
+        return motion.channel(name).cpu().numpy()
+
+    if motion.space == "face":
+        lips = (_OPEN_APERTURE - channel("lipAperture")) / (_OPEN_APERTURE - CLOSED_APERTURE)
+        lids = np.maximum(
+            channel("lidUpperLeftY") / _SHUT_LID, channel("lidUpperRightY") / _SHUT_LID
+        )
+        lids = 2.0 * lids - 1.0
+    elif motion.space == "arkit":
+        # mouthClose says nothing by itself; against jawOpen it does
+        lips = 1.0 - (channel("jawOpen") - channel("mouthClose")) / 0.06
+        lids = np.maximum(channel("eyeBlinkLeft"), channel("eyeBlinkRight")) / _SHUT_SCORE
+        lids = 2.0 * lids - 1.0
+    else:
+        return []
+    return [
+        (region_channels(motion.space, "mouth"), soft(lips)),
+        (region_channels(motion.space, "lids"), soft(lids)),
+    ]
+
+
+def resample_frames(values: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
+    """Values (T, C) at rising times (T,) -> the same at a steady rate, from the first to the last.
+
+    Linear interpolation in time; where several frames fall into one they are averaged first.
+    """
+    count = max(1, round((times[-1] - times[0]) * fps) + 1)
+    grid = times[0] + np.arange(count) / fps
+    own = (len(times) - 1) / max(times[-1] - times[0], 1e-9) if len(times) > 1 else fps
+    if own / fps > 1.5:
+        values = gaussian_filter1d(values, 0.3 * own / fps, axis=0, mode="nearest")
+    return np.stack([np.interp(grid, times, column) for column in values.T], axis=1)
+
+
+def _at(motion: Motion, times: np.ndarray, fps: float | None = None) -> Motion:
+    """The motion read off at given times; ends are held."""
+    parts = [motion.expression, motion.head] + ([] if motion.pose is None else [motion.pose])
+    joined = torch.cat(parts, dim=1).cpu().numpy()
+    own = np.arange(len(motion)) / motion.fps
+    read = np.stack([np.interp(times, own, column) for column in joined.T], axis=1)
+    tensors = torch.from_numpy(read.astype(np.float32)).split([p.shape[1] for p in parts], dim=1)
+    pose = None if motion.pose is None else tensors[2].contiguous()
+    return motion.with_(
+        expression=tensors[0].contiguous(),
+        head=tensors[1].contiguous(),
+        pose=pose,
+        fps=fps or motion.fps,
+    )
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same motion at another frame rate, by time: nothing gets faster or slower.
+
+    Raises:
+        MotionError: if ``fps`` is not a frame rate.
+    """
+    if not 0 < fps <= 1000:
+        raise MotionError(f"fps of {fps} is not a frame rate")
+    if abs(fps - motion.fps) < 1e-6 or len(motion) == 0:
+        return motion
+    if motion.fps / fps > 1.5:
+        motion = smooth(motion, 0.3 / fps)
+    count = max(1, round(len(motion) * fps / motion.fps))
+    return _at(motion, np.arange(count) / fps, fps)
+
+
+def change_speed(motion: Motion, factor: float) -> Motion:
+    """Play faster (above 1) or slower (below 1) at the same frame rate.
+
+    Raises:
+        MotionError: if the factor is not between 0.1 and 10.
+    """
+    if not 0.1 <= factor <= 10.0:
+        raise MotionError(f"speed of {factor} is not within 0.1 .. 10")
+    count = max(1, round(len(motion) / factor))
+    return _at(motion, np.arange(count) * factor / motion.fps)
+
+
+def shift(motion: Motion, seconds: float) -> Motion:
+    """Move in time within the same length: positive = later. The ends are held."""
+    return _at(motion, np.arange(len(motion)) / motion.fps - seconds)
+
+
+def trim(motion: Motion, start: float = 0.0, end: float | None = None) -> Motion:
+    """Cut out a piece.
+
+    Args:
+        motion: in any space.
+        start, end: s; a negative ``end`` counts from the end, None is the end.
+
+    Raises:
+        MotionError: if nothing is left.
+    """
+    stop = motion.duration if end is None else end if end >= 0 else motion.duration + end
+    first, last = max(0, round(start * motion.fps)), min(len(motion), round(stop * motion.fps))
+    if first >= last:
+        raise MotionError(
+            f"trimming {motion.duration:.2f} s to {start:g} .. {stop:g} s leaves nothing"
+        )
+    return _sliced(motion, slice(first, last))
+
+
+def _sliced(motion: Motion, part: slice) -> Motion:
+    return motion.with_(
+        expression=motion.expression[part],
+        head=motion.head[part],
+        pose=None if motion.pose is None else motion.pose[part],
+    )
+
+
+def crossfade(first: Motion, second: Motion, seconds: float) -> Motion:
+    """Join two motions, the end of one melting into the beginning of the next.
+
+    Args:
+        first, second: in the same space; the second is resampled to the first's rate.
+        seconds: how long they overlap; limited to what both have.
+
+    Raises:
+        SpaceMismatchError: if they are in different spaces.
+    """
+    if first.space != second.space:
+        raise SpaceMismatchError(
+            f"can't join a '{first.space}' motion with a '{second.space}' one: convert one of them"
+        )
+    second = resample(second, first.fps)
+    overlap = max(0, min(round(seconds * first.fps), len(first), len(second)))
+    phase = (torch.arange(overlap, dtype=torch.float32) + 1.0) / (overlap + 1.0)
+    weight = (phase * phase * (3.0 - 2.0 * phase))[:, None]
+
+    def joined(a: Tensor, b: Tensor) -> Tensor:
+        b = b.to(a)
+        start = len(a) - overlap
+        mixed = (1.0 - weight.to(a)) * a[start:] + weight.to(a) * b[:overlap]
+        return torch.cat([a[:start], mixed, b[overlap:]])
+
+    posed = first.pose is not None and second.pose is not None
+    return first.with_(
+        expression=joined(first.expression, second.expression),
+        head=joined(first.head, second.head),
+        pose=joined(first.pose, second.pose) if posed else None,  # type: ignore[arg-type]
+    )
+
+
+def concat(motions: Sequence[Motion], seconds: float = 0.0) -> Motion:
+    """Join motions one after the other, with a crossfade of ``seconds`` at each joint.
+
+    Raises:
+        MotionError: if there are none.
+        SpaceMismatchError: if they are in different spaces.
+    """
+    if not motions:
+        raise MotionError("there are no motions to join")
+    result = motions[0]
+    for motion in motions[1:]:
+        result = crossfade(result, motion, seconds)
+    return result
+
+
+def loop(motion: Motion, duration: float, seconds: float = 0.5) -> Motion:
+    """Repeat seamlessly until a duration is filled, or cut to it.
+
+    Args:
+        motion: in any space.
+        duration: s of the result.
+        seconds: length of the crossfade at each seam; at most half of the motion.
+
+    Raises:
+        MotionError: if the motion is empty or the duration is not positive.
+    """
+    frames = round(duration * motion.fps)
+    if len(motion) == 0 or frames < 1:
+        raise MotionError(f"can't loop {motion.duration:.2f} s to {duration:g} s")
+    overlap = min(seconds, motion.duration / 2.0)
+    result = motion
+    while len(result) < frames:
+        # doubling keeps the number of joints small; each joint is the same seam
+        result = crossfade(result, result if len(result) < frames / 2 else motion, overlap)
+    return _sliced(result, slice(0, frames))
+
+
+def with_head_of(motion: Motion, source: Motion, strength: float = 1.0) -> Motion:
+    """Give a motion the head track of another one, looped seamlessly to its length.
+
+    Args:
+        motion: whose expression is kept.
+        source: whose head is taken, in any space, against its own median pose.
+        strength: scales it.
+    """
+    timed = resample(source, motion.fps)
+    head = loop(timed.with_(pose=None), len(motion) / motion.fps).head.to(motion.head)
+    head = strength * (head - timed.head.to(head).contiguous().median(dim=0).values)
+    return motion.with_(head=head, pose=_posed(motion, head))

@@ -1,0 +1,156 @@
+"""Live Link Face recordings: one CSV row a frame, 52 ARKit shapes, head and eye rotations.
+
+Rotations are in radians about ARKit's face axes (x to the subject's left, y up, z out of the face):
+positive yaw turns to the subject's left, positive pitch nods down, positive roll tips the head
+towards the subject's right shoulder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import numpy as np
+import torch
+
+from ..errors import MotionError
+from .edit import resample_frames
+from .motion import Motion
+from .spaces import ARKIT, ARKIT_CHANNELS
+
+DEFAULT_FPS = 60.0
+"""What the app records at, where the timecodes can't tell."""
+EYE_TURN = 0.5
+"""Radians that an eye is turned at an eyeLook score of 1."""
+_RATES = (24, 25, 30, 48, 50, 60, 100, 120)
+_TIMECODE = re.compile(r"^(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)$")
+_HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
+_EYES = (
+    "LeftEyeYaw",
+    "LeftEyePitch",
+    "LeftEyeRoll",
+    "RightEyeYaw",
+    "RightEyePitch",
+    "RightEyeRoll",
+)
+
+
+def _column_order() -> list[str]:
+    """The app's order: ARKit's, but the right side of jaw and mouth comes before the left."""
+    order = list(ARKIT_CHANNELS)
+    for left, right in (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight")):
+        i, j = order.index(left), order.index(right)
+        order[min(i, j)], order[max(i, j)] = right, left
+    return order
+
+
+def parse_livelink(text: str, fps: float | None = None) -> Motion:
+    """Read a recording.
+
+    Frames that the phone dropped are interpolated by time.
+
+    Args:
+        text: contents of the CSV.
+        fps: frames a second; found from the timecodes by default.
+
+    Returns:
+        A motion in the ``arkit`` space. Head rotations are taken as recorded; eye rotations are
+        left out, because the eyeLook shapes say the same.
+
+    Raises:
+        MotionError: if a column is missing or a value is not a number.
+    """
+    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    if not rows:
+        raise MotionError("the file is empty")
+    columns = {name.strip().lower(): index for index, name in enumerate(rows[0])}
+    missing = [name for name in ARKIT_CHANNELS if name.lower() not in columns]
+    # early versions of the app did not write the tongue
+    missing = [name for name in missing if name != "tongueOut"]
+    if missing:
+        raise MotionError(f"it is not a Live Link Face recording: no column '{missing[0]}'")
+    body = [row for row in rows[1:] if len(row) >= len(rows[0]) - 1]
+    if not body:
+        raise MotionError("it holds no frames")
+
+    def column(name: str) -> np.ndarray:
+        index = columns.get(name.lower())
+        if index is None:
+            return np.zeros(len(body), dtype=np.float64)
+        return np.array([float(row[index] or 0.0) for row in body], dtype=np.float64)
+
+    values = np.stack([column(name) for name in (*ARKIT_CHANNELS, *_HEAD)], axis=1)
+    if not np.isfinite(values).all():
+        raise MotionError("it holds NaN or infinite values")
+    stamps = [row[columns["timecode"]].strip() for row in body] if "timecode" in columns else []
+    times, rate = _times(stamps, len(body), fps)
+    if len(times) > 1 and np.abs(np.diff(times) * rate - 1.0).max() > 0.2:
+        values = resample_frames(values, times, rate)
+    head = np.zeros((len(values), 6))
+    head[:, 0], head[:, 1], head[:, 2] = values[:, 53], values[:, 52], -values[:, 54]
+    shapes = torch.from_numpy(values[:, :52].astype(np.float32))
+    return Motion(shapes, torch.from_numpy(head.astype(np.float32)), rate, "arkit")
+
+
+def _times(stamps: list[str], count: int, fps: float | None) -> tuple[np.ndarray, float]:
+    """Seconds of each row, rising, and the frame rate."""
+    matches = [_TIMECODE.match(stamp) for stamp in stamps]
+    if not matches or not all(matches):
+        rate = fps or DEFAULT_FPS
+        return np.arange(count) / rate, rate
+    parts = np.array([[float(g) for g in match.groups()] for match in matches if match])
+    seconds = parts[:, 0] * 3600 + parts[:, 1] * 60 + parts[:, 2]
+    if np.ptp(seconds) == 0 and fps is None:
+        fps = DEFAULT_FPS  # less than a second: no carry shows how many frames a second has
+    rates = [r for r in _RATES if r > np.floor(parts[:, 3].max())] or [_RATES[-1]]
+    if fps is not None and round(fps) > np.floor(parts[:, 3].max()):
+        rates = [round(fps)]
+    candidates = [seconds + parts[:, 3] / rate for rate in rates]
+    # over midnight the clock starts again
+    candidates = [t + 86400.0 * np.cumsum(np.diff(t, prepend=t[0]) < -43200.0) for t in candidates]
+    steps = [np.diff(t) for t in candidates]
+    best = int(np.argmin([d.std() if len(d) else 0.0 for d in steps]))
+    times = np.maximum.accumulate(candidates[best] - candidates[best][0])
+    keep = steps[best][steps[best] > 1e-6]
+    rate = fps or (1.0 / float(np.median(keep)) if len(keep) else DEFAULT_FPS)
+    nearest = min(_RATES, key=lambda r: abs(r - rate))
+    return times, float(nearest) if abs(nearest - rate) < 0.05 else round(rate, 3)
+
+
+def render_livelink(motion: Motion) -> str:
+    """Write a recording.
+
+    Args:
+        motion: in the ``arkit`` space.
+
+    Returns:
+        The CSV: timecodes from 00:00:00, values to 6 decimals.
+    """
+    order = _column_order()
+    names = [name[0].upper() + name[1:] for name in order]
+    shapes = motion.expression[:, [ARKIT.index[name] for name in order]].cpu().numpy()
+    head = motion.head.cpu().numpy()
+    eyes = _eye_rotations(motion)
+    base = int(np.ceil(motion.fps - 1e-6))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["Timecode", "BlendShapeCount", *names, *_HEAD, *_EYES])
+    for index in range(len(motion)):
+        seconds, part = divmod(round(index / motion.fps * base * 1000), base * 1000)
+        stamp = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        stamp += f":{part // 1000:02d}.{part % 1000:03d}"
+        turn = [head[index, 1], head[index, 0], -head[index, 2]]
+        values = [*shapes[index], *turn, *eyes[index]]
+        writer.writerow([stamp, len(values), *(f"{value + 0.0:.6f}" for value in values)])
+    return out.getvalue()
+
+
+def _eye_rotations(motion: Motion) -> np.ndarray:
+    """(T, 6) yaw, pitch, roll of the left and the right eye, from the eyeLook shapes."""
+    shape = {name: motion.channel(name).cpu().numpy() for name in ARKIT_CHANNELS if "Look" in name}
+    none = np.zeros(len(motion))
+    left = shape["eyeLookOutLeft"] - shape["eyeLookInLeft"]
+    right = shape["eyeLookInRight"] - shape["eyeLookOutRight"]
+    down = [shape[f"eyeLookDown{side}"] - shape[f"eyeLookUp{side}"] for side in ("Left", "Right")]
+    return EYE_TURN * np.stack([left, down[0], none, right, down[1], none], axis=1)

@@ -1,0 +1,400 @@
+"""Track the motion of a filmed face: video or pictures -> ``Motion`` in the ``face`` space.
+
+Each frame is looked at by itself (MediaPipe's IMAGE mode): following a face through a video, as the
+VIDEO mode does, smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
+pictures: 39 numbers are kept of each frame.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..errors import FaceNotFoundError, MotionError
+from ..face.basis import FaceBasis
+from ..face.channels import measure_channels
+from ..face.landmarks import FaceLandmarker
+from ..face.pose import rotation_to_angles
+from ..progress import Progress, silent
+from .edit import CLOSED_APERTURE, resample_frames, smooth
+from .motion import Motion
+from .spaces import FACE, LIP_CHANNELS
+
+log = logging.getLogger("dreamtalk")
+
+NECK: tuple[float, float, float] = (0.0, -0.72, -1.05)
+"""IOD from between the eyes to where the head turns on the neck, in the face frame: ``Motion.head``
+counts how far this point moves, so that turning the head is no translation."""
+CAMERA_DISTANCE = 10.0
+"""IOD; a face's z is this times the logarithm of its scale, as in ``FaceBasis.encode``."""
+DEFAULT_SMOOTHING = 0.02
+"""s, standard deviation: half a frame at 25 fps, which takes the tracker's own jitter."""
+MAX_GAP = 0.5
+"""s without a face that are bridged by interpolation."""
+_CHUNK = 32
+_NEUTRALS = ("mean", "clip", "none")
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What tracking found.
+
+    Attributes:
+        motion: in the ``face`` space; the head as offsets from the clip's median pose.
+        neutral: (31,) the absolute channel values that count as the neutral face.
+        source_fps: frame rate of the video itself.
+        frames: frames looked at.
+        missing: stretches without a face, (start, end) in s.
+    """
+
+    motion: Motion
+    neutral: Tensor
+    source_fps: float
+    frames: int
+    missing: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def found(self) -> float:
+        """Share of the time in which the face was found, 0..1."""
+        lost = sum(end - start for start, end in self.missing)
+        return 1.0 - min(1.0, lost / max(self.motion.duration, 1e-9))
+
+
+@dataclass
+class _Recording:
+    """The numbers that are kept of each frame."""
+
+    basis: FaceBasis
+    times: list[float] = field(default_factory=list)
+    rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    pending: list[npt.NDArray[np.float32]] = field(default_factory=list)
+    pending_times: list[float] = field(default_factory=list)
+    seen: list[float] = field(default_factory=list)  # times of all frames, with and without face
+
+    def add(self, time: float, landmarks: npt.NDArray[np.float32] | None) -> None:
+        self.seen.append(time)
+        if landmarks is not None:
+            self.pending.append(landmarks)
+            self.pending_times.append(time)
+        if len(self.pending) >= _CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.pending:
+            return
+        points, pose = self.basis.align(np.stack(self.pending))
+        neck = np.einsum("tij,j->ti", pose.rotation, np.array(NECK)) * pose.scale[:, None]
+        neck += pose.translation
+        self.rows.extend(
+            np.concatenate(
+                [
+                    measure_channels(points),
+                    rotation_to_angles(pose.rotation),
+                    neck[:, :2],
+                    pose.scale[:, None],
+                ],
+                axis=1,
+            )
+        )
+        self.times.extend(self.pending_times)
+        self.pending.clear()
+        self.pending_times.clear()
+
+
+def track_video(
+    path: str | Path,
+    fps: float = 25.0,
+    neutral: str | Tensor = "mean",
+    smoothing: float = DEFAULT_SMOOTHING,
+    max_gap: float = MAX_GAP,
+    model: str | Path | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """The motion of the face in a video; see :func:`track_video_report` for the arguments.
+
+    Returns:
+        A motion in the ``face`` space. Gaps are told to the log.
+    """
+    return track_video_report(path, fps, neutral, smoothing, max_gap, model, progress).motion
+
+
+def track_video_report(
+    path: str | Path,
+    fps: float = 25.0,
+    neutral: str | Tensor = "mean",
+    smoothing: float = DEFAULT_SMOOTHING,
+    max_gap: float = MAX_GAP,
+    model: str | Path | None = None,
+    progress: Progress = silent,
+) -> Tracked:
+    """Track a video file.
+
+    Args:
+        path: anything that FFmpeg reads. Of several faces the largest of the first frame is
+            followed. Variable frame rates are respected.
+        fps: of the result, which is read off by time, not by dropping frames.
+        neutral: what counts as the resting face. ``"mean"``: the mean face with closed lips; a
+            lasting smile stays in the motion, and so does some of the person's shape. ``"clip"``:
+            the person's own, taken from the frames with closed lips; lasting expressions go with
+            it. ``"none"``: absolute channels. Or (31,) absolute channels, such as the ``neutral``
+            of another clip of the same person.
+        smoothing: s, standard deviation; keeps closures of lips and lids. 0 = none.
+        max_gap: s without a face that are interpolated; longer ones go to rest in between.
+        model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
+        progress: called with frames done and frames in all.
+
+    Raises:
+        MotionError: if the file is no video.
+        FaceNotFoundError: if there is no face in it.
+    """
+    pictures, rate, count = _decode(Path(path))
+    return _track(
+        pictures, count, rate, Path(path).name, fps, neutral, smoothing, max_gap, model, progress
+    )
+
+
+def track_frames(
+    frames: Tensor,
+    source_fps: float,
+    fps: float = 25.0,
+    neutral: str | Tensor = "mean",
+    smoothing: float = DEFAULT_SMOOTHING,
+    max_gap: float = MAX_GAP,
+    model: str | Path | None = None,
+    progress: Progress = silent,
+) -> Tracked:
+    """Track a batch of pictures.
+
+    Args:
+        frames: (T, H, W, 3 or 4) float 0..1 or uint8.
+        source_fps: their rate.
+        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video_report`.
+
+    Raises:
+        MotionError: if the batch has another shape.
+        FaceNotFoundError: if there is no face in it.
+    """
+    if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or len(frames) == 0:
+        raise MotionError(f"frames are (T, H, W, 3), not {tuple(frames.shape)}")
+    if not 0 < source_fps <= 1000:
+        raise MotionError(f"fps of {source_fps} is not a frame rate")
+
+    def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        for index, frame in enumerate(frames):
+            picture = frame[..., :3]
+            if picture.dtype != torch.uint8:
+                picture = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
+            yield index / source_fps, picture.cpu().numpy()
+
+    return _track(
+        pictures(), len(frames), source_fps, "the frames", fps, neutral, smoothing, max_gap, model,
+        progress,
+    )  # fmt: skip
+
+
+def _decode(path: Path) -> tuple[Iterator[tuple[float, npt.NDArray[np.uint8]]], float, int]:
+    """Frames with their times (s), the nominal rate, and about how many there are."""
+    import av
+    from av.error import FFmpegError
+
+    if not path.is_file():
+        raise MotionError(f"there is no video '{path}'")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise MotionError(f"'{path.name}' has no pictures in it")
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or stream.base_rate or 25)
+            length = float((stream.duration or 0) * (stream.time_base or 0))
+            count = (
+                stream.frames
+                or round(length * rate)
+                or round((container.duration or 0) / 1e6 * rate)
+            )
+    except FFmpegError as error:
+        raise MotionError(f"'{path.name}' is not a video: {error.strerror}") from error
+
+    def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        last = -1.0
+        with av.open(str(path)) as container:
+            container.streams.video[0].thread_type = "AUTO"
+            try:
+                for index, frame in enumerate(container.decode(video=0)):
+                    time = frame.time if frame.time is not None else index / rate
+                    if time <= last:
+                        time = last + 1.0 / rate
+                    last = time
+                    picture = frame.to_ndarray(format="rgb24")
+                    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
+                    yield time, np.ascontiguousarray(np.rot90(picture, turns))
+            except FFmpegError as error:
+                if last < 0:
+                    raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
+                log.warning("'%s' is damaged after %.1f s: tracked up to there", path.name, last)
+
+    return pictures(), rate, count
+
+
+def _track(
+    pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]],
+    count: int,
+    rate: float,
+    name: str,
+    fps: float,
+    neutral: str | Tensor,
+    smoothing: float,
+    max_gap: float,
+    model: str | Path | None,
+    progress: Progress,
+) -> Tracked:
+    if isinstance(neutral, str) and neutral not in _NEUTRALS:
+        raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
+    if not 0 < fps <= 1000:
+        raise MotionError(f"fps of {fps} is not a frame rate")
+    recording = _Recording(FaceBasis.load())
+    with FaceLandmarker(model) as landmarker:
+        last: npt.NDArray[np.float32] | None = None
+        for done, (time, picture) in enumerate(pictures, start=1):
+            face = _same_face(landmarker.detect(picture), last)
+            recording.add(time, face)
+            last = face if face is not None else last
+            progress(done, max(done, count))
+    recording.flush()
+    if not recording.rows:
+        raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
+    return _assembled(recording, rate, name, fps, neutral, smoothing, max_gap)
+
+
+def _same_face(
+    faces: list[npt.NDArray[np.float32]], last: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.float32] | None:
+    """The face that is nearest to the one before; at first the largest."""
+    if not faces:
+        return None
+    if last is None or len(faces) == 1:
+        return faces[0]
+    centre = last[:, :2].mean(axis=0)
+    return min(faces, key=lambda face: float(np.linalg.norm(face[:, :2].mean(axis=0) - centre)))
+
+
+def _assembled(
+    recording: _Recording,
+    rate: float,
+    name: str,
+    fps: float,
+    neutral: str | Tensor,
+    smoothing: float,
+    max_gap: float,
+) -> Tracked:
+    times, seen = np.array(recording.times), np.array(recording.seen)
+    start = seen[0]
+    times, seen = times - start, seen - start
+    rows = np.stack(recording.rows)
+    channels, head = rows[:, : len(FACE)], _head_offsets(rows[:, len(FACE) :])
+    resting = _neutral(channels, neutral, recording.basis)
+    values = np.concatenate([channels - resting, head], axis=1)
+    missing = _missing(times, seen, 1.0 / rate)
+    for begin, end in missing:
+        log.warning("%s: no face from %.2f to %.2f s", name, begin, end)
+    times, values = _bridged(times, values, missing, max_gap)
+    # the ends of the video are ends of the motion, whether a face was there or not
+    if times[0] > 0:
+        times, values = np.r_[0.0, times], np.concatenate([values[:1], values])
+    if times[-1] < seen[-1]:
+        times, values = np.r_[times, seen[-1]], np.concatenate([values, values[-1:]])
+    steady = resample_frames(values, times, fps)
+    frames = max(1, round((seen[-1] + 1.0 / rate) * fps))
+    index = np.minimum(np.arange(frames), len(steady) - 1)
+    tensor = torch.from_numpy(steady[index].astype(np.float32))
+    motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
+    motion = smooth(motion, smoothing)
+    # heads are slower than lips, and their jitter shows more: the whole picture shakes with it
+    motion = motion.with_(head=smooth(motion, 1.5 * smoothing).head)
+    neutral_tensor = torch.from_numpy(resting.astype(np.float32))
+    return Tracked(motion, neutral_tensor, rate, len(seen), tuple(missing))
+
+
+def _head_offsets(pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Columns pitch, yaw, roll, neck x, neck y (px), scale (px) -> (T, 6) from the median pose."""
+    scale = np.median(pose[:, 5])
+    head = np.empty_like(pose)
+    head[:, :3] = np.unwrap(pose[:, :3], axis=0)
+    head[:, :3] -= np.median(head[:, :3], axis=0)
+    head[:, 3:5] = (pose[:, 3:5] - np.median(pose[:, 3:5], axis=0)) / scale
+    head[:, 5] = CAMERA_DISTANCE * np.log(pose[:, 5] / scale)
+    return head
+
+
+def _neutral(
+    channels: npt.NDArray[np.float64], neutral: str | Tensor, basis: FaceBasis
+) -> npt.NDArray[np.float64]:
+    if isinstance(neutral, Tensor):
+        if tuple(neutral.shape) != (len(FACE),):
+            raise MotionError(f"a neutral face is ({len(FACE)},), not {tuple(neutral.shape)}")
+        return neutral.double().cpu().numpy()
+    if neutral == "none":
+        return np.zeros(len(FACE))
+    if neutral == "clip":
+        return clip_neutral(channels)
+    return basis.neutral.double().numpy()
+
+
+def clip_neutral(channels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A person's resting face, from what they do in a clip.
+
+    Lips and jaw: the median of the frames with closed lips (or the tenth with the smallest gap);
+    a closed gap is 0 by definition. Lids: open as they are two thirds of the time. The rest: the
+    median.
+
+    Args:
+        channels: (T, 31) absolute.
+
+    Returns:
+        (31,)
+    """
+    gap = channels[:, FACE.index["lipAperture"]]
+    closed = gap <= max(CLOSED_APERTURE, float(np.percentile(gap, 10)))
+    neutral = np.median(channels, axis=0)
+    lips = [FACE.index[name] for name in LIP_CHANNELS]
+    neutral[lips] = np.median(channels[closed][:, lips], axis=0)
+    neutral[FACE.index["lipAperture"]] = 0.0
+    for side in ("Left", "Right"):
+        upper, lower = FACE.index[f"lidUpper{side}Y"], FACE.index[f"lidLower{side}Y"]
+        neutral[upper] = np.percentile(channels[:, upper], 67)
+        neutral[lower] = np.percentile(channels[:, lower], 33)
+    return neutral
+
+
+def _missing(
+    times: npt.NDArray[np.float64], seen: npt.NDArray[np.float64], step: float
+) -> list[tuple[float, float]]:
+    """Stretches of frames in which no face was found."""
+    lost = ~np.isin(seen, times)
+    edges = np.flatnonzero(np.diff(np.r_[0, lost.astype(np.int8), 0])).reshape(-1, 2)
+    return [(float(seen[a]), float(seen[b - 1] + step)) for a, b in edges]
+
+
+def _bridged(
+    times: npt.NDArray[np.float64],
+    values: npt.NDArray[np.float64],
+    missing: list[tuple[float, float]],
+    max_gap: float,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Rests in the middle of gaps that are too long to interpolate."""
+    extra = []
+    for start, end in missing:
+        if end - start > max_gap:
+            extra += [t for t in (start + max_gap / 2, end - max_gap / 2) if t not in times]
+    if not extra:
+        return times, values
+    joined = np.concatenate([times, extra])
+    order = np.argsort(joined, kind="stable")
+    rows = np.concatenate([values, np.zeros((len(extra), values.shape[1]))])
+    return joined[order], rows[order]
