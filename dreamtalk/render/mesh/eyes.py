@@ -38,8 +38,8 @@ class EyeLayer:
         ball: (H, W, 3) texture of the eyeball in px of ``ball_origin``.
         ball_origin: px of the crop of the texture's first texel.
         iris: (2,) px of the crop; radius: px.
-        lash: (3,) colour of the lash line; skin: (3,) of the lid.
-        dark_lid: 0..1, how far the lid's skin has to be repainted because it lies in shadow.
+        lid: (H, W, 3) texture like ``ball``: skin where the open eye is, filled from around it.
+        lash: (3,) colour of the lash line.
     """
 
     origin: np.ndarray
@@ -55,9 +55,8 @@ class EyeLayer:
     ball_origin: tuple[int, int]
     iris: np.ndarray
     radius: float
+    lid: Texture
     lash: Tensor
-    skin: Tensor
-    dark_lid: float
 
 
 @dataclass(frozen=True)
@@ -143,13 +142,7 @@ def build_eye(
     edge = patch[near] if near.any() else patch.reshape(-1, 3)
     order = np.argsort(edge.mean(1))
     lash = edge[order[: max(1, len(order) // 6)]].mean(0)
-    middle = (uv[..., 0] > 0.25 * width) & (uv[..., 0] < 0.75 * width)
-    above = middle & (uv[..., 1] < yu - 0.07 * width) & (uv[..., 1] > yu - strip)
-    below = middle & (uv[..., 1] > yl + 0.10 * width) & (uv[..., 1] < yl + 0.32 * width)
-    skin_above = np.median(patch[above], 0) if above.any() else lash
-    skin_below = np.median(patch[below], 0) if below.any() else skin_above
-    ratio = float(skin_above.mean() / max(skin_below.mean(), 1e-3))
-    dark_lid = float(np.clip((0.86 - ratio) / 0.3, 0, 1))
+    skin = _lid_skin(patch, uv[..., 1] - yu, uv[..., 1] - yl, uv[..., 0], width)
 
     def tensor(a: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(sampler.device)
@@ -168,11 +161,32 @@ def build_eye(
         ball_origin=(int(x0), int(y0)),
         iris=iris.astype(np.float32),
         radius=radius,
+        lid=sampler.texture(skin),
         lash=tensor(lash),
-        skin=tensor(0.9 * skin_below),
-        dark_lid=dark_lid,
     )
     return layer, sclera
+
+
+def _lid_skin(
+    patch: np.ndarray, below_upper: np.ndarray, below_lower: np.ndarray, u: np.ndarray, width: float
+) -> np.ndarray:
+    """Skin for a closed lid: the surroundings of the eye continued over it.
+
+    Stretching the strip above the lid alone would smear lashes and the shadow of a deep crease over
+    the whole lid; what lies around the eye, lashes and brow left out, tells the colour better.
+    """
+    across = (u > 0.1 * width) & (u < 0.9 * width)
+    cheek = across & (below_lower > 0.12 * width) & (below_lower < 0.4 * width)
+    light = patch.mean(-1)
+    reference = float(np.median(light[cheek])) if cheek.any() else float(np.median(light))
+    covered = (below_upper > -0.10 * width) & (below_lower < 0.09 * width)
+    covered &= (u > -0.08 * width) & (u < 1.08 * width)
+    known = (~covered).astype(np.float32)
+    known *= smoothstep(0.62 * reference, 0.8 * reference, light)
+    if known.sum() < 12:
+        return patch.astype(np.float32)
+    filled = push_pull(patch, blur(known, 0.5) * (known > 0))
+    return blur(filled, 0.03 * width).astype(np.float32)
 
 
 def _complete_eyeball(
@@ -322,16 +336,25 @@ def paint_eye(
     fade = ((closure - 0.72) / 0.22).clamp(0, 1)
     ball = ball + fade[..., None] * (eye.lash - ball)
     open_share = (torch.minimum(depth, now_lower - v) + 0.5).clamp(0, 1) * ends
+    open_share = open_share * (now_lower - now_upper).clamp(0, 1)
     out = frame
-    if eye.dark_lid > 0:
-        # A lid that lies in the brow's shadow would come down as a dark blob: light it.
-        come = ((now_upper - upper) / (0.12 * eye.width)).clamp(0, 1)
-        body = ((now_upper - v) / (0.06 * eye.width)).clamp(0, 1)
-        body = body * ((v - (upper - 0.5 * eye.strip)) / (0.5 * eye.strip)).clamp(0, 1)
-        share = 0.55 * eye.dark_lid * come * body * ends
-        out = out + share[..., None] * (eye.skin - out)
+    come = ((now_upper - upper) / (0.14 * eye.width)).clamp(0, 1)
+    edge = (now_upper - v) / eye.width
+    crease = upper - 0.06 * eye.width
+    body = (edge / 0.05).clamp(0, 1) * ((v - crease) / (0.10 * eye.width)).clamp(0, 1)
+    skin = sampler.sample(eye.lid, x - eye.ball_origin[0], y - eye.ball_origin[1])
+    # The lid is a ball: light falls on its middle, less on its ends and towards the lashes.
+    middle = 1 - (2 * u / eye.width - 1).abs().clamp(0, 1) ** 2.5
+    shading = 0.80 + 0.14 * middle - 0.12 * torch.exp(-((edge.clamp_min(0) / 0.07) ** 2))
+    share = 0.85 * come * body * ends
+    out = out + share[..., None] * (skin * shading[..., None] - out)
     out = out + (open_share * activity)[..., None] * (ball - out)
     # The lash line of a closed eye: without it the seam shimmers.
-    thick = 0.022 * eye.width
-    line = torch.exp(-(((v - now_lower) / thick) ** 2)) * fade * ends
-    return out + (0.8 * line)[..., None] * (eye.lash - out)
+    along = (u / eye.width).clamp(0, 1)
+    taper = (4 * along * (1 - along)).sqrt()
+    thick = 0.3 + 0.017 * eye.width * taper
+    off = v - now_lower - 0.25 * thick
+    # Sharp above, where the lid ends; lashes blur it below.
+    off = torch.where(off > 0, off * 0.55, off)
+    line = torch.exp(-((off / thick) ** 2)) * fade * taper.clamp(0, 1)
+    return out + (0.7 * line)[..., None] * (eye.lash - out)

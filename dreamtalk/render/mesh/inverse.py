@@ -38,7 +38,7 @@ def invert_displacement(
         longest_step: cells per step at most.
 
     Returns:
-        (n, 2, rows, columns) source points in node coordinates.
+        (n, 2, rows, columns): source point minus node, in cells.
     """
     n, _, rows, columns = displacement.shape
     device, dtype = displacement.device, displacement.dtype
@@ -61,4 +61,4 @@ def invert_displacement(
         length = torch.sqrt(step_x * step_x + step_y * step_y + 1e-12)
         damp = (longest_step / length).clamp_max(1)
         x, y = x - step_x * damp, y - step_y * damp
-    return torch.stack([x, y], 1)
+    return torch.stack([x - bx, y - by], 1)

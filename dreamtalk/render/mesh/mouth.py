@@ -48,7 +48,7 @@ class MouthLayer:
         anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
         x_mm, y_mm: (3,) px per mm along the face's x and -y.
         mm: px per mm.
-        lip: (3,) colour of the lips.
+        wet: (3,) colour of the lips' inner side.
         dark: (3,) colour of the cavity.
     """
 
@@ -63,7 +63,7 @@ class MouthLayer:
     x_mm: Tensor
     y_mm: Tensor
     mm: float
-    lip: Tensor
+    wet: Tensor
     dark: Tensor
 
 
@@ -109,22 +109,28 @@ def build_mouth(
     skin = _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * mm)
     lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
     tint = tooth_tint(skin, sclera)
-    density = float(np.clip(2 * mm, 4, 16))
+    density = float(np.clip(1.5 * mm, 0.5, 16))
     light = float(tint.mean())
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
     flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
     edge = UPPER_EDGE_MM
+    middle = len(mouth.upper) // 2
     if mouth.is_open:
-        middle = len(mouth.upper) // 2
         edge = float(mouth.upper[middle]) / mm + 1.5
+
+    own = _own_interior(image, face, mouth) if mouth.is_open else None
+    lower_edge = LOWER_EDGE_MM
+    if own is not None:
+        # Its own teeth say what colour the missing ones have; they bite behind the upper ones.
+        tint = own[1]
+        lower_edge = float(mouth.lower[middle]) / mm - 1.0
 
     def sprite(s: Sprite) -> SpriteTexture:
         return SpriteTexture(sampler.texture(s.image, 1), s.left, s.top, s.density)
 
     device = sampler.device
     anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
-    dark = 0.35 * flesh * np.array([0.62, 0.36, 0.36]) + np.array([0.03, 0.012, 0.012]) * light
-    own = _own_interior(image, face, mouth) if mouth.is_open else None
+    dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
 
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
@@ -134,23 +140,25 @@ def build_mouth(
         upper_table=tensor(mouth.upper),
         lower_table=tensor(mouth.lower),
         upper_teeth=sprite(draw_row(tint, density, True, edge, gum)),
-        lower_teeth=sprite(draw_row(tint * 0.90, density, False, LOWER_EDGE_MM, gum * 0.8)),
+        lower_teeth=sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8)),
         tongue=sprite(draw_tongue(flesh.astype(np.float32), density)),
-        own=sampler.texture(own, 1) if own is not None else None,
+        own=sampler.texture(own[0], 1) if own is not None else None,
         anchor=tensor(anchor),
         x_mm=tensor(face.axes[:, 0] * mm),
         y_mm=tensor(-face.axes[:, 1] * mm),
         mm=mm,
-        lip=tensor(lip),
+        wet=tensor(lip * np.array([0.62, 0.47, 0.47])),
         dark=tensor(dark),
     )
 
 
-def _own_interior(image: np.ndarray, face: FaceGeometry, mouth: Mouth) -> np.ndarray | None:
+def _own_interior(
+    image: np.ndarray, face: FaceGeometry, mouth: Mouth
+) -> tuple[np.ndarray, np.ndarray] | None:
     """The portrait's own teeth, continued a little behind its lips; None if it shows none.
 
     Returns:
-        (H, W, 4) float32, premultiplied.
+        (H, W, 4) float32, premultiplied, and the colour (3,) of a tooth.
     """
     mm = face.mm
     table_u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
@@ -172,7 +180,7 @@ def _own_interior(image: np.ndarray, face: FaceGeometry, mouth: Mouth) -> np.nda
     filled = push_pull(image, seen.astype(np.float32))
     reach = cv2.dilate(opening, disc(5 * mm)).astype(np.float32)
     # Behind the upper lip the teeth go on; below, only what was in sight is known.
-    below = cv2.dilate(opening, disc(1.0 * mm))
+    below = seen
     height, width = opening.shape
     grid_v = mouth.to_frame(
         np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
@@ -180,7 +188,10 @@ def _own_interior(image: np.ndarray, face: FaceGeometry, mouth: Mouth) -> np.nda
     middle = np.interp(grid_v[..., 0], table_u, (mouth.upper + mouth.lower) / 2)
     cover = np.where(grid_v[..., 1] < middle, reach, below)
     cover = smoothstep(0.2, 0.8, blur(cover.astype(np.float32), 0.6 * mm))
-    return np.concatenate([filled * cover[..., None], cover[..., None]], -1).astype(np.float32)
+    teeth = pixels[bright]
+    tint = teeth[np.argsort(teeth.mean(1))[len(teeth) // 2 :]].mean(0)
+    layer = np.concatenate([filled * cover[..., None], cover[..., None]], -1)
+    return layer.astype(np.float32), tint.astype(np.float32)
 
 
 def lookup(table: Tensor, u: Tensor, reach: float) -> Tensor:
@@ -341,5 +352,6 @@ def _interior(
     # The wet inner side of the lips.
     rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (0.4 + 0.6 * low.sqrt() + 0.3 * u).clamp(0, 1)
     rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
-    colour = colour + (0.80 * rim_low)[..., None] * (layer.lip * (0.50 + 0.12 * u[..., None]) - colour)
-    return colour + (0.75 * rim_up)[..., None] * (layer.lip * 0.42 - colour)
+    wet = layer.wet
+    colour = colour + (0.80 * rim_low)[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
+    return colour + (0.75 * rim_up)[..., None] * (wet * 0.72 - colour)

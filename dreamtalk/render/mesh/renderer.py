@@ -78,6 +78,7 @@ class MeshRenderer:
         self._box = self._moving_box()
         self._person = self._sampler.texture(layer)
         self._plate = torch.from_numpy(self.plate[self._box.slices].copy()).to(self.device)
+        self._rest = _lip_posture(portrait.expression).to(self.device)
         self._points = self._tensor(self.face.landmarks)
         self._grid = self._tensor(self.fields.points)
         self._head_weight = self._tensor(self.fields.head)
@@ -147,6 +148,7 @@ class MeshRenderer:
         total = len(motion)
         for start in range(0, total, chunk):
             channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
+            channels = channels - self._rest
             head = motion.head[start : start + chunk].to(self.device, torch.float32)
             yield self._render(self._basis.decode(channels), head, self._lids(channels))
             progress(min(start + chunk, total), total)
@@ -234,8 +236,7 @@ class MeshRenderer:
         project = partial(_project, rotation, shift, self._tensor(face.pivot))
 
         forward = self._forward(moved, rotation, shift)
-        source = invert_displacement(forward[0]) * fields.cell
-        x, y = self._expand(source, (0, 0), box)
+        x, y = self._expand(invert_displacement(forward[0]), (0, 0), box)
         marks = project_points(self._points + moved, rotation, shift, self._tensor(face.pivot))
 
         unbent = []
@@ -260,13 +261,8 @@ class MeshRenderer:
         half = self.mouth.half_width
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
-        source_b = invert_displacement(forward[1])
-        offset = (fields.lip.x0, fields.lip.y0)
-        xb, yb = self._expand(
-            (source_b + torch.tensor(offset, device=self.device)[:, None, None]) * fields.cell,
-            offset,
-            region,
-        )
+        lip_nodes = invert_displacement(forward[1])
+        xb, yb = self._expand(lip_nodes, (fields.lip.x0, fields.lip.y0), region)
         lip = self._sampler.sample(self._person, xb, yb)
         plate = self._plate[rows, columns]
         frame[:, rows, columns] = paint_mouth(
@@ -323,29 +319,41 @@ class MeshRenderer:
             results.append(result.permute(0, 3, 1, 2) / fields.cell)
         return results[0], results[1]
 
-    def _expand(self, nodes: Tensor, offset: tuple[int, int], box: Box) -> tuple[Tensor, Tensor]:
-        """Values on grid nodes (n, 2, rows, columns) -> pixels of a box: x, y (n, h, w)."""
-        import cv2
+    def _expand(self, shift: Tensor, first: tuple[int, int], box: Box) -> tuple[Tensor, Tensor]:
+        """Look-up positions of a box of pixels.
 
-        cell = self.fields.cell
-        if isinstance(self.device, torch.device) and self.device.type == "cpu":
-            matrix = np.array(
-                [[1 / cell, 0, box.x0 / cell - offset[0]], [0, 1 / cell, box.y0 / cell - offset[1]]]
-            )
-            arrays = nodes.numpy()
-            out = np.empty((2, len(arrays), box.height, box.width), np.float32)
-            for i, pair in enumerate(arrays):
-                for k in range(2):
-                    cv2.warpAffine(
-                        pair[k],
-                        matrix,
-                        (box.width, box.height),
-                        dst=out[k, i],
-                        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                        borderMode=cv2.BORDER_REPLICATE,
-                    )
-            return torch.from_numpy(out[0]), torch.from_numpy(out[1])
-        raise NotImplementedError
+        Args:
+            shift: (n, 2, rows, columns) in cells: source minus node.
+            first: column and row of the first node.
+            box: pixels of the crop.
+
+        Returns:
+            x, y: (n, h, w) px of the crop.
+        """
+        x, y = self._sampler.expand(shift, self.fields.cell, first, box)
+        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
+        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
+        return x.add_(px), y.add_(py[:, None])
+
+
+def _lip_posture(expression: Tensor) -> Tensor:
+    """(1, 31) what a portrait's mouth does already, as channels that can be taken back.
+
+    One picture tells the aperture; the other lip channels take the share of it that they usually
+    have, so that the lips close by moving towards each other rather than by the lower one alone.
+    """
+    rest = torch.zeros(1, len(FACE))
+    aperture = float(expression[FACE.index["lipAperture"]])
+    shares = {
+        "lipAperture": 1.0,
+        "lipLowerY": -0.62,
+        "lipUpperInnerY": 0.20,
+        "lipUpperY": 0.14,
+        "chinY": -0.45,
+    }
+    for name, share in shares.items():
+        rest[0, FACE.index[name]] = share * aperture
+    return rest
 
 
 def project_points(points: Tensor, rotation: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:

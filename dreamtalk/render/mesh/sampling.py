@@ -14,6 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .geometry import Box
+from .inverse import sample_grid
+
 SUPERSAMPLING = 2
 """Textures are enlarged once with a cubic kernel, so that bilinear look-ups come close to bicubic."""
 
@@ -44,6 +47,15 @@ class Sampler(Protocol):
 
     def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
         """Values (n, h, w, C) at positions x, y (n, h, w), clamped at the border."""
+        ...
+
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        """Grid values (n, 2, rows, columns) in cells -> two (n, h, w) in px over a box of pixels.
+
+        Node (0, 0) is at pixel (first[0] * cell, first[1] * cell); beyond the grid its border goes on.
+        """
         ...
 
 
@@ -96,6 +108,26 @@ class OpenCVSampler:
             )
         return torch.from_numpy(out)
 
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        matrix = np.array(
+            [[1 / cell, 0, box.x0 / cell - first[0]], [0, 1 / cell, box.y0 / cell - first[1]]]
+        )
+        pairs = (nodes * cell).numpy()
+        out = np.empty((2, len(pairs), box.height, box.width), np.float32)
+        for i, pair in enumerate(pairs):
+            for k in range(2):
+                cv2.warpAffine(
+                    pair[k],
+                    matrix,
+                    (box.width, box.height),
+                    dst=out[k, i],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+        return torch.from_numpy(out[0]), torch.from_numpy(out[1])
+
 
 class TorchSampler:
     """Look-ups with ``grid_sample`` on any torch device."""
@@ -122,6 +154,17 @@ class TorchSampler:
             align_corners=True,
         )
         return values.permute(0, 2, 3, 1)
+
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
+        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
+        shape = (len(nodes), box.height, box.width)
+        x = (px / cell - first[0]).expand(shape)
+        y = (py / cell - first[1])[:, None].expand(shape)
+        values = sample_grid(nodes * cell, x, y)
+        return values[:, 0], values[:, 1]
 
 
 def make_sampler(device: torch.device, backend: str) -> Sampler:

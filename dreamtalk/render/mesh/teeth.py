@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .raster import smoothstep
@@ -46,6 +47,21 @@ def _canvas(top: float, bottom: float, density: float) -> tuple[np.ndarray, np.n
     return np.meshgrid(x, y)[0], np.meshgrid(x, y)[1]
 
 
+DRAWN_DENSITY = 10.0
+
+
+def _shrink(image: np.ndarray, top: float, density: float) -> Sprite:
+    """Bring a picture drawn at ``DRAWN_DENSITY`` to the density that is looked up: no aliasing."""
+    factor = density / DRAWN_DENSITY
+    if factor < 1:
+        size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        # Area averaging keeps the outer edges in place, not the centres of the outer texels.
+        half = 0.5 * (1 / density - 1 / DRAWN_DENSITY)
+        return Sprite(image.astype(np.float32), -HALF_EXTENT + half, top + half, density)
+    return Sprite(image.astype(np.float32), -HALF_EXTENT, top, DRAWN_DENSITY)
+
+
 def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np.ndarray) -> Sprite:
     """One row of teeth with its gum.
 
@@ -58,11 +74,11 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     """
     sign = 1.0 if upper else -1.0
     top, bottom = (edge - 15.0, edge + 2.0) if upper else (edge - 4.0, edge + 15.0)
-    x, y = _canvas(top, bottom, density)
+    x, y = _canvas(top, bottom, DRAWN_DENSITY)
     widths = UPPER_WIDTHS if upper else LOWER_WIDTHS
     lengths = UPPER_LENGTHS if upper else LOWER_LENGTHS
     edges = UPPER_EDGES if upper else LOWER_EDGES
-    soft = 1.2 / density
+    soft = 1.2 / DRAWN_DENSITY
     arc = 1.9 if upper else 1.1
     # Distance from the cutting edge towards the gum, which the arch bends up at the sides.
     depth = sign * (edge - y) - (arc * (x / 24) ** 2 if upper else -arc * (x / 24) ** 2)
@@ -125,7 +141,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     cover = cover * (1 - smoothstep(13.0, 14.8, depth))
     cover = cover * (1 - smoothstep(27.0, 32.0, np.abs(x)))
     image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)
-    return Sprite(image.astype(np.float32), -HALF_EXTENT, top, density)
+    return _shrink(image, top, density)
 
 
 def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
@@ -135,7 +151,7 @@ def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
         tint: (3,) colour in the light.
         density: texels per mm.
     """
-    x, y = _canvas(-3.0, 26.0, density)
+    x, y = _canvas(-3.0, 26.0, DRAWN_DENSITY)
     half = 21.0
     dome = 2.6 * np.clip(np.abs(x) / half, 0, 1.2) ** 2.4
     groove = 0.5 * np.exp(-((x / 3.2) ** 2))
@@ -145,14 +161,11 @@ def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
     shade = 0.52 + 0.48 * smoothstep(-0.5, 7.0, at)
     shade *= 1 - 0.45 * across**2.2
     shade *= 1 - 0.16 * np.exp(-((x / 1.6) ** 2)) * smoothstep(0, 4, at)
-    grain = np.random.default_rng(5).normal(size=(x.shape[0] // 2 + 1, x.shape[1] // 2 + 1))
-    grain = np.kron(grain, np.ones((2, 2)))[: x.shape[0], : x.shape[1]]
-    colour = tint[None, None] * (shade * (1 + 0.02 * grain))[..., None]
+    colour = tint[None, None] * shade[..., None]
     wet = np.exp(-(((np.abs(x) - 6.5) / 3.2) ** 2) - ((at - 4.2) / 1.3) ** 2)
-    wet = wet * (0.7 + 0.6 * np.clip(grain, -1, 1))
     colour = colour + (0.10 * wet)[..., None]
     image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)
-    return Sprite(image.astype(np.float32), -HALF_EXTENT, -3.0, density)
+    return _shrink(image, -3.0, density)
 
 
 def tooth_tint(skin: np.ndarray, sclera: np.ndarray) -> np.ndarray:
@@ -170,6 +183,7 @@ def tooth_tint(skin: np.ndarray, sclera: np.ndarray) -> np.ndarray:
     from_sclera = sclera / max(sclera_light, 1e-3)
     hue = 0.5 * from_skin + 0.5 * from_sclera
     tint = light * hue / float(hue @ weights)
-    tint[1] = min(tint[1], 0.965 * tint[0])
-    tint[2] = min(tint[2], 0.92 * tint[0])
+    # Enamel is never greener or bluer than red, nor as orange as skin in warm light.
+    tint[1] = np.clip(tint[1], 0.86 * tint[0], 0.965 * tint[0])
+    tint[2] = np.clip(tint[2], 0.70 * tint[0], 0.92 * tint[0])
     return np.clip(tint, 0.02, 0.98).astype(np.float32)
