@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..progress import Progress, silent
-from ..progress import Progress, silent
 from ..speech.logmel import BANDS, HOP, log_mel
 
 ROW = 2 * HOP
@@ -143,9 +142,7 @@ class SpeechEncoder(nn.Module):
         return SpeechOutput(rows, logits, curves, self.to_aux(hidden))
 
     @torch.no_grad()
-    def encode(
-        self, waveform: Tensor, chunk: int = 1500, progress: Progress = silent
-    ) -> Tensor:
+    def encode(self, waveform: Tensor, chunk: int = 1500, progress: Progress = silent) -> Tensor:
         """Feature rows of a recording of any length, in constant memory.
 
         Args:

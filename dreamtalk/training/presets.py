@@ -1,0 +1,35 @@
+"""Emotion presets: mean style codes of clips of each emotion."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..networks.denoiser import Denoiser
+from ..style import EMOTIONS
+from .corpus.recordings import Recording
+from .rules.compose import SpeakingStyle, act, read_score
+
+
+@torch.no_grad()
+def emotion_presets(
+    model: Denoiser, recordings: list[Recording], mean: Tensor, std: Tensor, intensity: float = 1.0
+) -> dict[str, Tensor]:
+    """One code per emotion: an average talker at the given intensity.
+
+    Args:
+        recordings: whose phones are acted; a dozen is enough.
+
+    Returns:
+        emotion -> (d,)
+    """
+    length = model.config.max_style_length
+    scores = [read_score(r.segments, r.waveform, frames=25 + length) for r in recordings]
+    presets = {}
+    for emotion in EMOTIONS:
+        style = SpeakingStyle(emotion=emotion, intensity=intensity)
+        clips = [act(score, style, seed=i)[25:] for i, score in enumerate(scores)]
+        values = (torch.from_numpy(np.stack(clips)) - mean) / std
+        presets[emotion] = model.encode_style(values).mean(0)
+    return presets

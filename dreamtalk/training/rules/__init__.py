@@ -1,0 +1,1 @@
+"""Motion by rule: phones, loudness, speaking style and emotion -> ``face`` channels."""

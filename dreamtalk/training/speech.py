@@ -1,0 +1,104 @@
+"""Stage 1: the speech encoder learns phones and articulation from degraded speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..networks.speech_encoder import ROW, SpeechEncoder
+from ..speech.logmel import log_mel
+from ..speech.speech import SAMPLE_RATE
+from .corpus.augment import augment, resample_window
+from .corpus.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
+from .corpus.recordings import Recording
+from .targets import TARGET_RATE, Targets, make_targets
+
+
+@dataclass(frozen=True)
+class SpeechBatch:
+    """Windows of degraded speech with their targets, R rows each."""
+
+    waveform: Tensor  # (B, R * 320)
+    phones: Tensor  # (B, R)
+    curves: Tensor  # (B, R, 6)
+    aux: Tensor  # (B, R, 15)
+
+
+class SpeechData:
+    """Recordings with targets, and random windows of them."""
+
+    def __init__(self, recordings: list[Recording], seed: int = 0) -> None:
+        self.recordings = recordings
+        self.targets: list[Targets] = [make_targets(r) for r in recordings]
+        self.seed = seed
+
+    def batch(self, step: int, size: int, rows: int) -> SpeechBatch:
+        """The batch of a step: always the same for the same step."""
+        rng = np.random.Generator(np.random.PCG64([self.seed, step]))
+        items = [self._window(rng, rows) for _ in range(size)]
+        waveform, phones, curves, aux = (np.stack(part) for part in zip(*items, strict=True))
+        return SpeechBatch(*(torch.from_numpy(x) for x in (waveform, phones, curves, aux)))
+
+    def _window(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
+        index = int(rng.integers(len(self.recordings)))
+        waveform, targets = self.recordings[index].waveform, self.targets[index]
+        factor = float(np.exp(rng.uniform(-0.16, 0.16)))
+        count = rows * ROW
+        start = rng.uniform(
+            -0.1, max(0.1, len(waveform) / SAMPLE_RATE - factor * count / SAMPLE_RATE)
+        )
+        clean = resample_window(waveform, start * SAMPLE_RATE, factor, count)
+        other = self.recordings[int(rng.integers(len(self.recordings)))].waveform
+        offset = int(rng.integers(max(1, len(other) - count)))
+        babble = np.resize(other[offset : offset + count], count)
+        degraded = augment(clean, rng, babble)
+        cells = len(targets.phones)
+        at = (start + factor * np.arange(rows) * ROW / SAMPLE_RATE) * TARGET_RATE
+        middle = at + factor * 0.5 * ROW / SAMPLE_RATE * TARGET_RATE
+        inside = (middle >= 0) & (middle < cells)
+        phones = np.where(inside, targets.phones[np.clip(middle, 0, cells - 1).astype(int)], 0)
+        return degraded, phones, _sample(targets.curves, at), _sample(targets.aux, at)
+
+
+def _sample(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation of (G, C) at fractional cells; the ends hold."""
+    at = np.clip(at, 0, len(values) - 1.001)
+    low = at.astype(int)
+    share = (at - low)[:, None].astype(np.float32)
+    out: np.ndarray = values[low] * (1 - share) + values[low + 1] * share
+    return out
+
+
+def phone_weights() -> Tensor:
+    """Class weights: what the lips must not miss counts more."""
+    weights = torch.ones(len(PHONES))
+    for phone in BILABIALS | LABIODENTALS:
+        weights[PHONE_INDEX[phone]] = 1.6
+    weights[0] = 0.7
+    return weights
+
+
+def speech_loss(encoder: SpeechEncoder, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy of the phones plus squared error of the curves."""
+    mel = log_mel(batch.waveform)
+    out = encoder(mel)
+    phones = F.cross_entropy(
+        out.logits.flatten(0, 1),
+        batch.phones.flatten(),
+        weight=phone_weights(),
+        label_smoothing=0.02,
+    )
+    curves = F.mse_loss(out.curves, batch.curves)
+    aux = F.mse_loss(out.aux, batch.aux)
+    accuracy = (out.logits.argmax(-1) == batch.phones).float().mean()
+    figures = {
+        "phones": phones.item(),
+        "curves": curves.item(),
+        "aux": aux.item(),
+        "accuracy": accuracy.item(),
+    }
+    return phones + 2.0 * curves + aux, figures
