@@ -59,6 +59,13 @@ class EyeLayer:
     lash: Tensor
 
 
+    @property
+    def reach(self) -> float:
+        """How far above and below its corners an eye changes the picture, px."""
+        up = self.strip - float(self.upper.min())
+        return max(up, self.under + float(self.lower.max()))
+
+
 @dataclass(frozen=True)
 class LidPose:
     """What the lids and the gaze of one eye do in n frames.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from . import topology as t
-from .geometry import FaceGeometry
+from .geometry import Box, FaceGeometry
 from .raster import blur, disc, push_pull, smoothstep
 from .sampling import Sampler, Texture
 from .seam import Mouth
@@ -242,7 +242,8 @@ def paint_mouth(
     layer: MouthLayer,
     sampler: Sampler,
     frame: Tensor,
-    pixels: tuple[Tensor, Tensor],
+    region: Box,
+    cavity: Box,
     source_a: tuple[Tensor, Tensor],
     source_b: tuple[Tensor, Tensor],
     lip_pixels: Tensor,
@@ -254,7 +255,8 @@ def paint_mouth(
         layer: the mouth.
         sampler: look-ups.
         frame: (n, h, w, 3) the box as field A left it.
-        pixels: x (w,) and y (h,) of the box in px of the crop.
+        region: the box, px of the crop.
+        cavity: the part of it that the opening stays within.
         source_a: x, y (n, h, w): where field A takes each pixel from.
         source_b: the same for field B.
         lip_pixels: (n, h, w, 3) the person over the plate, as field B takes it.
@@ -276,14 +278,18 @@ def paint_mouth(
     low = low * (1 - ramp(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
     low = low * (1 - ramp(1.35 * half, 1.62 * half, ub.abs()))
 
-    gap = below_upper - below_lower
-    hole = (below_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
-    hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua.abs()))
+    rows = slice(cavity.y0 - region.y0, cavity.y1 - region.y0)
+    columns = slice(cavity.x0 - region.x0, cavity.x1 - region.x0)
+    part = (slice(None), rows, columns)
+    from_upper, from_lower = below_upper[part], -below_lower[part]
+    gap = from_upper + from_lower
+    hole = (from_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
+    hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua[part].abs()))
     if mouth.is_open:
         hole = hole * pose.activity[:, None, None]
-
-    inside = _interior(layer, sampler, pixels, pose, below_upper, -below_lower)
-    frame = frame + hole[..., None] * (inside - frame)
+    inside = _interior(layer, sampler, cavity, pose, from_upper, from_lower)
+    frame = frame.clone()
+    frame[part] += hole[..., None] * (inside - frame[part])
     return frame + low[..., None] * (lip_pixels - frame)
 
 
@@ -297,14 +303,15 @@ def _frame_coordinates(mouth: Mouth, source: tuple[Tensor, Tensor]) -> tuple[Ten
 def _interior(
     layer: MouthLayer,
     sampler: Sampler,
-    pixels: tuple[Tensor, Tensor],
+    box: Box,
     pose: MouthPose,
     from_upper: Tensor,
     from_lower: Tensor,
 ) -> Tensor:
     """(n, h, w, 3) the inside of the mouth, as if there were no lips."""
     mm = layer.mm
-    px, py = pixels
+    px = torch.arange(box.x0, box.x1, device=sampler.device, dtype=torch.float32)
+    py = torch.arange(box.y0, box.y1, device=sampler.device, dtype=torch.float32)
     n, height, width = from_upper.shape
 
     def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ WORK_SIDE = 256
 
 
 def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -> np.ndarray:
-    """The crop without the person; exactly the picture wherever the matte is 0.
+    """The crop without the person; exactly the picture a little way outside of the matte.
 
     Near the silhouette, where a moving head uncovers it, Telea's inpainting continues edges such as
     window frames; deeper in, a smooth push-pull fill avoids its streaks.
@@ -29,7 +29,8 @@ def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -
     height, width = small.shape[:2]
     cover = cv2.resize(matte, (width, height), interpolation=cv2.INTER_AREA)
     unit = face.face_width * factor
-    hidden = cv2.dilate((cover > 0.03).astype(np.uint8), disc(0.03 * unit))
+    # Stray hair just outside the matte must not stay behind as an outline of where the head was.
+    hidden = cv2.dilate((cover > 0.03).astype(np.uint8), disc(0.055 * unit))
     if hidden.all():
         return blur(image, 0.25 * face.face_width).astype(np.float32)
     smooth = push_pull(small, (1 - hidden).astype(np.float32))
@@ -42,5 +43,6 @@ def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -
     share = smoothstep(0.4 * reach, reach, depth)[..., None]
     fill = edges.astype(np.float32) / 255 * (1 - share) + smooth * share
     fill = cv2.resize(fill, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
-    blend = smoothstep(0.0, 0.25, matte)[..., None]
+    wide = cv2.dilate((matte > 0.03).astype(np.float32), disc(0.03 * face.face_width))
+    blend = smoothstep(0.03, 0.9, blur(wide, 0.012 * face.face_width))[..., None]
     return np.clip(image * (1 - blend) + fill * blend, 0, 1).astype(np.float32)

@@ -77,7 +77,7 @@ class MeshRenderer:
         layer = np.concatenate([image - (1 - cover) * self.plate, cover], -1)
         self._box = self._moving_box()
         self._person = self._sampler.texture(layer)
-        self._plate = torch.from_numpy(self.plate[self._box.slices].copy()).to(self.device)
+        self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
         self._rest = _lip_posture(portrait.expression).to(self.device)
         self._points = self._tensor(self.face.landmarks)
         self._grid = self._tensor(self.fields.points)
@@ -123,6 +123,9 @@ class MeshRenderer:
             ((support > 0) & (reach > 0) & inside).astype(np.float32)
         )
         return result
+
+    space = "face"
+    """The motion space that :meth:`frames` takes."""
 
     def frames(
         self, motion: Motion, chunk: int = 8, progress: Progress = silent
@@ -216,7 +219,7 @@ class MeshRenderer:
         crop, box = self.face.crop, self._box
         frames[
             :, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1
-        ] = crops.cpu()
+        ] = crops
         return frames
 
     def _render_box(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
@@ -242,15 +245,14 @@ class MeshRenderer:
         unbent = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
-                marks[:, [*index["corners"], *index["brow"]]], box, 0.35 * eye.width, 0.6 * eye.width
+                marks[:, index["corners"]], box, 0.05 * eye.width, 0.12 * eye.width, eye.reach
             )
             rows, columns = self._inside(region)
             before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
             unbent.append((region, before))
             x[:, rows, columns], y[:, rows, columns] = remap_lids(eye, lid, *before)
 
-        person = self._sampler.sample(self._person, x, y)
-        frame = person[..., :3] + (1 - person[..., 3:]) * self._plate
+        frame = self._sampler.compose(self._person, self._plate, x, y)
         for (region, before), eye, lid in zip(unbent, self.eyes, lids, strict=True):
             rows, columns = self._inside(region)
             frame[:, rows, columns] = paint_eye(
@@ -258,27 +260,25 @@ class MeshRenderer:
             )
 
         lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
+        inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
         half = self.mouth.half_width
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
         lip_nodes = invert_displacement(forward[1])
         xb, yb = self._expand(lip_nodes, (fields.lip.x0, fields.lip.y0), region)
-        lip = self._sampler.sample(self._person, xb, yb)
-        plate = self._plate[rows, columns]
+        lip = self._sampler.compose(self._person, self._plate[:, rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
             self.mouth_layer,
             self._sampler,
             frame[:, rows, columns],
-            (
-                torch.arange(region.x0, region.x1, device=self.device).float(),
-                torch.arange(region.y0, region.y1, device=self.device).float(),
-            ),
+            region,
+            self._region(marks[:, inner], region, 4 * face.mm + 2, 3 * face.mm + 2),
             (x[:, rows, columns], y[:, rows, columns]),
             (xb, yb),
-            lip[..., :3] + (1 - lip[..., 3:]) * plate,
+            lip,
             mouth_pose(self.mouth_layer, moved, rotation, project),
         )
-        return (frame * 255).round_().clamp_(0, 255).to(torch.uint8)
+        return self._sampler.to_bytes(frame)
 
     def _inside(self, region: Box) -> tuple[slice, slice]:
         """A box of the crop as indices into the moving box."""
@@ -287,10 +287,12 @@ class MeshRenderer:
             slice(region.x0 - self._box.x0, region.x1 - self._box.x0),
         )
 
-    def _region(self, marks: Tensor, box: Box, pad_x: float, pad_y: float) -> Box:
-        """The box of the crop that holds marks (n, k, 2) in all frames, cut to the moving box."""
-        low = marks.amin((0, 1)).cpu().numpy() - [pad_x, pad_y]
-        high = marks.amax((0, 1)).cpu().numpy() + [pad_x, pad_y]
+    def _region(
+        self, marks: Tensor, box: Box, pad_x: float, pad_y: float, reach: float = 0.0
+    ) -> Box:
+        """The box of the crop that holds marks (n, k, 2) in all frames, padded and cut to ``box``."""
+        low = marks.amin((0, 1)).cpu().numpy() - [pad_x, pad_y + reach]
+        high = marks.amax((0, 1)).cpu().numpy() + [pad_x, pad_y + reach]
         low = np.maximum(low, [box.x0, box.y0])
         high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
         return Box.around(low, high, box.x1, box.y1)

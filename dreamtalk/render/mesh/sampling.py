@@ -49,6 +49,14 @@ class Sampler(Protocol):
         """Values (n, h, w, C) at positions x, y (n, h, w), clamped at the border."""
         ...
 
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The premultiplied person looked up at x, y (n, h, w) over the plate (3, h, w): (n, h, w, 3)."""
+        ...
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        """(n, h, w, 3) in 0..1 -> uint8 on the CPU."""
+        ...
+
     def expand(
         self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
     ) -> tuple[Tensor, Tensor]:
@@ -108,6 +116,22 @@ class OpenCVSampler:
             )
         return torch.from_numpy(out)
 
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        # Frame by frame and plane by plane, so that the work stays in the processor's cache.
+        out = torch.empty((*x.shape, 3))
+        for i in range(len(x)):
+            layer = self.sample(person, x[i : i + 1], y[i : i + 1])[0]
+            through = 1 - layer[..., 3]
+            for channel in range(3):
+                out[i, ..., channel] = torch.addcmul(layer[..., channel], through, plate[channel])
+        return out
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        out = torch.empty(frames.shape, dtype=torch.uint8)
+        for source, target in zip(frames, out, strict=True):
+            cv2.multiply(source.numpy(), 255.0, dst=target.numpy(), dtype=cv2.CV_8U)
+        return out
+
     def expand(
         self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
     ) -> tuple[Tensor, Tensor]:
@@ -154,6 +178,13 @@ class TorchSampler:
             align_corners=True,
         )
         return values.permute(0, 2, 3, 1)
+
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        layer = self.sample(person, x, y)
+        return layer[..., :3] + (1 - layer[..., 3:]) * plate.permute(1, 2, 0)
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        return (frames * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
 
     def expand(
         self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
