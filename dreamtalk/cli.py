@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 error, 130 interrupted."""
     args = build_parser().parse_args(argv)
-    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.WARNING, format=_FORMAT)
+    _set_up_logging(args.verbose)
     try:
         args.run(args)
     except DreamTalkError as error:
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _FORMAT = "dreamtalk: %(levelname)s: %(message)s"
+_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,6 +80,22 @@ def build_parser() -> argparse.ArgumentParser:
     _add_render(render)
     render.add_argument("--out", required=True, type=Path, help="the mp4 to write")
     render.set_defaults(run=run_render)
+
+    track = commands.add_parser("track", help="video -> motion file")
+    track.add_argument("--video", required=True, type=Path, help="a video of a face")
+    track.add_argument("--out", required=True, type=Path, help=f"the motion file: {_FILES}")
+    track.add_argument(
+        "--neutral", choices=("mean", "clip", "none"), default="mean",
+        help="what counts as the neutral face: the average person's, the clip's own resting face, "
+        "or none (absolute values)",
+    )  # fmt: skip
+    track.set_defaults(run=run_track)
+
+    convert = commands.add_parser("convert", help="official checkpoint -> safetensors")
+    convert.add_argument("source", type=Path, help="a .pth, .pt or .safetensors checkpoint")
+    convert.add_argument("out", type=Path, help="the .safetensors to write")
+    convert.add_argument("--dtype", choices=DTYPES, default="fp32")
+    convert.set_defaults(run=run_convert)
     return parser
 
 
@@ -168,6 +186,35 @@ def run_render(args: argparse.Namespace) -> None:
     _render(args, _load_renderer(args), motion, 0.0)
 
 
+def run_track(args: argparse.Namespace) -> None:
+    """video -> motion file"""
+    from .motion.files import save_motion
+    from .motion.track import track_video_report
+    from .render.video import check_writable
+
+    check_writable(args.out)
+    with (
+        _stage("tracking") as note,
+        _native_logs_hidden(args.verbose),
+        _bar("tracking") as progress,
+    ):
+        tracked = track_video_report(args.video, neutral=args.neutral, progress=progress)
+        note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
+    save_motion(tracked.motion, args.out)
+    print(f"{args.out}")
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    """official checkpoint -> safetensors"""
+    from .checkpoints import convert
+    from .render.video import check_writable
+
+    check_writable(args.out)
+    with _stage("convert"):
+        convert(args.source, args.out, args.dtype)
+    print(f"{args.out}")
+
+
 def _load_speech(args: argparse.Namespace) -> Speech:
     from .speech.loading import load_speech
 
@@ -199,7 +246,7 @@ def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
 
     if args.style is None:
         return choose_style(model, args.emotion, intensity=args.intensity)
-    with _stage("style") as note, _bar("style") as progress:
+    with _stage("style") as note, _native_logs_hidden(args.verbose), _bar("style") as progress:
         style = choose_style(model, clip=args.style, intensity=args.intensity, progress=progress)
         note(str(args.style))
     return style
@@ -209,7 +256,7 @@ def _load_renderer(args: argparse.Namespace) -> Renderer:
     from .face import analyze_portrait, load_image
 
     _check_device(args.device)
-    with _stage("portrait") as note:
+    with _stage("portrait") as note, _native_logs_hidden(args.verbose):
         portrait = analyze_portrait(load_image(args.portrait), args.face)
         height, width = portrait.size
         note(f"{width}x{height} px")
@@ -244,6 +291,46 @@ def _check_device(name: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None
+
+
+class _Stderr(logging.Handler):
+    """Writes to whatever ``sys.stderr`` is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
+
+
+def _set_up_logging(verbose: bool) -> None:
+    handler = _Stderr()
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
+
+
+@contextmanager
+def _native_logs_hidden(verbose: bool) -> Iterator[None]:
+    """Keep the start-up messages of MediaPipe's native code off the terminal.
+
+    They can't be switched off, so file descriptor 2 points nowhere meanwhile, and Python's own
+    messages take a copy of it.
+    """
+    try:
+        descriptor = sys.stderr.fileno()
+    except (AttributeError, OSError):  # captured or closed: nothing of the terminal's
+        descriptor = -1
+    if verbose or descriptor < 0:
+        yield
+        return
+    sys.stderr.flush()
+    terminal, original = os.dup(descriptor), sys.stderr
+    with open(os.devnull, "w") as nowhere, open(terminal, "w", closefd=False) as copy:
+        os.dup2(nowhere.fileno(), descriptor)
+        sys.stderr = copy
+        try:
+            yield
+        finally:
+            sys.stderr = original
+            os.dup2(terminal, descriptor)
+    os.close(terminal)
 
 
 @contextmanager

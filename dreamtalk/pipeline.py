@@ -13,6 +13,7 @@ from torch import Tensor
 from .errors import DreamTalkError
 from .features import speech_features
 from .model import DreamTalkModel
+from .motion.bridges import convert
 from .motion.files import load_motion
 from .motion.motion import Motion
 from .motion.natural import add_natural_motion
@@ -27,6 +28,11 @@ MOTION_FILES: tuple[str, ...] = (".npz", ".mat", ".csv", ".jsonl", ".npy")
 
 class Renderer(Protocol):
     """What turns a motion into frames of one portrait."""
+
+    @property
+    def space(self) -> str:
+        """The motion space that it takes."""
+        ...
 
     def frames(
         self, motion: Motion, chunk: int = 8, progress: Progress = silent
@@ -56,7 +62,7 @@ def choose_style(
         motion = load_motion(clip)
     else:
         motion = track_video(clip, progress=progress)
-    style = model.encode_style(motion, name=Path(clip).stem)
+    style = model.encode_style(convert(motion, model.space), name=Path(clip).stem)
     return Style(style.code, style.model, intensity, style.name)
 
 
@@ -112,11 +118,14 @@ def render_video(
 ) -> int:  # fmt: skip
     """Portrait (within the renderer) + motion -> mp4, in constant memory.
 
+    A motion in another space than the renderer's goes through the bridge.
+
     Returns:
         The number of frames written.
 
     Raises:
         OutputError: if the file can't be written; then nothing is left behind.
     """
+    motion = convert(motion, renderer.space)
     with closing(renderer.frames(motion, progress=progress)) as chunks:  # type: ignore[type-var]
         return write_video(out, chunks, motion.fps, sound, comment)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:  # the names of the emotions are wanted where torch is not loaded yet
+    from torch import Tensor
 
 EMOTIONS: tuple[str, ...] = (
     "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
@@ -21,10 +23,11 @@ class Style:
         model: fingerprint of the checkpoint that it belongs to.
         intensity: guidance scale w of classifier-free guidance that shows it as meant: 0 is the
             null style, 1 as recorded, above 2 lip sync suffers (DreamTalk, section 3.3).
+            (T,) for one that changes along with the code.
         name: for people.
     """
 
     code: Tensor
     model: str
-    intensity: float = 1.0
+    intensity: float | Tensor = 1.0
     name: str = ""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from functools import partial
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,9 +18,9 @@ from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from . import topology as t
 from .contact import settle_lips
-from .eyes import LidPose, build_eye, paint_eye, remap_lids
+from .eyes import WIDEST, LidPose, build_eye, paint_eye, remap_lids
 from .fields import build_fields
-from .geometry import FLIP, Box, face_geometry
+from .geometry import Box, face_geometry
 from .inverse import invert_displacement
 from .matte import person_matte
 from .mouth import build_mouth, mouth_pose, paint_mouth
@@ -103,8 +104,6 @@ class MeshRenderer:
         Returns:
             (H, W) float32, 1 where something may move.
         """
-        import cv2
-
         cell = self.fields.cell
         crop = self.face.crop
         matrix = np.array([[1 / cell, 0, 0], [0, 1 / cell, 0]])
@@ -190,8 +189,8 @@ class MeshRenderer:
             # A blink shuts the eyes of every portrait, however wide it has them open.
             closure = (lower - upper) / reference
             closure = torch.where(closure > 0, closure * 1.05, closure * 0.8)
-            low, high = -0.14, 1.0
-            closure = torch.where(closure < 0, low * torch.tanh(closure / low), closure).clamp_max(high)
+            wider = WIDEST * torch.tanh(closure / WIDEST)
+            closure = torch.where(closure < 0, wider, closure.clamp_max(1.0))
             raised = (lower * opening / reference).clamp(-0.03, 0.04) * scale
             gaze = torch.stack(
                 [
@@ -217,9 +216,7 @@ class MeshRenderer:
         n = len(crops)
         frames = self.picture.expand(n, -1, -1, -1).clone()
         crop, box = self.face.crop, self._box
-        frames[
-            :, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1
-        ] = crops
+        frames[:, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1] = crops
         return frames
 
     def _render_box(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
@@ -366,6 +363,3 @@ def project_points(points: Tensor, rotation: Tensor, shift: Tensor, pivot: Tenso
 
 def _project(rotation: Tensor, shift: Tensor, pivot: Tensor, points: Tensor) -> Tensor:
     return project_points(points.expand(len(rotation), -1, -1), rotation, shift, pivot)
-
-
-_ = FLIP
