@@ -42,6 +42,10 @@ def time_sinusoid(t: Tensor, dim: int) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
+def _relu(x: Tensor) -> Tensor:
+    return F.relu(x, inplace=not torch.is_grad_enabled())  # x is always a fresh result
+
+
 class PositionTable(nn.Module):
     """Adds the position sinusoids to a sequence."""
 
@@ -151,7 +155,7 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """(..., L, dim), padding (..., L) true where x is padding -> (..., L, dim)."""
         x = self.norm1(x + self.dropout(self.self_attn(x, x, padding)))
-        hidden = self.dropout(F.relu(self.linear1(x)))
+        hidden = self.dropout(_relu(self.linear1(x)))
         return self.norm2(x + self.dropout(self.linear2(hidden)))
 
 
@@ -206,7 +210,7 @@ class DecoderLayer(nn.Module):
         return self._feed_forward(own)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        hidden = self.dropout(F.relu(self.linear1(x)))
+        hidden = self.dropout(_relu(self.linear1(x)))
         return self.norm3(x + self.dropout(self.linear2(hidden)))
 
 

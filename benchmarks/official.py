@@ -1,0 +1,180 @@
+"""Time the published DreamTalk code against this package, on the same weights and inputs.
+
+    python benchmarks/official.py --reference DIR [--weights CHECKPOINTS] [--threads 1]
+
+DIR is your own checkout of the published code (github.com/ali-vilab/dreamtalk); nothing of it is
+in this repository. Without ``--weights`` (a folder with denoising_network.pth and renderer.pt) both
+sides get weights that are made up from the parameters' names, which take the same time.
+
+Reported is CPU time, the smaller of the repeats, so that other load on the machine matters little.
+Modules that the published code imports but that this comparison does not need (yacs, dlib,
+torchvision, yaml) are replaced by stand-ins where they are not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+class _Settings(dict):
+    """As much of yacs' CfgNode as a settings file needs."""
+
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__
+
+    def clone(self) -> _Settings:
+        return self
+
+    def defrost(self) -> None:
+        pass
+
+    freeze = defrost
+
+
+def stand_in(name: str, **attributes: Any) -> None:
+    """An empty module, if the real one is not installed."""
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        module = types.ModuleType(name)
+        module.__dict__.update(attributes)
+        sys.modules[name] = module
+        parent, _, child = name.rpartition(".")
+        if parent in sys.modules:
+            setattr(sys.modules[parent], child, module)
+
+
+def renderer_settings(path: Path) -> dict[str, dict[str, Any]]:
+    """The two-level settings file of the renderer, without a YAML library."""
+    settings: dict[str, dict[str, Any]] = {}
+    section: dict[str, Any] = {}
+    for line in path.read_text().splitlines():
+        key, _, value = line.strip().partition(":")
+        if not key or key.startswith("#"):
+            continue
+        if not line.startswith(" "):
+            section = settings.setdefault(key, {})
+        else:
+            text = value.strip()
+            section[key] = text == "true" if text in ("true", "false") else int(text)
+    return settings
+
+
+def cpu_seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    result = work()
+    return time.process_time() - start, result
+
+
+def compare(
+    title: str, theirs: Callable[[], Any], ours: Callable[[], Any], repeats: int, per: int = 1
+) -> None:
+    """Alternate both, print the fastest of each and how far the results are apart."""
+    best = [float("inf")] * 2
+    results: list[Any] = [None, None]
+    for _ in range(repeats):
+        for side, work in enumerate((theirs, ours)):
+            seconds, results[side] = cpu_seconds(work)
+            best[side] = min(best[side], seconds)
+    error = (results[0].double() - results[1].double()).abs().max().item()
+    print(
+        f"{title}: published {best[0] / per:.2f} s, ours {best[1] / per:.2f} s CPU time, "
+        f"{best[0] / best[1]:.1f}x; results differ by at most {error:.1e}"
+    )
+
+
+def denoiser(args: argparse.Namespace) -> None:
+    """DDIM with 10 steps, guidance on with scale 1, windows and style clip included."""
+    import numpy as np
+    import torch
+    from configs.default import get_cfg_defaults  # type: ignore[import-not-found]
+    from core.networks.diffusion_net import DiffusionNet  # type: ignore[import-not-found]
+    from core.networks.diffusion_util import (  # type: ignore[import-not-found]
+        NoisePredictor,
+        VarianceSchedule,
+    )
+    from core.utils import get_wav2vec_audio_window  # type: ignore[import-not-found]
+
+    from dreamtalk.model import DreamTalkModel, load_model
+    from dreamtalk.motion.motion import Motion
+    from dreamtalk.networks.denoiser import Denoiser
+    from dreamtalk.speech.speech import Features
+    from tests.parity_weights import DENOISER_PREFIX, fill_module
+
+    config = get_cfg_defaults()
+    schedule = VarianceSchedule(num_steps=1000, beta_1=1e-4, beta_T=0.02, mode="linear")
+    official = DiffusionNet(config, NoisePredictor(config), schedule).eval()
+    if args.weights:
+        model = load_model(args.weights / "denoising_network.pth")
+    else:
+        net = Denoiser()
+        fill_module(net, DENOISER_PREFIX)
+        model = DreamTalkModel(net)
+    weights = dict(model.denoiser.state_dict())
+    weights |= {f"var_sched.{k}": v for k, v in model.schedule.state_dict().items()}
+    official.load_state_dict(weights)
+
+    draw = np.random.default_rng(0)
+    rows = draw.standard_normal((2 * args.frames, 1024)).astype(np.float32)
+    clip = 0.2 * torch.from_numpy(draw.standard_normal((100, 64)).astype(np.float32))
+
+    def theirs() -> torch.Tensor:
+        torch.manual_seed(0)
+        windows = get_wav2vec_audio_window(rows, 0, args.frames, 5)
+        padded = torch.cat([clip, torch.zeros(156, 64)])[None]
+        with torch.no_grad():
+            return official.sample(
+                torch.tensor(windows)[None], padded, (torch.arange(256) >= 100)[None], 64,
+                use_cf_guidance=True, cfg_scale=1.0, sample_method="ddim", ddim_num_step=10,
+            )[0]  # fmt: skip
+
+    def ours() -> torch.Tensor:
+        torch.manual_seed(0)
+        noise = torch.randn(1, args.frames, 64)[0]
+        style = model.encode_style(Motion(clip, torch.zeros(100, 6), space="bfm"))
+        features = Features(torch.from_numpy(rows), model.feature_kind)
+        return model.sample(features, style, 10, guidance=1.0, noise=noise).expression
+
+    compare(f"denoiser, DDIM 10, {args.frames} frames", theirs, ours, args.repeats)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--reference", type=Path, required=True, help="checkout of the public code")
+    parser.add_argument("--weights", type=Path, help="folder with the published checkpoints")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--frames", type=int, default=250, help="frames for the denoiser")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=("denoiser", "renderer"))
+    args = parser.parse_args()
+    if not (args.reference / "core" / "networks").is_dir():
+        parser.error(f"'{args.reference}' is not a checkout of the published code")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch starts its threads
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)
+
+    import torch
+
+    torch.set_num_threads(args.threads)
+    sys.path.insert(0, str(args.reference))
+    stand_in("yacs")
+    stand_in("yacs.config", CfgNode=_Settings)
+    for name in ("dlib", "torchvision", "torchvision.transforms", "yaml"):
+        stand_in(name)
+    print(f"torch {torch.__version__}, {args.threads} thread(s)")
+    if args.only != "renderer":
+        denoiser(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""PIRenderer: a neural renderer for 3DMM motion."""

@@ -1,0 +1,97 @@
+"""PIRenderer's face generator (Ren et al. 2021), in the form that DreamTalk and StyleTalk use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...checkpoints import PIRENDERER, load_weights, read_checkpoint
+from .editing import EditingNet
+from .layers import Residual
+from .mapping import MappingNet
+from .warping import Warp, WarpingNet
+
+SIZE = 256
+"""Side of the pictures that the weights were trained on, px."""
+COEFFICIENTS = 73
+"""64 expression, 3 angles, 3 translation, 3 crop."""
+RADIUS = 13
+"""Frames on each side of the rendered one that its motion descriptor sees."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The portrait and all that depends on it alone; made once per video.
+
+    Attributes:
+        image: (1, 3, 256, 256) in -1..1.
+        warping: (1, 32, 256, 256) first features of the warping network.
+        editing: (1, 64, 256, 256) the portrait's half of the editing network's first layer.
+    """
+
+    image: Tensor
+    warping: Tensor
+    editing: Tensor
+
+
+class FaceGenerator(nn.Module):
+    """A portrait and a window of coefficients -> a frame. Every frame stands for itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mapping_net = MappingNet(COEFFICIENTS)
+        self.warpping_net = WarpingNet()
+        self.editing_net = EditingNet()
+
+    def encode_source(self, image: Tensor) -> Source:
+        """(1, 3, 256, 256) in -1..1 -> what :meth:`forward` needs of it."""
+        warping = self.warpping_net.encode_source(image)
+        return Source(image, warping, self.editing_net.encoder.encode_source(image))
+
+    def warp(self, source: Source, windows: Tensor) -> tuple[Tensor, Warp]:
+        """Windows (B, 73, 27) -> motion descriptors (B, 256) and the moved pictures."""
+        z = self.mapping_net(windows)
+        return z, self.warpping_net(source.image, source.warping, z)
+
+    def forward(self, source: Source, windows: Tensor) -> Tensor:
+        """Windows (B, 73, 27) -> pictures (B, 3, 256, 256) in -1..1."""
+        z, warp = self.warp(source, windows)
+        return self.editing_net(source.editing, warp.image, z)
+
+
+def semantic_windows(coefficients: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+    """The windows of frames ``start..stop``: 13 frames on each side, held at both ends.
+
+    Args:
+        coefficients: (T, 73)
+
+    Returns:
+        (stop - start, 73, 27)
+    """
+    stop = len(coefficients) if stop is None else stop
+    frames = torch.arange(start, stop)[:, None] + torch.arange(-RADIUS, RADIUS + 1)
+    return coefficients[frames.clamp(0, len(coefficients) - 1)].transpose(1, 2)
+
+
+def load_generator(
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> FaceGenerator:
+    """Load a renderer checkpoint: ours, or DreamTalk's, StyleTalk's or PIRender's own.
+
+    Raises:
+        ModelNotFoundError: if there is no such file.
+        CheckpointError: if it is something else.
+    """
+    checkpoint = read_checkpoint(path).require(PIRENDERER)
+    generator = FaceGenerator().eval()
+    alive = {k: v for k, v in checkpoint.state.items() if not is_dead(k)}
+    load_weights(generator, alive, checkpoint.path, "PIRenderer's face generator")
+    return generator.to(device, dtype)
+
+
+def is_dead(key: str) -> bool:
+    """Whether a weight of the published checkpoint never reaches the output."""
+    return key.startswith("editing_net.decoder.res") and key.split(".")[4] in Residual.DEAD
