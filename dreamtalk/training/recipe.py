@@ -1,0 +1,70 @@
+"""Recipes: every number of a training in one toml file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import DreamTalkError
+from .loops import LoopSettings
+
+DEFAULT = Path(__file__).with_name("starter.toml")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training takes.
+
+    Attributes:
+        speech, denoiser: settings of the loops.
+        encoder, network: sizes, as the configs of the networks take them.
+        speech_batch: windows and rows of a batch.
+        denoiser_batch: items and frames of a batch.
+        copies: differently degraded copies of each recording for stage 2.
+        noise_smoothing: of the sampler, frames.
+    """
+
+    speech: LoopSettings = field(default_factory=LoopSettings)
+    denoiser: LoopSettings = field(default_factory=LoopSettings)
+    encoder: dict[str, Any] = field(default_factory=dict)
+    network: dict[str, Any] = field(default_factory=dict)
+    speech_batch: tuple[int, int] = (24, 150)
+    denoiser_batch: tuple[int, int] = (32, 16)
+    copies: int = 2
+    noise_smoothing: float = 20.0
+
+
+def load_recipe(path: Path | None = None) -> Recipe:
+    """Read a recipe; the starter's by default.
+
+    Raises:
+        DreamTalkError: if it can't be read or names something unknown.
+    """
+    path = path or DEFAULT
+    try:
+        data = _read_toml(path)
+        return Recipe(
+            speech=LoopSettings(**data.pop("speech", {})),
+            denoiser=LoopSettings(**data.pop("denoiser", {})),
+            speech_batch=tuple(data.pop("speech_batch", (24, 150))),
+            denoiser_batch=tuple(data.pop("denoiser_batch", (32, 16))),
+            **data,
+        )
+    except (OSError, TypeError, ValueError) as error:
+        raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError as error:
+            raise DreamTalkError(
+                "reading a recipe before Python 3.11 needs: pip install tomli"
+            ) from error
+    with path.open("rb") as file:
+        return tomllib.load(file)
