@@ -132,8 +132,12 @@ def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
     mirror = "bfm" not in (source, target)
     x, y = offsets(clips, source, mirror), offsets(clips, target, mirror)
     unseen = [ARKIT_CHANNELS.index(name) for name in BY_HAND]
+    gaze = [i for i, name in enumerate(FACE_CHANNELS) if name.startswith("gaze")]
     if source == "arkit":
         x[:, unseen] = 0.0
+    # BFM has no irises: what correlates with gaze there is the pose
+    if (source, target) == ("face", "bfm"):
+        x[:, gaze] = 0.0
     spread = x.std(axis=0) + 1e-4
     x = x / spread
     gram = x.T @ x + RIDGE * len(x) * np.eye(x.shape[1])
@@ -145,6 +149,10 @@ def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
                 for channel, value in effect.items():
                     row[FACE_CHANNELS.index(channel)] = value
             matrix[ARKIT_CHANNELS.index(name)] = row
+    if (source, target) == ("bfm", "face"):
+        matrix[:, gaze] = 0.0
+    if (source, target) == ("bfm", "arkit"):
+        matrix[:, [i for i, name in enumerate(ARKIT_CHANNELS) if "Look" in name]] = 0.0
     if target == "arkit":
         # what is never seen can't be predicted: a silent channel is better than noise
         matrix[:, unseen] = 0.0

@@ -16,6 +16,7 @@ from .prosody import Prosody
 RATE = 21.0
 """Blinks a minute."""
 _SPREAD = 0.62  # of the log of the interval between blinks
+_LONGEST = 2.6  # times the mean interval: staring would be noticed
 _REFRACTORY = 0.45
 _PULL_REACH = 1.0  # s: a blink this close to the end of a phrase waits for it
 _PULL_CHANCE = 0.7
@@ -78,7 +79,7 @@ def draw_blinks(
         blinks.append(_draw_blink(_pulled(time, blinks, prosody, rng), rng))
         if rng.uniform() < _DOUBLE_CHANCE:
             blinks.append(_draw_blink(blinks[-1].end + float(rng.uniform(0.02, 0.15)), rng))
-        interval = float(np.exp(rng.normal(scale, _SPREAD)))
+        interval = min(_LONGEST * mean, float(np.exp(rng.normal(scale, _SPREAD))))
         # the pull must not slow the train down: count from the time that was drawn
         time = max(time + interval, blinks[-1].end + _REFRACTORY)
     return [blink for blink in blinks if blink.start < duration]
