@@ -21,7 +21,12 @@ def contact_gap(gap: Tensor, softness: float) -> Tensor:
 
 
 def settle_lips(
-    displacement: Tensor, points: Tensor, right: Tensor, down: Tensor, softness: float, is_open: bool
+    displacement: Tensor,
+    points: Tensor,
+    right: Tensor,
+    down: Tensor,
+    softness: float,
+    is_open: bool,
 ) -> Tensor:
     """Correct landmark displacements so that lips neither cross nor flicker apart.
 
@@ -58,7 +63,10 @@ def settle_lips(
 
 def _limit_width(displacement: Tensor, points: Tensor, right: Tensor) -> Tensor:
     lips = torch.tensor(
-        sorted({i for r in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in r} | {61, 291, 76, 306, 62, 292, 78, 308}),
+        sorted(
+            {i for r in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in r}
+            | {61, 291, 76, 306, 62, 292, 78, 308}
+        ),
         device=displacement.device,
     )
     width = (points[t.MOUTH_LEFT] - points[t.MOUTH_RIGHT]) @ right

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import topology as t
 from .geometry import FaceGeometry
 from .raster import blur, pixel_grid, push_pull, smoothstep
 from .sampling import Sampler, Texture
@@ -57,7 +56,6 @@ class EyeLayer:
     radius: float
     lid: Texture
     lash: Tensor
-
 
     @property
     def reach(self) -> float:
@@ -129,10 +127,10 @@ def build_eye(
     iris = points[marks["iris"][0]]
     radius = float(np.linalg.norm(points[list(marks["iris"][1:])] - iris, axis=1).mean())
     radius = max(radius, 1.0)
-    pad = 0.25 * width
+    margin = np.array([0.25, 0.6]) * width
     corners = np.stack([left, right])
-    x0, y0 = np.maximum(np.floor(corners.min(0) - [pad, 0.6 * width]), 0).astype(int)
-    x1, y1 = np.ceil(corners.max(0) + [pad, 0.6 * width]).astype(int) + 1
+    x0, y0 = np.maximum(np.floor(corners.min(0) - margin), 0).astype(int)
+    x1, y1 = np.ceil(corners.max(0) + margin).astype(int) + 1
     patch = image[y0:y1, x0:x1]
     grid = pixel_grid(*patch.shape[:2]) + np.array([x0, y0], np.float32)
     uv = frame(grid)
@@ -219,7 +217,9 @@ def _complete_eyeball(
     y0, x0 = grid[0, 0, 1], grid[0, 0, 0]
     mirror_x = (grid[..., 0] - x0).astype(np.float32)
     mirror_y = (2 * iris[1] - grid[..., 1] - y0).astype(np.float32)
-    flipped = cv2.remap(patch, mirror_x, mirror_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    flipped = cv2.remap(
+        patch, mirror_x, mirror_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     flipped_known = cv2.remap(known, mirror_x, mirror_y, cv2.INTER_LINEAR)
     on_iris = away < 1.08 * radius
     iris_pixels = patch[seen & (away < 0.95 * radius)]
@@ -244,11 +244,7 @@ def _hermite(x: Tensor, length: Tensor, rest: Tensor, slope_end: Tensor) -> Tens
     """Monotone cubic from 0..length to 0..rest with slope 1 at 0 and ``slope_end`` at length."""
     s = (x / length).clamp(0, 1)
     s2, s3 = s * s, s * s * s
-    return (
-        (s3 - 2 * s2 + s) * length
-        + (-2 * s3 + 3 * s2) * rest
-        + (s3 - s2) * length * slope_end
-    )
+    return (s3 - 2 * s2 + s) * length + (-2 * s3 + 3 * s2) * rest + (s3 - s2) * length * slope_end
 
 
 def eye_coordinates(eye: EyeLayer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -337,7 +333,7 @@ def paint_eye(
         eye.ball, x - shift_x - eye.ball_origin[0], y - shift_y - eye.ball_origin[1]
     )
     depth = v - now_upper
-    ends = ((u / (0.06 * eye.width)).clamp(0, 1) * ((eye.width - u) / (0.06 * eye.width)).clamp(0, 1))
+    ends = (u / (0.06 * eye.width)).clamp(0, 1) * ((eye.width - u) / (0.06 * eye.width)).clamp(0, 1)
     shade = torch.exp(-((depth.clamp_min(0) / (0.10 * eye.width)) ** 2))
     ball = ball * (1 - 0.35 * closure.clamp(0, 1) * shade)[..., None]
     fade = ((closure - 0.72) / 0.22).clamp(0, 1)

@@ -118,7 +118,7 @@ def face_geometry(portrait: Portrait) -> FaceGeometry:
             f"the face is {face_width:.0f} px wide, too small to animate: use a larger picture"
         )
     axes = FLIP[:, None] * rotation
-    down = -axes[:2, 1] / max(np.linalg.norm(axes[:2, 1]), 1e-6)
+    down = -axes[:2, 1] / max(float(np.linalg.norm(axes[:2, 1])), 1e-6)
     right = np.array([down[1], -down[0]], np.float32)
     points = marks[:, :2]
     centre = points[list(t.OVAL)].mean(0)

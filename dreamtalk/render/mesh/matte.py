@@ -34,7 +34,7 @@ def person_matte(image: np.ndarray, face: FaceGeometry, given: np.ndarray | None
 
 
 def _head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Normalised coordinates of points: u across, v down the face, in face widths from its middle."""
+    """u across and v down the face of points, in face widths from its middle."""
     d = points - face.centre
     return d @ face.right / face.face_width, d @ face.down / face.face_width
 
@@ -70,7 +70,13 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     try:
         cv2.setRNGSeed(0)  # its k-means draws: the same picture has to give the same matte
         cv2.grabCut(
-            pixels, labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK
+            pixels,
+            labels,
+            (0, 0, 1, 1),  # not used with a mask
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            4,
+            cv2.GC_INIT_WITH_MASK,
         )
         cut = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     except cv2.error:
@@ -82,11 +88,11 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     if count > 2 and (seed > 0).any():
         cut = (parts == np.bincount(seed[seed > 0]).argmax()).astype(np.uint8)
     kernel = disc(0.05 * face.face_width * factor)
-    cut = cv2.morphologyEx(cut, cv2.MORPH_CLOSE, kernel)
-    cut = cv2.morphologyEx(cut, cv2.MORPH_OPEN, disc(0.025 * face.face_width * factor))
-    cut = np.maximum(cut, oval)
+    closed = cv2.morphologyEx(cut, cv2.MORPH_CLOSE, kernel)
+    clean = cv2.morphologyEx(closed, cv2.MORPH_OPEN, disc(0.025 * face.face_width * factor))
+    person = np.maximum(clean, oval).astype(np.float32)
     size = (image.shape[1], image.shape[0])
-    return cv2.resize(blur(cut.astype(np.float32), 0.8), size, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(blur(person, 0.8), size, interpolation=cv2.INTER_LINEAR)
 
 
 def _refine(image: np.ndarray, coarse: np.ndarray, face: FaceGeometry, sharpen: bool) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from . import topology as t
 from .geometry import Box, FaceGeometry
-from .raster import blur, disc, push_pull, smoothstep
+from .raster import blur, disc, pixel_grid, push_pull, smoothstep
 from .sampling import Sampler, Texture
 from .seam import Mouth
 from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
@@ -43,8 +44,8 @@ class MouthLayer:
         mouth: frame and contours.
         upper_table, lower_table: the contours on the device.
         upper_teeth, lower_teeth, tongue: pictures in mm.
-        own: (H, W, 4) premultiplied picture of the portrait's own mouth interior, in px of the crop,
-            or None where the portrait shows none.
+        own: (H, W, 4) premultiplied picture of the portrait's own mouth interior, in px of the
+            crop, or None where the portrait shows none.
         anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
         x_mm, y_mm: (3,) px per mm along the face's x and -y.
         mm: px per mm.
@@ -181,10 +182,7 @@ def _own_interior(
     reach = cv2.dilate(opening, disc(5 * mm)).astype(np.float32)
     # Behind the upper lip the teeth go on; below, only what was in sight is known.
     below = seen
-    height, width = opening.shape
-    grid_v = mouth.to_frame(
-        np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
-    )
+    grid_v = mouth.to_frame(pixel_grid(image.shape[0], image.shape[1]))
     middle = np.interp(grid_v[..., 0], table_u, (mouth.upper + mouth.lower) / 2)
     cover = np.where(grid_v[..., 1] < middle, reach, below)
     cover = smoothstep(0.2, 0.8, blur(cover.astype(np.float32), 0.6 * mm))
@@ -204,8 +202,8 @@ def lookup(table: Tensor, u: Tensor, reach: float) -> Tensor:
 
 def edge_distance(signed: Tensor) -> Tensor:
     """A warped distance (n, h, w) -> distance in output px, exact to first order at its edge."""
-    dy, dx = torch.gradient(signed, dim=(1, 2))
-    return signed / torch.sqrt(dx * dx + dy * dy).clamp_min(0.2)
+    slopes = torch.gradient(signed, dim=(1, 2))
+    return signed / torch.hypot(slopes[0], slopes[1]).clamp_min(0.2)
 
 
 def ramp(low: float, high: float, x: Tensor) -> Tensor:
@@ -219,7 +217,12 @@ def over(below: Tensor, above: Tensor) -> Tensor:
     return above[..., :3] + below * (1 - above[..., 3:])
 
 
-def mouth_pose(layer: MouthLayer, displacement: Tensor, rotation: Tensor, project) -> MouthPose:  # type: ignore[no-untyped-def]
+def mouth_pose(
+    layer: MouthLayer,
+    displacement: Tensor,
+    rotation: Tensor,
+    project: Callable[[Tensor], Tensor],
+) -> MouthPose:
     """Follow skull and jaw.
 
     Args:
@@ -352,12 +355,16 @@ def _interior(
 
     u = (from_upper / (4.5 * mm)).clamp(0, 1)
     low = (from_lower / (4.5 * mm)).clamp(0, 1)
-    light = (0.45 + 0.55 * u**0.6) * (0.70 + 0.30 * low**0.7) * (0.34 + 0.66 * (u + low).clamp(0, 1))
+    light = (
+        (0.45 + 0.55 * u**0.6) * (0.70 + 0.30 * low**0.7) * (0.34 + 0.66 * (u + low).clamp(0, 1))
+    )
     if layer.own is not None:
         light = 1 - (1 - light) * 0.6
     colour = colour * light[..., None]
     # The wet inner side of the lips.
-    rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (0.4 + 0.6 * low.sqrt() + 0.3 * u).clamp(0, 1)
+    rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (
+        0.4 + 0.6 * low.sqrt() + 0.3 * u
+    ).clamp(0, 1)
     rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
     wet = layer.wet
     colour = colour + (0.80 * rim_low)[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)

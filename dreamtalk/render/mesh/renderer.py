@@ -38,6 +38,10 @@ class MeshRenderer:
 
     Everything that depends on the portrait alone is computed here, in about two seconds.
 
+    Attributes:
+        rest: (1, 31) channels at which a frame equals the portrait: 0 unless its lips are apart.
+        face, matte, plate, fields, eyes, mouth: what was measured, in px of the crop.
+
     Args:
         portrait: the analysed picture.
         device: where frames are made.
@@ -79,7 +83,7 @@ class MeshRenderer:
         self._box = self._moving_box()
         self._person = self._sampler.texture(layer)
         self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
-        self._rest = _lip_posture(portrait.expression).to(self.device)
+        self.rest = _lip_posture(portrait.expression).to(self.device)
         self._points = self._tensor(self.face.landmarks)
         self._grid = self._tensor(self.fields.points)
         self._head_weight = self._tensor(self.fields.head)
@@ -150,7 +154,7 @@ class MeshRenderer:
         total = len(motion)
         for start in range(0, total, chunk):
             channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
-            channels = channels - self._rest
+            channels = channels - self.rest
             head = motion.head[start : start + chunk].to(self.device, torch.float32)
             yield self._render(self._basis.decode(channels), head, self._lids(channels))
             progress(min(start + chunk, total), total)
@@ -287,15 +291,16 @@ class MeshRenderer:
     def _region(
         self, marks: Tensor, box: Box, pad_x: float, pad_y: float, reach: float = 0.0
     ) -> Box:
-        """The box of the crop that holds marks (n, k, 2) in all frames, padded and cut to ``box``."""
-        low = marks.amin((0, 1)).cpu().numpy() - [pad_x, pad_y + reach]
-        high = marks.amax((0, 1)).cpu().numpy() + [pad_x, pad_y + reach]
+        """The box of the crop that holds marks (n, k, 2) of all frames, cut to ``box``."""
+        pad = np.array([pad_x, pad_y + reach])
+        low = marks.amin((0, 1)).cpu().numpy() - pad
+        high = marks.amax((0, 1)).cpu().numpy() + pad
         low = np.maximum(low, [box.x0, box.y0])
         high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
         return Box.around(low, high, box.x1, box.y1)
 
     def _forward(self, moved: Tensor, rotation: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Displacement of grid nodes in cells: field A (n, 2, rows, columns), B on the lip nodes."""
+        """Displacement of nodes in cells: field A (n, 2, rows, columns), B on the lip nodes."""
         fields = self.fields
         pivot = self._tensor(self.face.pivot)
         n = len(moved)

@@ -18,7 +18,7 @@ from .geometry import Box
 from .inverse import sample_grid
 
 SUPERSAMPLING = 2
-"""Textures are enlarged once with a cubic kernel, so that bilinear look-ups come close to bicubic."""
+"""Textures are enlarged once with a cubic kernel: bilinear look-ups then come close to bicubic."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Sampler(Protocol):
         ...
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """The premultiplied person looked up at x, y (n, h, w) over the plate (3, h, w): (n, h, w, 3)."""
+        """The premultiplied person at x, y (n, h, w) over the plate (3, h, w): (n, h, w, 3)."""
         ...
 
     def to_bytes(self, frames: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class Sampler(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Grid values (n, 2, rows, columns) in cells -> two (n, h, w) in px over a box of pixels.
 
-        Node (0, 0) is at pixel (first[0] * cell, first[1] * cell); beyond the grid its border goes on.
+        Node (0, 0) is at pixel first * cell; beyond the grid its border goes on.
         """
         ...
 
@@ -129,7 +129,7 @@ class OpenCVSampler:
     def to_bytes(self, frames: Tensor) -> Tensor:
         out = torch.empty(frames.shape, dtype=torch.uint8)
         for source, target in zip(frames, out, strict=True):
-            cv2.multiply(source.numpy(), 255.0, dst=target.numpy(), dtype=cv2.CV_8U)
+            cv2.multiply(source.numpy(), 1.0, dst=target.numpy(), scale=255.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
         return out
 
     def expand(

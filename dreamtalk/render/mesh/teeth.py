@@ -1,7 +1,7 @@
 """Procedural teeth and tongue: pictures in millimetres of the mouth, drawn once per portrait.
 
-Coordinates: x to the picture's right, y down, origin in the middle of the lip seam. Tooth widths are
-those of an average arch as seen from the front (teeth further back are foreshortened).
+Coordinates: x to the picture's right, y down, origin in the middle of the lip seam. Tooth widths
+are those of an average arch as seen from the front (teeth further back are foreshortened).
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             gap = (taper - np.abs(t)) * half
             gums = length - 1.7 * np.abs(t) ** 2.2 + 0.2 * jitter[1]
             alpha = (
-                smoothstep(-soft, soft, at - corner)
-                * smoothstep(-0.16, 0.16 + soft, gap)
-                * inside
+                smoothstep(-soft, soft, at - corner) * smoothstep(-0.16, 0.16 + soft, gap) * inside
             )
             shade = 1.0 - 0.16 * np.abs(t + 0.12) ** 3
             shade *= 1 - 0.10 * smoothstep(0.45, 1.0, at / length)
@@ -177,11 +175,12 @@ def tooth_tint(skin: np.ndarray, sclera: np.ndarray) -> np.ndarray:
     """
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     skin_light, sclera_light = float(skin @ weights), float(sclera @ weights)
-    light = float(np.clip(max(1.08 * skin_light, 1.30 * sclera_light), 0.08, 0.80))
+    light = float(np.clip(max(1.12 * skin_light, 1.34 * sclera_light), 0.08, 0.84))
     from_skin = skin * np.array([1.17, 1.40, 1.52], np.float32)
     from_skin = from_skin / max(float(from_skin @ weights), 1e-3)
     from_sclera = sclera / max(sclera_light, 1e-3)
-    hue = 0.5 * from_skin + 0.5 * from_sclera
+    enamel = np.array([1.07, 1.0, 0.88], np.float32)
+    hue = 0.35 * from_skin + 0.25 * from_sclera + 0.4 * enamel
     tint = light * hue / float(hue @ weights)
     # Enamel is never greener or bluer than red, nor as orange as skin in warm light.
     tint[1] = np.clip(tint[1], 0.86 * tint[0], 0.965 * tint[0])

@@ -1,0 +1,195 @@
+"""The mesh renderer on a public-domain portrait: what has to stay, and what has to move."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from dreamtalk.errors import SpaceMismatchError
+from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
+from dreamtalk.motion import FACE, Motion
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.mesh.contact import contact_gap, settle_lips
+from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
+from dreamtalk.render.mesh.pose import euler_angles, euler_matrix
+from torch import Tensor
+
+
+def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:
+    expression = torch.zeros(len(rows), len(FACE))
+    for i, row in enumerate(rows):
+        for name, value in row.items():
+            expression[i, FACE.index[name]] = value
+    turns = torch.tensor(head) if head else torch.zeros(len(rows), 6)
+    return Motion(expression, turns)
+
+
+def opening(amount: float) -> dict[str, float]:
+    return {
+        "lipAperture": amount,
+        "lipLowerY": -0.62 * amount,
+        "lipUpperInnerY": 0.2 * amount,
+        "lipUpperY": 0.12 * amount,
+        "chinY": -0.5 * amount,
+    }
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> MeshRenderer:
+    return MeshRenderer(portrait)
+
+
+def render(renderer: MeshRenderer, m: Motion, chunk: int = 8) -> Tensor:
+    return torch.cat(list(renderer.frames(m, chunk=chunk)))
+
+
+def test_rest_frame_is_the_portrait(renderer: MeshRenderer, portrait: Portrait) -> None:
+    still = Motion(renderer.rest.repeat(3, 1), torch.zeros(3, 6))
+    frames = render(renderer, still)
+    picture = (portrait.image * 255).round().to(torch.uint8)
+    assert frames.dtype == torch.uint8
+    assert frames.shape == (3, *picture.shape)
+    assert torch.equal(frames[1], picture)
+
+
+def test_background_is_bit_identical(renderer: MeshRenderer) -> None:
+    m = motion(
+        [opening(0.2), {"browInnerLeftY": 0.05}],
+        [[0.1, 0.2, 0.1, 0.1, 0.0, 0.3], [-0.1, -0.25, -0.2, 0, 0.05, -0.2]],
+    )
+    frames = render(renderer, m)
+    still = renderer.mask() == 0
+    assert 0.05 < float(still.float().mean()) < 0.95
+    for frame in frames:
+        assert torch.equal(frame[still], renderer.picture[still])
+        assert not torch.equal(frame, renderer.picture)
+
+
+def test_lips_follow_the_motion(renderer: MeshRenderer) -> None:
+    wanted = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.12, 0.03])
+    frames = render(renderer, motion([opening(float(a)) for a in wanted]))
+    basis = FaceBasis.load()
+    with FaceLandmarker() as tracker:
+        marks = np.stack([tracker.detect(f.numpy())[0] for f in frames])
+    seen = basis.encode(marks)[0][:, FACE.index["lipAperture"]].numpy()
+    assert np.corrcoef(wanted, seen)[0, 1] > 0.95
+    assert 0.6 < np.ptp(seen) / np.ptp(wanted) < 1.4
+
+
+def test_blink_closes_the_eyes(renderer: MeshRenderer) -> None:
+    shut = {"lidUpperLeftY": -0.09, "lidUpperRightY": -0.09}
+    half = {"lidUpperLeftY": -0.045, "lidUpperRightY": -0.045}
+    frames = render(renderer, motion([{}, half, shut]))
+    with FaceLandmarker() as tracker:
+        marks = [tracker.detect(f.numpy())[0] for f in frames]
+    gaps = [float(m[145, 1] - m[159, 1]) for m in marks]
+    assert gaps[2] < 0.5 * gaps[0]
+    assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_head_turns_the_way_it_says(renderer: MeshRenderer) -> None:
+    still = [0.0] * 6
+    turns = [still, [0.15, 0, 0, 0, 0, 0], [0, 0.15, 0, 0, 0, 0], [0, 0, 0.15, 0, 0, 0]]
+    frames = render(renderer, motion([{}] * 4, turns))
+    with FaceLandmarker() as tracker:
+        marks = np.stack([tracker.detect(f.numpy())[0] for f in frames])
+    head = FaceBasis.load().encode(marks)[1].numpy()
+    change = head[1:, :3] - head[:1, :3]
+    for axis in range(3):
+        assert change[axis, axis] > 0.06, "the axis that was turned"
+        assert np.abs(np.delete(change[axis], axis)).max() < 0.06, "the others"
+
+
+@pytest.mark.parametrize("size", [(131, 97), (260, 200), (401, 530)])
+def test_any_size(portrait: Portrait, size: tuple[int, int]) -> None:
+    height, width = size
+    old_height, old_width = portrait.size
+    image = torch.nn.functional.interpolate(
+        portrait.image.permute(2, 0, 1)[None], size=size, mode="bilinear", antialias=True
+    )[0].permute(1, 2, 0)
+    scale = torch.tensor([width / old_width, height / old_height, width / old_width])
+    resized = Portrait(
+        image.clamp(0, 1), portrait.landmarks * scale, portrait.rotation, portrait.expression
+    )
+    renderer = MeshRenderer(resized)
+    frames = render(renderer, motion([opening(0.1)] * 3, [[0.05, 0.1, 0.0, 0, 0, 0]] * 3), chunk=2)
+    assert frames.shape == (3, height, width, 3)
+    assert torch.equal(frames[0], frames[2]), "chunks don't matter"
+
+
+def test_mask_of_the_user_is_taken(portrait: Portrait) -> None:
+    mask = torch.zeros(portrait.size)
+    mask[40:, 60:200] = 1
+    given = Portrait(
+        portrait.image, portrait.landmarks, portrait.rotation, portrait.expression, mask=mask
+    )
+    renderer = MeshRenderer(given)
+    assert float(renderer.matte[5, 5]) == 0
+    frame = render(renderer, motion([{}], [[0, 0.2, 0, 0, 0, 0]]))[0]
+    assert torch.equal(frame[:, :10], renderer.picture[:, :10])
+
+
+def test_other_spaces_are_refused(renderer: MeshRenderer) -> None:
+    other = Motion(torch.zeros(2, 52), torch.zeros(2, 6), space="arkit")
+    with pytest.raises(SpaceMismatchError, match="arkit"):
+        next(renderer.frames(other))
+
+
+def test_generator_holds_one_chunk(renderer: MeshRenderer) -> None:
+    """Memory does not grow with the length of the motion."""
+    peaks = []
+    for length in (16, 64):
+        gc.collect()
+        tracemalloc.start()
+        for frames in renderer.frames(motion([opening(0.1)] * length)):
+            del frames
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0] + 1_000_000
+
+
+def test_progress_reports_and_cancels(renderer: MeshRenderer) -> None:
+    calls: list[tuple[int, int]] = []
+    list(renderer.frames(motion([{}] * 5), chunk=2, progress=lambda a, b: calls.append((a, b))))
+    assert calls == [(2, 5), (4, 5), (5, 5)]
+
+    def cancel(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(renderer.frames(motion([{}] * 5), chunk=2, progress=cancel))
+
+
+def test_newton_inverts_strong_stretches() -> None:
+    rows, columns = 48, 56
+    y, x = torch.meshgrid(torch.arange(rows) * 1.0, torch.arange(columns) * 1.0, indexing="ij")
+    bump = torch.exp(-((x - 28) ** 2 + (y - 24) ** 2) / 60)
+    forward = torch.stack([2.5 * bump, -4.0 * bump])[None]
+    source = invert_displacement(forward, steps=8)
+    at = x[None] + source[:, 0], y[None] + source[:, 1]
+    landed = sample_grid(forward, *at)
+    error = torch.hypot(at[0] + landed[:, 0] - x, at[1] + landed[:, 1] - y)[0, 4:-4, 4:-4]
+    assert float(error.max()) < 0.05
+
+
+def test_lips_touch_but_do_not_cross() -> None:
+    assert float(contact_gap(torch.tensor(-3.0), 1.0)) == 0
+    assert float(contact_gap(torch.tensor(8.0), 1.0)) == pytest.approx(8)
+    points = torch.zeros(478, 3)
+    points[291, 0] = 50.0
+    down, right = torch.tensor([0.0, 1.0, 0.0]), torch.tensor([1.0, 0.0, 0.0])
+    crossing = torch.zeros(1, 478, 3)
+    crossing[:, 14, 1] = -5.0
+    settled = settle_lips(crossing, points, right, down, softness=1.0, is_open=False)
+    assert float(settled[0, 14, 1] - settled[0, 13, 1]) == pytest.approx(0, abs=1e-5)
+    still = settle_lips(torch.zeros(1, 478, 3), points, right, down, 1.0, is_open=False)
+    assert float(still.abs().max()) == 0
+
+
+def test_euler_angles_come_back() -> None:
+    angles = torch.tensor([[0.2, -0.3, 0.4], [0.0, 0.0, 0.0], [-0.5, 0.6, -0.1]])
+    back = torch.stack(euler_angles(euler_matrix(*angles.T)), -1)
+    assert torch.allclose(back, angles, atol=1e-5)
