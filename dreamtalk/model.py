@@ -160,8 +160,8 @@ class DreamTalkModel(nn.Module):
             style: of this checkpoint; a code per frame changes the style over time.
             steps: network calls of the DDIM sampler; DDPM makes all T.
             sampler: ``"ddim"`` or ``"ddpm"``.
-            guidance: scale w of classifier-free guidance, or (N,) one per frame; the style's
-                intensity by default.
+            guidance: scale w of classifier-free guidance, or one per frame (the last one holds);
+                the style's intensity by default.
             seed: for the noise, drawn on the CPU.
             noise_smoothing: see :class:`FrameNoise`; the checkpoint's default if not given.
             noise: x_T (N, C) instead of the drawn one.
@@ -186,6 +186,8 @@ class DreamTalkModel(nn.Module):
         rows = features.rows.to(device, dtype)[None]
         codes = _per_frame(style.code, frames).to(device, dtype)
         scale = style.intensity if guidance is None else guidance
+        if isinstance(scale, Tensor):
+            scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
         null = None if _is_one(scale) else self.denoiser.encode_null_style()
         ddim = sampler == "ddim"
         calls = len(self.schedule.ddim_times(steps)) if ddim else self.config.diffusion_steps

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
-from .motion import DreamTalkNaturalMotion
+from .motion import (
+    DreamTalkEditMotion,
+    DreamTalkJoinMotion,
+    DreamTalkNaturalMotion,
+    DreamTalkPlotMotion,
+)
+from .motion_io import DreamTalkLoadMotion, DreamTalkSaveMotion, DreamTalkTrackMotion
 from .portrait import DreamTalkPortrait
 from .render import DreamTalkRender, DreamTalkRenderVideo
 from .sampler import DreamTalkLoadModel, DreamTalkSampler
 from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
-from .style import DreamTalkStyleEncoder, DreamTalkStylePreset
+from .style import (
+    DreamTalkStyleBlend,
+    DreamTalkStyleEncoder,
+    DreamTalkStylePreset,
+    DreamTalkStyleTrack,
+)
 from .talk import DreamTalkTalk
 
 NODES: tuple[type[io.ComfyNode], ...] = (
@@ -19,7 +30,15 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkLoadModel,
     DreamTalkStylePreset,
     DreamTalkStyleEncoder,
+    DreamTalkStyleBlend,
+    DreamTalkStyleTrack,
     DreamTalkSampler,
+    DreamTalkTrackMotion,
+    DreamTalkLoadMotion,
+    DreamTalkSaveMotion,
+    DreamTalkEditMotion,
+    DreamTalkJoinMotion,
+    DreamTalkPlotMotion,
     DreamTalkNaturalMotion,
     DreamTalkPortrait,
     DreamTalkRender,

@@ -1,11 +1,13 @@
-"""Nodes for motion as a value of its own: files, life, editing, pictures of it."""
+"""Nodes that change motion, and draw it."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
+from ..dreamtalk.errors import MotionError
 from .convert import speech_of
 from .sockets import DTMotion
 
@@ -31,6 +33,12 @@ class DreamTalkNaturalMotion(io.ComfyNode):
                     "audio",
                     optional=True,
                     tooltip="The recording that is spoken. Leave unconnected for a listener.",
+                ),
+                DTMotion.Input(
+                    "head_motion",
+                    optional=True,
+                    tooltip="Take the head from this motion instead (a tracked clip), looped "
+                    "seamlessly and scaled by 'head'.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -69,10 +77,209 @@ class DreamTalkNaturalMotion(io.ComfyNode):
         head: float,
         breathing: float,
         audio: dict[str, Any] | None = None,
+        head_motion: Any = None,
     ) -> io.NodeOutput:
+        from ..dreamtalk.motion.edit import with_head_of
         from ..dreamtalk.motion.natural import add_natural_motion
 
         speech = None if audio is None else speech_of(audio, cls)
+        if head_motion is not None:
+            motion, head = with_head_of(motion, head_motion, head), 0.0
         return io.NodeOutput(
             add_natural_motion(motion, speech, seed, blinks, gaze, head, breathing)
         )
+
+
+class DreamTalkEditMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        gain = {"default": 1.0, "min": -2.0, "max": 4.0, "step": 0.05}
+        return io.Schema(
+            node_id="DreamTalkEditMotion",
+            display_name="DreamTalk Edit Motion",
+            category=_CATEGORY,
+            description=(
+                "Makes parts of the face move more or less, smooths, moves in time, cuts and "
+                "loops. Steps follow each other in the order of the widgets."
+            ),
+            inputs=[
+                DTMotion.Input("motion", tooltip="The motion to edit."),
+                io.Float.Input(
+                    "lips", tooltip="How much the lips move: 1 as they are, 0 not at all.", **gain
+                ),
+                io.Float.Input("jaw", tooltip="How much the jaw moves.", **gain),
+                io.Float.Input("brows", tooltip="How much the brows move.", **gain),
+                io.Float.Input("eyes", tooltip="How much lids and gaze move.", **gain),
+                io.Float.Input("head", tooltip="How much the head turns.", **gain),
+                io.String.Input(
+                    "channels",
+                    default="",
+                    multiline=True,
+                    tooltip="Single channels or regions by name: cheeks*1.5 lipAperture+0.02 (or "
+                    "mouthSmileLeft*2 in ARKit motion). * scales, + and - shift.",
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Smooth over so many seconds; closed lips and blinks are kept.",
+                ),
+                io.Float.Input(
+                    "shift",
+                    default=0.0,
+                    min=-60.0,
+                    max=60.0,
+                    step=0.02,
+                    tooltip="Move in time, in seconds: positive is later. Cures lips that lead or "
+                    "lag.",
+                ),
+                io.Float.Input(
+                    "start",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.1,
+                    tooltip="Cut off what comes before, in seconds.",
+                ),
+                io.Float.Input(
+                    "duration",
+                    default=0.0,
+                    min=0.0,
+                    max=86400.0,
+                    step=0.1,
+                    tooltip="How long the result is, in seconds. 0 keeps everything.",
+                ),
+                io.Boolean.Input(
+                    "loop",
+                    default=False,
+                    tooltip="Repeat seamlessly until the duration is filled.",
+                ),
+                io.Float.Input(
+                    "speed",
+                    default=1.0,
+                    min=0.1,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="Faster above 1, slower below.",
+                ),
+            ],
+            outputs=[DTMotion.Output(display_name="motion", tooltip="The edited motion.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        motion: Any,
+        channels: str,
+        smoothing: float,
+        shift: float,
+        start: float,
+        duration: float,
+        loop: bool,
+        speed: float,
+        **gains: float,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.motion import edit
+
+        named_gains, named_offsets = parse_channel_edits(channels)
+        wanted = {name: gain for name, gain in gains.items() if gain != 1.0} | named_gains
+        motion = edit.adjust(motion, wanted, named_offsets)
+        motion = edit.smooth(motion, smoothing) if smoothing else motion
+        motion = edit.shift(motion, shift) if shift else motion
+        if loop and duration:
+            motion = edit.loop(edit.trim(motion, start), duration)
+        elif start or duration:
+            motion = edit.trim(motion, start, start + duration if duration else None)
+        return io.NodeOutput(edit.change_speed(motion, speed) if speed != 1.0 else motion)
+
+
+_EDIT = re.compile(r"^([A-Za-z]\w*)([*+-])(\d*\.?\d+)$")
+
+
+def parse_channel_edits(text: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Gains and offsets from text like ``cheeks*1.5 lipAperture+0.02``."""
+    gains: dict[str, float] = {}
+    offsets: dict[str, float] = {}
+    for word in re.split(r"[\s,;]+", text.strip()):
+        match = _EDIT.match(word)
+        if match:
+            name, sign, number = match[1], match[2], float(match[3])
+            if sign == "*":
+                gains[name] = number
+            else:
+                offsets[name] = number if sign == "+" else -number
+        elif word:
+            raise MotionError(
+                f"can't read '{word}': write name*factor, name+amount or name-amount, "
+                "for example cheeks*1.5"
+            )
+    return gains, offsets
+
+
+class DreamTalkJoinMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkJoinMotion",
+            display_name="DreamTalk Join Motion",
+            category=_CATEGORY,
+            description="Plays one motion after the other, the end of one melting into the next.",
+            inputs=[
+                DTMotion.Input("first", tooltip="What comes first."),
+                DTMotion.Input("second", tooltip="What follows."),
+                io.Float.Input(
+                    "crossfade",
+                    default=0.3,
+                    min=0.0,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="Seconds in which both overlap.",
+                ),
+            ],
+            outputs=[DTMotion.Output(display_name="motion", tooltip="Both, joined.")],
+        )
+
+    @classmethod
+    def execute(cls, first: Any, second: Any, crossfade: float) -> io.NodeOutput:
+        from ..dreamtalk.motion.bridges import convert
+        from ..dreamtalk.motion.edit import concat
+
+        return io.NodeOutput(concat([first, convert(second, first.space)], crossfade))
+
+
+class DreamTalkPlotMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkPlotMotion",
+            display_name="DreamTalk Plot Motion",
+            category=_CATEGORY,
+            description=(
+                "Draws lips, eyelids, brows and head over time under the sound: to see whether "
+                "lips close where they should, or to show what is wrong."
+            ),
+            inputs=[
+                DTMotion.Input("motion", tooltip="The motion to draw."),
+                io.Audio.Input("audio", optional=True, tooltip="Its sound, drawn on top."),
+                io.Int.Input(
+                    "width",
+                    default=1600,
+                    min=320,
+                    max=8192,
+                    step=16,
+                    tooltip="Width of the picture in pixels.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The drawing.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(cls, motion: Any, width: int, audio: dict[str, Any] | None = None) -> io.NodeOutput:
+        from ..dreamtalk.motion.plot import plot_motion
+
+        speech = None if audio is None else speech_of(audio, cls)
+        image = plot_motion(motion, speech, width=width)[None]
+        return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

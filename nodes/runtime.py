@@ -164,6 +164,21 @@ def temp_file(suffix: str) -> Path:
     return folder / f"dreamtalk_{uuid.uuid4().hex}{suffix}"
 
 
+@contextmanager
+def video_file(video: Any) -> Iterator[str]:
+    """The path of a VIDEO; one that exists in memory only is written to the temp folder."""
+    source = video.get_stream_source()
+    if isinstance(source, str):
+        yield source
+        return
+    path = temp_file(".mp4")
+    try:
+        path.write_bytes(source.getbuffer())
+        yield str(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
 def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
     """The next numbered file name in the output folder, and its subfolder.
 
@@ -188,9 +203,9 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
 # ------------------------------------------------------------------------------ talking to people
 
 
-def notice(cls: Any, text: str) -> None:
+def notice(cls: Any, text: str, important: bool = True) -> None:
     """Say something that isn't an error: in the log, and on the node if the frontend shows it."""
-    log.warning(text)
+    log.log(logging.WARNING if important else logging.INFO, text)
     node_id = getattr(getattr(cls, "hidden", None), "unique_id", None)
     server = sys.modules.get("server")  # never imported here: only a running ComfyUI has one
     instance = getattr(getattr(server, "PromptServer", None), "instance", None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from comfy_api.latest import io
 
-from ..dreamtalk.style import EMOTIONS
+from ..dreamtalk.style import EMOTIONS, Style
 from .convert import choice
 from .sockets import DTModel, DTMotion, DTStyle, LoadedModel
 
@@ -77,3 +77,101 @@ class DreamTalkStyleEncoder(io.ComfyNode):
         model.host.device()
         style = model.model.encode_style(convert(motion, model.model.space), name="clip")
         return io.NodeOutput(replace(style, intensity=intensity))
+
+
+class DreamTalkStyleBlend(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        weight = {"default": 1.0, "min": 0.0, "max": 10.0, "step": 0.05}
+        return io.Schema(
+            node_id="DreamTalkStyleBlend",
+            display_name="DreamTalk Style Blend",
+            category="DreamTalk/style",
+            description=(
+                "Mixes two or three styles of the same checkpoint: something between happy and "
+                "surprised, or a clip's manner with a touch of anger."
+            ),
+            inputs=[
+                DTStyle.Input("style_a", tooltip="The first style."),
+                DTStyle.Input("style_b", tooltip="The second style."),
+                DTStyle.Input("style_c", optional=True, tooltip="A third style, if you like."),
+                io.Float.Input(
+                    "weight_a",
+                    tooltip="How much the first counts. Only the proportions matter.",
+                    **weight,
+                ),
+                io.Float.Input("weight_b", tooltip="How much the second counts.", **weight),
+                io.Float.Input(
+                    "weight_c", tooltip="How much the third counts, if connected.", **weight
+                ),
+            ],
+            outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        style_a: Style,
+        style_b: Style,
+        weight_a: float,
+        weight_b: float,
+        weight_c: float,
+        style_c: Style | None = None,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.style_blend import blend_styles
+
+        styles, weights = [style_a, style_b], [weight_a, weight_b]
+        if style_c is not None:
+            styles, weights = [*styles, style_c], [*weights, weight_c]
+        return io.NodeOutput(blend_styles(styles, weights))
+
+
+class DreamTalkStyleTrack(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkStyleTrack",
+            display_name="DreamTalk Style Track",
+            category="DreamTalk/style",
+            description=(
+                "Changes the style over time, with smooth transitions: begin neutral, become "
+                "happy after two seconds, end sad."
+            ),
+            inputs=[
+                DTModel.Input("model", tooltip="The checkpoint whose emotions are named."),
+                io.String.Input(
+                    "track",
+                    default="0:neutral 2.5:happy@1.2 6:sad",
+                    multiline=True,
+                    tooltip="Marks in the form second:style or second:style@intensity, separated "
+                    "by spaces or lines. A style is an emotion, or style1, style2, style3 for the "
+                    "connected ones.",
+                ),
+                io.Float.Input(
+                    "transition",
+                    default=0.8,
+                    min=0.0,
+                    max=10.0,
+                    step=0.1,
+                    tooltip="Seconds that each change takes. Faces need half a second to a second.",
+                ),
+                DTStyle.Input("style1", optional=True, tooltip="A style to name in the track."),
+                DTStyle.Input("style2", optional=True, tooltip="Another style to name."),
+                DTStyle.Input("style3", optional=True, tooltip="Another style to name."),
+            ],
+            outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, model: LoadedModel, track: str, transition: float, **connected: Style | None
+    ) -> io.NodeOutput:
+        from ..dreamtalk.style_track import style_track
+
+        def style_of(name: str, intensity: float) -> Style:
+            style = connected.get(name)
+            if style is None:
+                return model.model.preset(name, intensity)
+            return replace(style, intensity=intensity)
+
+        return io.NodeOutput(style_track(track, style_of, transition=transition))

@@ -194,53 +194,53 @@ def write(name: str, nodes: list[Node], notes: list[Note], groups: list[Group]) 
 def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
     """The end of most workflows."""
     inputs = {"video": source, "filename_prefix": prefix, "format": "auto", "codec": "auto"}
-    return Node("save", "SaveVideo", pos, (460, 560), inputs)
+    return Node("save", "SaveVideo", pos, (400, 520), inputs)
 
 
 def talking_portrait() -> None:
     """The chain, node by node."""
     model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("image", "LoadImage", (760, 40), (300, 420), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 540), (300, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 850), (300, 80)),
-        Node("portrait", "DreamTalkPortrait", (1120, 40), (300, 420), {"image": ("image", 0)}),
+        Node("image", "LoadImage", (640, 40), (270, 420), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 530), (270, 250), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 840), (270, 80)),
+        Node("portrait", "DreamTalkPortrait", (940, 40), (270, 420), {"image": ("image", 0)}),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (400, 540),
-            (300, 90),
+            (340, 530),
+            (270, 90),
             {"model": model, "audio": speech},
         ),
         Node(
             "style",
             "DreamTalkStylePreset",
-            (400, 700),
-            (300, 110),
+            (340, 680),
+            (270, 110),
             {"model": model, "emotion": "happy"},
         ),
         Node(
             "sampler",
             "DreamTalkSampler",
-            (760, 540),
-            (300, 220),
+            (640, 530),
+            (270, 220),
             {"model": model, "features": ("features", 0), "style": ("style", 0)},
         ),
         Node(
             "life",
             "DreamTalkNaturalMotion",
-            (1120, 540),
-            (300, 220),
+            (940, 530),
+            (270, 220),
             {"motion": ("sampler", 0), "audio": speech},
         ),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1480, 40),
-            (300, 420),
+            (1240, 40),
+            (270, 420),
             {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
         ),
-        save_video(("render", 0), (1840, 40), "dreamtalk/talk"),
+        save_video(("render", 0), (1540, 40), "dreamtalk/talk"),
     ]
     note = Note(
         "## A portrait and a recording become a talking video\n\n"
@@ -253,7 +253,7 @@ def talking_portrait() -> None:
         "and head motion. Each node has a help page: select it and press the *i*.\n\n"
         "Only animate people who have agreed to it, and say that the video is generated.",
         (40, 40),
-        (660, 420),
+        (570, 420),
     )
     write("talking_portrait", nodes, [note], [])
 

@@ -281,3 +281,15 @@ def test_talk(image: Tensor, audio: Any, model: Any) -> None:
     assert frames == 30
     assert abs(seconds - sound) < 0.06
     assert size == (264, 264)
+
+
+def test_style_over_time(model: Any, audio: Any) -> None:
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    (style,) = run_node(
+        "DreamTalkStyleTrack", model=model, track="0:neutral 0.4:happy@1.5", transition=0.2
+    )
+    settings = {"model": model, "features": features, "steps": 2}
+    (changing,) = run_node("DreamTalkSampler", style=style, guidance=0.5, **settings)
+    (short,) = run_node("DreamTalkStyleTrack", model=model, track="0:sad 0.1:sad@2")
+    (held,) = run_node("DreamTalkSampler", style=short, **settings)
+    assert len(changing) == len(held) == 30

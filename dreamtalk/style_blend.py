@@ -1,0 +1,58 @@
+"""A style between styles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .errors import DreamTalkError, SpaceMismatchError
+from .style import Style
+
+
+def blend_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
+    """The weighted mean of style codes and of their intensities.
+
+    Style codes of one encoder may be interpolated (StyleTalk, section 4.4; DreamTalk, section 4.6).
+    Of styles that change over time the longest sets the length; the others hold their last code.
+
+    Args:
+        styles: of one checkpoint.
+        weights: one for each; only their proportions count.
+
+    Raises:
+        DreamTalkError: if there are no styles, or the weights are negative or all 0.
+        SpaceMismatchError: if the styles belong to different checkpoints.
+    """
+    if not styles or len(styles) != len(weights):
+        raise DreamTalkError(f"{len(weights)} weights were given for {len(styles)} styles")
+    total = float(sum(weights))
+    if any(not w >= 0 for w in weights) or total <= 0:
+        raise DreamTalkError(f"weights {list(weights)}: give 0 or more, and not only zeros")
+    models = {style.model for style in styles}
+    if len(models) > 1:
+        raise SpaceMismatchError(
+            f"styles of different checkpoints ({', '.join(sorted(models))}) can't be blended: make "
+            "both with the same checkpoint"
+        )
+    shares = [w / total for w in weights]
+    lengths = [len(style.code) for style in styles if style.code.ndim == 2]
+    codes = [_over_time(style.code, max(lengths)) if lengths else style.code for style in styles]
+    code = sum(share * code for share, code in zip(shares, codes, strict=True))
+    tracks = [style.intensity for style in styles if isinstance(style.intensity, Tensor)]
+    length = max((len(track) for track in tracks), default=0)
+    intensity: float | Tensor = 0.0
+    for share, style in zip(shares, styles, strict=True):
+        own = style.intensity
+        intensity = intensity + share * (_hold(own, length) if isinstance(own, Tensor) else own)
+    name = " + ".join(style.name for style in styles if style.name)
+    return Style(torch.as_tensor(code), styles[0].model, intensity, name)
+
+
+def _over_time(code: Tensor, frames: int) -> Tensor:
+    return code.expand(frames, -1) if code.ndim == 1 else _hold(code, frames)
+
+
+def _hold(values: Tensor, frames: int) -> Tensor:
+    return values[torch.arange(frames).clamp(max=len(values) - 1)]

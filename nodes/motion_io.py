@@ -1,0 +1,203 @@
+"""Nodes that bring motion in from videos and files, and write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..dreamtalk.errors import MotionError
+from ..dreamtalk.motion.files import SUFFIXES
+from . import runtime
+from .convert import choice
+from .sockets import DTMotion
+
+_CATEGORY = "DreamTalk/motion"
+NEUTRALS = ("mean", "clip", "none")
+FORMATS = ("npz", "mat", "npy", "csv", "jsonl")
+
+
+class DreamTalkTrackMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkTrackMotion",
+            display_name="DreamTalk Track Motion",
+            category=_CATEGORY,
+            description=(
+                "Reads what a face does in a video: lips, jaw, eyes, brows and head, frame by "
+                "frame. Use it to take a style from a clip, to copy a performance onto a portrait, "
+                "or to get a head motion."
+            ),
+            inputs=[
+                io.Video.Input(
+                    "video", optional=True, tooltip="The video to track, of any length."
+                ),
+                io.Image.Input(
+                    "images", optional=True, tooltip="Or its frames, as a batch of pictures."
+                ),
+                io.Float.Input(
+                    "images_fps",
+                    default=25.0,
+                    min=1.0,
+                    max=240.0,
+                    step=0.01,
+                    tooltip="Frame rate of the pictures. A video knows its own.",
+                ),
+                io.Combo.Input(
+                    "neutral",
+                    options=list(NEUTRALS),
+                    default="mean",
+                    tooltip="What counts as the resting face. mean: the average face, so a lasting "
+                    "smile stays in the motion. clip: the person's own, which takes it out. none: "
+                    "absolute values, for measuring.",
+                ),
+                io.Float.Input(
+                    "smoothing",
+                    default=0.02,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Takes the tracker's tremor out, in seconds. Closed lips and blinks "
+                    "are kept.",
+                ),
+            ],
+            outputs=[
+                DTMotion.Output(display_name="motion", tooltip="The motion, at 25 frames a second.")
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images_fps: float,
+        neutral: str,
+        smoothing: float,
+        video: Any = None,
+        images: Any = None,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.face.landmarks import MODEL_NAME
+        from ..dreamtalk.motion.track import track_frames, track_video_report
+
+        settings: dict[str, Any] = {
+            "neutral": choice("neutral", neutral, NEUTRALS),
+            "smoothing": smoothing,
+            "model": runtime.model_path(MODEL_NAME),
+            "progress": runtime.Bar(),
+        }
+        if video is not None:
+            with runtime.video_file(video) as path:
+                found = track_video_report(path, **settings)
+        elif images is not None:
+            found = track_frames(images, images_fps, **settings)
+        else:
+            raise MotionError("connect a video or a batch of images to track")
+        if found.missing:
+            gaps = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.missing)
+            runtime.notice(cls, f"no face at {gaps}")
+        return io.NodeOutput(found.motion)
+
+
+class DreamTalkLoadMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadMotion",
+            display_name="DreamTalk Load Motion",
+            category=_CATEGORY,
+            description=(
+                "Loads motion from a file: .npz of this pack, .mat of Deep3DFaceRecon, .npy of the "
+                "official tools, .csv of Live Link Face on an iPhone, or .jsonl."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=runtime.input_files(is_motion),
+                    tooltip="A motion file in ComfyUI's input folder. Upload one with the button, "
+                    "or drop it on the node.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=0.0,
+                    min=0.0,
+                    max=240.0,
+                    step=0.01,
+                    tooltip="Frame rate, if the file doesn't say it or says it wrongly. 0 takes "
+                    "the file's own (25 for official ones).",
+                ),
+            ],
+            outputs=[
+                DTMotion.Output(
+                    display_name="motion", tooltip="The motion, in the space of the file."
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file: str | None) -> bool | str:
+        if not file:
+            return "choose a motion file, or upload one"
+        if not runtime.input_path(file).is_file():
+            return f"there is no '{file}' in the input folder"
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, fps: float | None) -> str:
+        return f"{runtime.file_stamp(file)} {fps}"
+
+    @classmethod
+    def execute(cls, file: str, fps: float) -> io.NodeOutput:
+        from ..dreamtalk.motion.files import load_motion
+
+        return io.NodeOutput(load_motion(runtime.input_path(file), fps or None))
+
+
+class DreamTalkSaveMotion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkSaveMotion",
+            display_name="DreamTalk Save Motion",
+            category=_CATEGORY,
+            description=(
+                "Writes motion into ComfyUI's output folder, for later or for other programs: "
+                "Blender and Unreal read the Live Link Face .csv."
+            ),
+            inputs=[
+                DTMotion.Input("motion", tooltip="The motion to write."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="dreamtalk/motion",
+                    tooltip="Beginning of the file name; may name a subfolder.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    default="npz",
+                    tooltip="npz: this pack's own, exact. mat, npy: for the official tools. csv: "
+                    "Live Link Face (52 ARKit blendshapes). jsonl: one frame a line.",
+                ),
+            ],
+            outputs=[
+                DTMotion.Output(display_name="motion", tooltip="The same motion, to go on with.")
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, motion: Any, filename_prefix: str, format: str) -> io.NodeOutput:
+        from ..dreamtalk.motion.files import save_motion
+
+        suffix = "." + choice("format", format, FORMATS)
+        path, _ = runtime.output_file(filename_prefix, suffix)
+        save_motion(motion, path)
+        runtime.notice(cls, f"wrote {path.name}", important=False)
+        return io.NodeOutput(motion, ui={"text": (str(path),)})
+
+
+def is_motion(name: str) -> bool:
+    """Whether a file name looks like a motion file."""
+    return Path(name).suffix.lower() in SUFFIXES
