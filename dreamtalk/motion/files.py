@@ -99,6 +99,8 @@ def save_motion(motion: Motion, path: str | Path) -> None:
 
 def _official(expression: np.ndarray, pose: np.ndarray | None, fps: float | None) -> Motion:
     """A ``bfm`` motion from official arrays (T, 64) and (T, 9)."""
+    if len(expression) == 0:
+        raise MotionError("it holds no frames")
     coefficients = torch.from_numpy(np.ascontiguousarray(expression, dtype=np.float32))
     columns: torch.Tensor | None = None
     head = torch.zeros(len(coefficients), 6)
