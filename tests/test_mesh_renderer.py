@@ -8,6 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from dreamtalk.errors import SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
 from dreamtalk.motion import FACE, Motion
@@ -15,7 +17,6 @@ from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
 from dreamtalk.render.mesh.pose import euler_angles, euler_matrix
-from torch import Tensor
 
 
 def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:
@@ -193,3 +194,14 @@ def test_euler_angles_come_back() -> None:
     angles = torch.tensor([[0.2, -0.3, 0.4], [0.0, 0.0, 0.0], [-0.5, 0.6, -0.1]])
     back = torch.stack(euler_angles(euler_matrix(*angles.T)), -1)
     assert torch.allclose(back, angles, atol=1e-5)
+
+
+def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
+    other = MeshRenderer(portrait, backend="torch")
+    m = motion(
+        [opening(0.12), {"lidUpperLeftY": -0.05, "gazeLeftX": 0.02}, {"mouthWidth": 0.06}],
+        [[0.05, 0.1, 0.05, 0.02, 0, 0.2]] * 3,
+    )
+    a, b = render(renderer, m).float(), render(other, m).float()
+    assert float((a - b).abs().mean()) < 0.5
+    assert float((a - b).abs().amax(-1).flatten().quantile(0.999)) < 8

@@ -190,11 +190,14 @@ class MeshRenderer:
             scale = self.face.iod
             opening = eye.opening / scale
             reference = self._typical_opening(side)
-            # A blink shuts the eyes of every portrait, however wide it has them open.
-            closure = (lower - upper) / reference
-            closure = torch.where(closure > 0, closure * 1.05, closure * 0.8)
+            # Small motions keep their size; a blink shuts the eyes of every portrait, however wide
+            # it has them open.
+            way = lower - upper
+            blink = ((way / reference - 0.25) / 0.6).clamp(0, 1)
+            share = way / opening
+            closure = share + blink * (1.05 * way / reference - share)
             wider = WIDEST * torch.tanh(closure / WIDEST)
-            closure = torch.where(closure < 0, wider, closure.clamp_max(1.0))
+            closure = torch.where(closure < 0, wider, closure.clamp(0, 1))
             raised = (lower * opening / reference).clamp(-0.03, 0.04) * scale
             gaze = torch.stack(
                 [

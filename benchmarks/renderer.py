@@ -1,0 +1,302 @@
+"""Measure the mesh renderer: likeness to filmed clips, speed, memory.
+
+    python benchmarks/renderer.py clips DIR [--limit N] [--step 2] [--report out.json]
+    python benchmarks/renderer.py speed PICTURE [--sizes 256,512,1024] [--backend auto]
+    python benchmarks/renderer.py memory PICTURE [--frames 10000]
+
+``clips`` is self-reenactment: frame 0 of each clip is the portrait, the clip's tracked motion drives
+it, and every second frame is compared with what was filmed. ``landmarks`` drives with the tracked
+landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion model
+predicts), ``static`` is the portrait held still. The lips and lids of the result are tracked again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+from scipy.signal import savgol_filter
+from torch import Tensor
+
+from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait
+from dreamtalk.face.pose import rotation_to_angles
+from dreamtalk.motion import FACE, Motion
+from dreamtalk.render.mesh import MeshRenderer, topology
+
+NECK = np.array([0.0, -0.72, -1.05])
+CAMERA_DISTANCE = 10.0
+VARIANTS = ("static", "landmarks", "channels")
+
+
+def read_frames(path: Path) -> np.ndarray:
+    """(T, H, W, 3) uint8."""
+    with av.open(str(path)) as container:
+        return np.stack([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
+
+
+def track(frames: np.ndarray) -> np.ndarray:
+    """(T, 478, 3) landmarks in px; a frame without a face repeats the one before."""
+    marks: list[np.ndarray] = []
+    with FaceLandmarker() as landmarker:
+        for frame in frames:
+            found = landmarker.detect(frame)
+            if found:
+                marks.append(found[0])
+            elif marks:
+                marks.append(marks[-1])
+            else:
+                raise SystemExit("no face in the first frame")
+    return np.stack(marks).astype(np.float64)
+
+
+def drive(basis: FaceBasis, marks: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Offsets (T, 478, 3), channels (T, 31), head (T, 6), all against frame 0."""
+    if len(marks) >= 5:
+        marks = savgol_filter(marks, 5, 2, axis=0)
+    points, pose = basis.align(marks)
+    channels, _ = basis.encode(marks)
+    angles = rotation_to_angles(pose.rotation)
+    neck = np.einsum("tij,j->ti", pose.rotation, NECK) * pose.scale[:, None] + pose.translation
+    head = np.zeros((len(marks), 6))
+    head[:, :3] = angles - angles[:1]
+    head[:, 3:5] = (neck[:, :2] - neck[:1, :2]) / pose.scale[0]
+    head[:, 5] = CAMERA_DISTANCE * np.log(pose.scale / pose.scale[0])
+    offsets = torch.from_numpy((points - points[:1]).astype(np.float32))
+    return offsets, channels - channels[:1], torch.from_numpy(head.astype(np.float32))
+
+
+def ssim(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """Wang et al. 2004 on grey values 0..255, Gaussian window of sigma 1.5, mean over the mask."""
+
+    def smooth(x: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(x, (11, 11), 1.5)
+
+    x, y = (cv2.cvtColor(v, cv2.COLOR_RGB2GRAY).astype(np.float64) for v in (a, b))
+    mx, my = smooth(x), smooth(y)
+    vx, vy, cxy = smooth(x * x) - mx * mx, smooth(y * y) - my * my, smooth(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    value = (2 * mx * my + c1) * (2 * cxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    return float(value[mask].mean())
+
+
+def regions(marks: np.ndarray, height: int, width: int) -> dict[str, np.ndarray]:
+    """Masks (H, W) of the face outline and the mouth box."""
+    face = np.zeros((height, width), np.uint8)
+    outline = np.round(marks[list(topology.OVAL), :2]).astype(np.int32)
+    cv2.fillPoly(face, [outline], 1)
+    lips = [i for ring in (*topology.UPPER_RINGS, *topology.LOWER_RINGS) for i in ring]
+    low, high = marks[lips, :2].min(0), marks[lips, :2].max(0)
+    pad = 0.25 * (high - low).max()
+    x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
+    x1, y1 = np.ceil(high + pad).astype(int)
+    mouth = np.zeros((height, width), bool)
+    mouth[y0:y1, x0:x1] = True
+    return {"face": face > 0, "mouth": mouth}
+
+
+def follows(wanted: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
+    """Correlation and ratio of standard deviations."""
+    if wanted.std() < 1e-6 or seen.std() < 1e-6:
+        return 0.0, float(seen.std() / max(wanted.std(), 1e-6))
+    return float(np.corrcoef(wanted, seen)[0, 1]), float(seen.std() / wanted.std())
+
+
+def measure_clip(path: Path, basis: FaceBasis, step: int) -> dict[str, dict[str, float]]:
+    """The table's rows for one clip."""
+    truth = read_frames(path)
+    marks = track(truth)
+    offsets, channels, head = drive(basis, marks)
+    portrait = analyze_portrait(torch.from_numpy(truth[0]).float() / 255)
+    renderer = MeshRenderer(portrait)
+    aperture = FACE.index["lipAperture"]
+    lids = [
+        FACE.index[f"lid{part}{side}Y"] for part in ("Upper", "Lower") for side in ("Left", "Right")
+    ]
+    wanted = basis.encode(marks)[0].numpy()
+    # Frame 0 is where the portrait is, whatever its lips do there.
+    absolute = Motion(channels + renderer.rest.cpu(), head)
+    rows: dict[str, dict[str, float]] = {}
+    for variant in VARIANTS:
+        if variant == "static":
+            frames = np.repeat(truth[:1], len(truth), axis=0)
+        elif variant == "landmarks":
+            parts = renderer.frames_from_landmarks(offsets, channels, head)
+            frames = torch.cat(list(parts)).numpy()
+        else:
+            frames = torch.cat(list(renderer.frames(absolute))).numpy()
+        row: dict[str, list[float]] = {}
+        for i in range(1, len(truth), step):
+            a, b = truth[i], frames[i]
+            for name, mask in regions(marks[i], *a.shape[:2]).items():
+                difference = a[mask].astype(np.float64) - b[mask]
+                row.setdefault(f"{name}_l1", []).append(float(np.abs(difference).mean()))
+                row.setdefault(f"{name}_ssim", []).append(ssim(a, b, mask))
+        result = {name: float(np.mean(values)) for name, values in row.items()}
+        again = track(frames)
+        seen = basis.encode(again)[0].numpy()
+        result["lip_r"], result["lip_ratio"] = follows(wanted[:, aperture], seen[:, aperture])
+        eye = [
+            c[:, lids[0]] + c[:, lids[1]] - c[:, lids[2]] - c[:, lids[3]] for c in (wanted, seen)
+        ]
+        result["eye_r"], result["eye_ratio"] = follows(eye[0], eye[1])
+        away = np.linalg.norm(again[:, :468, :2] - marks[:, :468, :2], axis=-1).mean()
+        width = np.linalg.norm(marks[0, 454] - marks[0, 234])
+        result["landmarks_percent"] = float(100 * away / width)
+        rows[variant] = result
+    return rows
+
+
+def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
+    """Print the table for all clips of a directory, and their mean."""
+    paths = sorted(p for p in directory.rglob("*") if p.suffix in (".mp4", ".mov", ".webm", ".avi"))
+    if not paths:
+        raise SystemExit(f"no videos in '{directory}'")
+    paths = paths[:: max(1, len(paths) // limit)][:limit] if limit else paths
+    basis = FaceBasis.load()
+    every: dict[str, dict[str, dict[str, float]]] = {}
+    print(
+        f"{'clip':34s} {'variant':10s} face L1  SSIM | mouth L1  SSIM | lip r ratio | eye r ratio | lmk %"
+    )
+    for path in paths:
+        every[path.stem] = measure_clip(path, basis, step)
+        for variant, row in every[path.stem].items():
+            print(_line(path.stem, variant, row), flush=True)
+    means = {}
+    for variant in VARIANTS:
+        rows = [clip[variant] for clip in every.values()]
+        means[variant] = {name: float(np.mean([r[name] for r in rows])) for name in rows[0]}
+        print(_line("mean", variant, means[variant]))
+    every["mean"] = means
+    if report:
+        report.write_text(json.dumps(every, indent=1))
+
+
+def _line(clip: str, variant: str, r: dict[str, float]) -> str:
+    return (
+        f"{clip[:34]:34s} {variant:10s} {r['face_l1']:7.2f} {r['face_ssim']:5.3f} |"
+        f" {r['mouth_l1']:8.2f} {r['mouth_ssim']:5.3f} | {r['lip_r']:5.2f} {r['lip_ratio']:5.2f} |"
+        f" {r['eye_r']:5.2f} {r['eye_ratio']:5.2f} | {r['landmarks_percent']:5.2f}"
+    )
+
+
+def talking(frames: int, seed: int = 0) -> Motion:
+    """A made-up motion that moves everything, so that no layer is skipped."""
+    t = torch.arange(frames) / 25
+    expression, head = torch.zeros(frames, len(FACE)), torch.zeros(frames, 6)
+    aperture = 0.09 * (1 + torch.sin(2 * np.pi * 3 * t))
+    for name, share in (
+        ("lipAperture", 1.0),
+        ("lipLowerY", -0.62),
+        ("lipUpperY", 0.12),
+        ("chinY", -0.5),
+    ):
+        expression[:, FACE.index[name]] = share * aperture
+    expression[:, FACE.index["mouthWidth"]] = 0.05 * torch.sin(2 * np.pi * 1.1 * t)
+    for side in ("Left", "Right"):
+        expression[:, FACE.index[f"lidUpper{side}Y"]] = -0.09 * (
+            torch.sin(2 * np.pi * 0.4 * t) > 0.9
+        )
+        expression[:, FACE.index[f"browInner{side}Y"]] = 0.02 * torch.sin(2 * np.pi * 0.3 * t)
+        expression[:, FACE.index[f"gaze{side}X"]] = 0.01 * torch.sin(2 * np.pi * 0.2 * t)
+    head[:, 0] = 0.06 * torch.sin(2 * np.pi * 0.31 * t)
+    head[:, 1] = 0.10 * torch.sin(2 * np.pi * 0.23 * t)
+    head[:, 2] = 0.05 * torch.sin(2 * np.pi * 0.17 * t)
+    return Motion(expression, head)
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise SystemExit(f"can't read the picture '{path}'")
+    return picture[..., ::-1]
+
+
+def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int) -> None:
+    """Print set-up time and ms per frame for pictures whose longer side is as given."""
+    picture = _read_picture(path)
+    print(f"threads {torch.get_num_threads()}, device {device}, backend {backend}")
+    print("  size    set-up s   ms/frame wall   ms/frame CPU")
+    for size in sizes:
+        factor = size / max(picture.shape[:2])
+        resized = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        portrait = analyze_portrait(torch.from_numpy(resized.copy()).float() / 255)
+        start = time.perf_counter()
+        renderer = MeshRenderer(portrait, device=device, backend=backend)
+        ready = time.perf_counter() - start
+        motion = talking(frames)
+        for _ in renderer.frames(talking(8)):
+            pass
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in renderer.frames(motion):
+            pass
+        wall, cpu = (time.perf_counter() - wall) / frames, (time.process_time() - cpu) / frames
+        height, width = resized.shape[:2]
+        print(
+            f"{width:5d}x{height:<5d} {ready:6.2f} {1000 * wall:12.1f} {1000 * cpu:14.1f}",
+            flush=True,
+        )
+
+
+def memory(path: Path, frames: int) -> None:
+    """Print the peak memory of the process as a long motion goes by."""
+
+    def peak() -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    portrait = analyze_portrait(torch.from_numpy(_read_picture(path).copy()).float() / 255)
+    renderer = MeshRenderer(portrait)
+    done = 0
+    marks = {round(frames * share) for share in (0.01, 0.1, 0.25, 0.5, 1.0)}
+    print("frames done   peak MiB")
+    for chunk in _repeat(renderer, frames):
+        before, done = done, done + len(chunk)
+        if any(before < mark <= done for mark in marks):
+            print(f"{done:11d} {peak():10.1f}", flush=True)
+
+
+def _repeat(renderer: MeshRenderer, frames: int) -> Iterator[Tensor]:
+    yield from renderer.frames(talking(frames))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    c = commands.add_parser("clips")
+    c.add_argument("directory", type=Path)
+    c.add_argument("--limit", type=int, default=0, help="at most so many clips, spread evenly")
+    c.add_argument("--step", type=int, default=2, help="compare every n-th frame")
+    c.add_argument("--report", type=Path, help="write the figures as JSON too")
+    s = commands.add_parser("speed")
+    s.add_argument("picture", type=Path)
+    s.add_argument("--sizes", default="256,512,1024")
+    s.add_argument("--frames", type=int, default=64)
+    s.add_argument("--backend", default="auto", choices=("auto", "opencv", "torch"))
+    s.add_argument("--device", default="cpu")
+    s.add_argument("--threads", type=int, default=1)
+    m = commands.add_parser("memory")
+    m.add_argument("picture", type=Path)
+    m.add_argument("--frames", type=int, default=10_000)
+    arguments = parser.parse_args()
+    if arguments.command == "clips":
+        clips(arguments.directory, arguments.limit, arguments.step, arguments.report)
+    elif arguments.command == "speed":
+        torch.set_num_threads(arguments.threads)
+        cv2.setNumThreads(arguments.threads)
+        sizes = [int(v) for v in arguments.sizes.split(",")]
+        speed(arguments.picture, sizes, arguments.backend, arguments.device, arguments.frames)
+    else:
+        memory(arguments.picture, arguments.frames)
+
+
+if __name__ == "__main__":
+    main()
