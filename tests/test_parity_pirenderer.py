@@ -5,11 +5,24 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamtalk.render.pirenderer.generator import (
+from dreamtalk.checkpoints import read_checkpoint
+from dreamtalk.errors import CheckpointError, MotionError
+from dreamtalk.face.portrait import Portrait
+from dreamtalk.motion.motion import Motion
+from dreamtalk.render.pirenderer import (
     FaceGenerator,
-    is_dead,
-    semantic_windows,
+    PIRenderer,
+    PIRendererOptions,
+    load_pirenderer,
 )
+from dreamtalk.render.pirenderer.coefficients import (
+    STILL_POSE,
+    motion_coefficients,
+    semantic_windows,
+    with_pose,
+)
+from dreamtalk.render.pirenderer.crop import Box, crop_box, feathering, official_crop
+from dreamtalk.render.pirenderer.generator import is_dead
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 
 
@@ -75,3 +88,126 @@ def test_windows():
         )
     whole = semantic_windows(torch.randn(40, 73))
     assert whole.shape == (40, 73, 27)
+
+
+def portrait_of(image: torch.Tensor, iod: float | None = None) -> Portrait:
+    """A portrait with made-up landmarks: eyes in the upper half, ``iod`` px apart."""
+    height, width = image.shape[:2]
+    iod = iod or 0.35 * width
+    marks = torch.zeros(478, 3)
+    marks[:] = torch.tensor([width / 2, height / 2, 0.0])
+    marks[33, 0], marks[263, 0] = width / 2 - iod / 2, width / 2 + iod / 2
+    return Portrait(image.float() / 255, marks, torch.eye(3), torch.zeros(31))
+
+
+def bfm(coefficients: torch.Tensor) -> Motion:
+    frames = len(coefficients)
+    return Motion(coefficients[:, :64], torch.zeros(frames, 6), 25.0, "bfm", coefficients[:, 64:])
+
+
+def one_level(frames: torch.Tensor, expected: torch.Tensor) -> None:
+    assert frames.dtype == torch.uint8
+    assert (frames[:, ::2, ::2].int() - expected.int()).abs().max() <= 1
+
+
+def test_video_loop(generator):
+    n = numbers("pirenderer_video")
+    renderer = PIRenderer(
+        generator, portrait_of(n["image_u8"]), PIRendererOptions(paste_back=False)
+    )
+    motion, seen = bfm(n["coeffs_73"]), []
+    chunks = list(renderer.frames(motion, chunk=2, progress=lambda *s: seen.append(s)))
+    assert [len(c) for c in chunks] == [2, 2, 1]
+    assert seen == [(0, 5), (2, 5), (4, 5), (5, 5)]
+    one_level(torch.cat(chunks), n["frames_73_every2"])
+
+
+def test_video_loop_without_head_motion(generator):
+    n = numbers("pirenderer_video")
+    portrait = portrait_of(n["image_u8"])
+    still = PIRenderer(generator, portrait, PIRendererOptions(paste_back=False, move_head=False))
+    one_level(torch.cat(list(still.frames(bfm(n["coeffs_73_no_move"])))),
+              n["frames_73_no_move_every2"])  # fmt: skip
+    expression = n["coeffs_257"][:, 80:144]
+    pose = torch.tensor(STILL_POSE).expand(len(expression), 9)
+    motion = Motion(expression, torch.zeros(len(expression), 6), 25.0, "bfm", pose)
+    fixed = PIRenderer(generator, portrait, PIRendererOptions(paste_back=False))
+    one_level(torch.cat(list(fixed.frames(motion))), n["frames_257_every2"])
+
+
+def test_official_crop():
+    for row in numbers("preprocessing")["crop_h_w_box_ltrb_result_ltrb"].tolist():
+        assert official_crop(row[0], row[1], Box(*row[2:6])) == Box(*row[6:])
+
+
+def test_crop_is_taken_only_where_needed():
+    square = portrait_of(torch.zeros(256, 256, 3), iod=90)
+    assert crop_box(square) == Box(0, 0, 256, 256)
+    assert crop_box(square, crop=True) != Box(0, 0, 256, 256)
+    tall = portrait_of(torch.zeros(900, 700, 3), iod=100)
+    box = crop_box(tall)
+    assert box.size[0] == pytest.approx(box.size[1], abs=2)
+    assert box.size[0] == pytest.approx(1.58 * 1.8 * 100, abs=4)
+    assert crop_box(tall, crop=False) == Box(0, 0, 700, 900)
+
+
+def test_paste_back_touches_only_the_crop(generator):
+    image = numbers("pirenderer_video")["image_u8"]
+    big = torch.nn.functional.interpolate(
+        image.permute(2, 0, 1)[None].float(), (420, 360), mode="bilinear"
+    )[0].permute(1, 2, 0)
+    renderer = PIRenderer(generator, portrait_of(big, iod=60))
+    frames = next(renderer.frames(bfm(numbers("pirenderer_video")["coeffs_73"][:1])))
+    assert frames.shape == (1, 420, 360, 3)
+    mask = renderer.mask()
+    assert mask.shape == (420, 360)
+    assert renderer.size == (420, 360)
+    outside = (frames[0].float() - big.round()).abs()[mask == 0]
+    assert outside.max() <= 1
+    assert (frames[0].float() - big).abs()[mask == 1].mean() > 5  # made-up weights render noise
+    edge = torch.zeros_like(mask)
+    edge[:, 1:] = (frames[0, :, 1:].float() - frames[0, :, :-1].float()).abs().mean(-1)
+    assert edge[(mask > 0) & (mask < 0.02)].mean() < 8  # no seam
+
+
+def test_feathering_spares_the_edges_of_the_picture():
+    share = feathering(Box(0, 10, 50, 60), 60, 100, 0.1)
+    assert share.shape == (50, 50)
+    assert (share[-1, :30] == 1).all()  # the picture's lower edge
+    assert (share[20:, 0] == 1).all()
+    assert (share[0] < 0.1).all()
+    assert (share[:, -1] < 0.1).all()
+
+
+def test_motion_of_other_spaces_and_without_pose():
+    motion = Motion(torch.rand(4, 31) * 0.1, torch.zeros(4, 6), 25.0, "face")
+    assert motion_coefficients(motion).shape == (4, 73)
+    bare = Motion(torch.rand(4, 64), torch.zeros(4, 6), 25.0, "bfm")
+    turned = bare.with_(head=torch.tensor([0.1, 0.0, 0.0, 0.0, 0.0, 0.0]).expand(4, 6))
+    still, moved = motion_coefficients(bare), motion_coefficients(turned)
+    assert (moved - still)[:, 64].mean() == pytest.approx(0.1, abs=1e-3)
+    assert torch.equal(still[:, :64], moved[:, :64])
+
+
+def test_short_pose_holds_its_last_row():
+    motion = Motion(torch.zeros(5, 64), torch.zeros(5, 6), 25.0, "bfm")
+    pose = torch.arange(27.0).view(3, 9)
+    assert torch.equal(with_pose(motion, pose).pose, pose[[0, 1, 2, 2, 2]])
+    assert torch.equal(with_pose(motion, pose.repeat(3, 1)).pose, pose[[0, 1, 2, 0, 1]])
+    with pytest.raises(MotionError):
+        with_pose(motion, pose[:0])
+
+
+def test_checkpoint_files(generator, tmp_path):
+    state = generator.state_dict()
+    dead = {k: torch.ones(shape) for k, shape in manifest("pirenderer").items() if is_dead(k)}
+    whole = state | dead
+    torch.save({"net_G_ema": whole, "net_G": {}, "current_epoch": 3}, tmp_path / "renderer.pt")
+    loaded = load_pirenderer(tmp_path / "renderer.pt")
+    for key, value in loaded.state_dict().items():
+        assert torch.equal(value, state[key])
+    assert read_checkpoint(tmp_path / "renderer.pt").kind == "pirenderer"
+    whole.pop("mapping_net.first.0.weight")
+    torch.save({"net_G_ema": whole}, tmp_path / "less.pt")
+    with pytest.raises(CheckpointError, match=r"1 missing: mapping_net\.first\.0\.weight"):
+        load_pirenderer(tmp_path / "less.pt")

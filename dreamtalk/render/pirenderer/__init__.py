@@ -1,1 +1,8 @@
-"""PIRenderer: a neural renderer for 3DMM motion."""
+"""PIRenderer: a neural renderer for 3DMM motion, for those who have its published weights."""
+
+from __future__ import annotations
+
+from .generator import FaceGenerator, load_pirenderer
+from .renderer import PIRenderer, PIRendererOptions
+
+__all__ = ["FaceGenerator", "PIRenderer", "PIRendererOptions", "load_pirenderer"]

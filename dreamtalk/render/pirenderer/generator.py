@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,12 @@ from .layers import Residual
 from .mapping import MappingNet
 from .warping import Warp, WarpingNet
 
-SIZE = 256
-"""Side of the pictures that the weights were trained on, px."""
+if TYPE_CHECKING:
+    from ...face.portrait import Portrait
+    from .renderer import PIRenderer
+
 COEFFICIENTS = 73
 """64 expression, 3 angles, 3 translation, 3 crop."""
-RADIUS = 13
-"""Frames on each side of the rendered one that its motion descriptor sees."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,22 @@ class FaceGenerator(nn.Module):
         z, warp = self.warp(source, windows)
         return self.editing_net(source.editing, warp.image, z)
 
+    def for_portrait(
+        self, portrait: Portrait, device: str | torch.device | None = None, **options: Any
+    ) -> PIRenderer:
+        """A renderer of one portrait.
 
-def semantic_windows(coefficients: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
-    """The windows of frames ``start..stop``: 13 frames on each side, held at both ends.
+        Args:
+            device: moves the network there first.
+            **options: fields of :class:`PIRendererOptions`.
+        """
+        from .renderer import PIRenderer, PIRendererOptions
 
-    Args:
-        coefficients: (T, 73)
-
-    Returns:
-        (stop - start, 73, 27)
-    """
-    stop = len(coefficients) if stop is None else stop
-    frames = torch.arange(start, stop)[:, None] + torch.arange(-RADIUS, RADIUS + 1)
-    return coefficients[frames.clamp(0, len(coefficients) - 1)].transpose(1, 2)
+        generator = self if device is None else self.to(device)
+        return PIRenderer(generator, portrait, PIRendererOptions(**options))
 
 
-def load_generator(
+def load_pirenderer(
     path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> FaceGenerator:
     """Load a renderer checkpoint: ours, or DreamTalk's, StyleTalk's or PIRender's own.

@@ -99,7 +99,11 @@ class WarpingNet(nn.Module):
 
 
 def _positions(flow: Tensor) -> Tensor:
-    """Flow in pixels (B, 2, H, W) -> sampling positions, on a grid whose corners are -1 and 1."""
+    """Flow in pixels (B, 2, H, W) -> sampling positions, on a grid whose corners are -1 and 1.
+
+    In float32 whatever the network computes in: half precision can't tell pixels apart.
+    """
+    flow = flow.float()
     height, width = flow.shape[-2:]
     x = torch.linspace(-1, 1, width, device=flow.device, dtype=flow.dtype)
     y = torch.linspace(-1, 1, height, device=flow.device, dtype=flow.dtype)
@@ -118,5 +122,5 @@ def _sample(image: Tensor, positions: Tensor) -> Tensor:
     positions = rearrange(positions, "b h w c -> b c h w")
     positions = F.interpolate(positions, image.shape[-2:], mode="bilinear", align_corners=False)
     positions = rearrange(positions, "b c h w -> b h w c")
-    image = image.expand(len(positions), -1, -1, -1)
-    return F.grid_sample(image, positions, padding_mode="zeros", align_corners=False)
+    pixels = image.float().expand(len(positions), -1, -1, -1)
+    return F.grid_sample(pixels, positions, padding_mode="zeros", align_corners=False).to(image)

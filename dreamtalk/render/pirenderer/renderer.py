@@ -1,0 +1,142 @@
+"""The renderer: a portrait and a motion -> frames, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...face.portrait import Portrait
+from ...motion.motion import Motion
+from ...progress import Progress, silent
+from .coefficients import motion_coefficients, semantic_windows
+from .crop import colour_match, crop_box, cut, feathering
+from .generator import FaceGenerator
+
+
+@dataclass(frozen=True)
+class PIRendererOptions:
+    """How the generator's square becomes a frame.
+
+    Attributes:
+        crop: cut the face out as the official code does. By default done unless the picture is
+            such a crop already.
+        paste_back: put the rendered square back into the whole picture; otherwise frames are
+            256x256.
+        match_colours: give the pasted square the colours that the picture has around the face.
+            Found for the first frame and kept, so that nothing flickers.
+        feather: width of the fading edge of the pasted square, as a share of its side.
+        move_head: false holds the official resting pose.
+    """
+
+    crop: bool | None = None
+    paste_back: bool = True
+    match_colours: bool = True
+    feather: float = 0.08
+    move_head: bool = True
+
+
+class PIRenderer:
+    """Renders one portrait. All that depends on it alone is computed here, once.
+
+    Args:
+        generator: the network, on the device to use.
+        portrait: the analysed picture.
+        options: how to cut and paste.
+    """
+
+    space = "bfm"
+    """The motion space that :meth:`frames` takes as it is; others go through the bridge."""
+
+    @torch.no_grad()
+    def __init__(
+        self,
+        generator: FaceGenerator,
+        portrait: Portrait,
+        options: PIRendererOptions | None = None,
+    ) -> None:
+        self.generator = generator
+        self.options = options or PIRendererOptions()
+        parameter = next(generator.parameters())
+        self._device, self._dtype = parameter.device, parameter.dtype
+        self._box = crop_box(portrait, self.options.crop)
+        self._image = portrait.image.float().cpu()
+        self._square = cut(self._image, self._box).to(self._device, self._dtype)
+        self._source = generator.encode_source(self._square)
+        height, width = portrait.size
+        self._share = feathering(self._box, height, width, self.options.feather)
+        self._colours: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames, px."""
+        if self.options.paste_back:
+            return int(self._image.shape[0]), int(self._image.shape[1])
+        return int(self._square.shape[-2]), int(self._square.shape[-1])
+
+    def mask(self, motion: Motion | None = None) -> Tensor:
+        """What may differ from the picture: (H, W) float32 in 0..1, of the frames' size."""
+        if not self.options.paste_back:
+            return torch.ones(self.size)
+        mask = torch.zeros(self.size)
+        mask[self._box.slices] = self._share
+        return mask
+
+    @torch.no_grad()
+    def frames(
+        self, motion: Motion, chunk: int | None = None, progress: Progress = silent
+    ) -> Iterator[Tensor]:
+        """Render frame after frame.
+
+        Args:
+            motion: in any space. In ``bfm`` the pose columns are taken as they are.
+            chunk: frames rendered together; by default 1 on the CPU and 8 elsewhere.
+            progress: told the frames done.
+
+        Yields:
+            (n, H, W, 3) uint8 on the CPU
+        """
+        coefficients = motion_coefficients(motion, self.options.move_head)
+        chunk = chunk or (1 if self._device.type == "cpu" else 8)
+        total = len(coefficients)
+        progress(0, total)
+        self._colours = None
+        for start in range(0, total, chunk):
+            stop = min(start + chunk, total)
+            windows = semantic_windows(coefficients, start, stop)
+            squares = self.generator(self._source, windows.to(self._device, self._dtype))
+            squares = (squares.float().clamp(-1, 1) + 1) / 2
+            yield self._paste(squares) if self.options.paste_back else _bytes(squares)
+            progress(stop, total)
+
+    def _paste(self, squares: Tensor) -> Tensor:
+        """Rendered squares (n, 3, 256, 256) in 0..1 into the whole picture, as bytes."""
+        rows, columns = self._box.slices
+        around = rearrange(self._image[rows, columns], "h w c -> c h w").to(squares)
+        if squares.shape[-2:] != around.shape[-2:]:
+            squares = F.interpolate(squares, around.shape[-2:], mode="bicubic").clamp(0, 1)
+        share = self._share.to(squares)
+        if self.options.match_colours:
+            if self._colours is None:
+                ring = share * (1 - share)
+                edge = ring if ring.any() else torch.ones_like(share)
+                self._colours = colour_match(squares[0], around, edge)
+            gain, offset = self._colours
+            squares = (squares * gain + offset).clamp(0, 1)
+        pasted = around + share * (squares - around)
+        if self._box.size == tuple(self._image.shape[:2]):
+            return _bytes(pasted)
+        frames = _bytes(rearrange(self._image, "h w c -> 1 c h w"), round_=True)
+        frames = frames.repeat(len(pasted), 1, 1, 1)
+        frames[:, rows, columns] = _bytes(pasted, round_=True)
+        return frames
+
+
+def _bytes(images: Tensor, round_: bool = False) -> Tensor:
+    """(n, 3, H, W) in 0..1 -> (n, H, W, 3) uint8 on the CPU; truncated (officially) or rounded."""
+    levels = images * 255 + (0.5 if round_ else 0.0)
+    return rearrange(levels.to(torch.uint8), "n c h w -> n h w c").contiguous().cpu()
