@@ -4,9 +4,9 @@
     python benchmarks/renderer.py speed PICTURE [--sizes 256,512,1024] [--backend auto]
     python benchmarks/renderer.py memory PICTURE [--frames 10000]
 
-``clips`` is self-reenactment: frame 0 of each clip is the portrait, the clip's tracked motion drives
-it, and every second frame is compared with what was filmed. ``landmarks`` drives with the tracked
-landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion model
+``clips`` is self-reenactment: frame 0 of each clip is the portrait, the clip's tracked motion
+drives it, and every second frame is compared with what was filmed. ``landmarks`` drives with the
+tracked landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion model
 predicts), ``static`` is the portrait held still. The lips and lids of the result are tracked again.
 """
 
@@ -163,7 +163,8 @@ def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
     basis = FaceBasis.load()
     every: dict[str, dict[str, dict[str, float]]] = {}
     print(
-        f"{'clip':34s} {'variant':10s} face L1  SSIM | mouth L1  SSIM | lip r ratio | eye r ratio | lmk %"
+        f"{'clip':34s} {'variant':10s} face L1  SSIM | mouth L1  SSIM |"
+        " lip r ratio | eye r ratio | lmk %"
     )
     for path in paths:
         every[path.stem] = measure_clip(path, basis, step)
