@@ -6,8 +6,8 @@
 
 ``clips`` is self-reenactment: frame 0 of each clip is the portrait, the clip's tracked motion
 drives it, and every second frame is compared with what was filmed. ``landmarks`` drives with the
-tracked landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion model
-predicts), ``static`` is the portrait held still. The lips and lids of the result are tracked again.
+tracked landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion
+model predicts), ``static`` is the portrait held still. Lips and lids are tracked again.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from .pose import head_transform
 from .raster import disc
 from .sampling import make_sampler
 from .seam import find_mouth
+from .skin import TINT, build_skin, fold_gain
 
 logger = logging.getLogger("dreamtalk")
 
@@ -77,6 +78,8 @@ class MeshRenderer:
         sclera = np.mean([colour for _, colour in eyes], axis=0)
         self.mouth = find_mouth(image, self.face)
         self.mouth_layer = build_mouth(image, self.face, self.mouth, sclera, self._sampler)
+
+        self.skin = build_skin(image, self.face, self._sampler)
 
         cover = self.matte[..., None]
         layer = np.concatenate([image - (1 - cover) * self.plate, cover], -1)
@@ -156,17 +159,17 @@ class MeshRenderer:
             channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
             channels = channels - self.rest
             head = motion.head[start : start + chunk].to(self.device, torch.float32)
-            yield self._render(self._basis.decode(channels), head, self._lids(channels))
+            yield self._render(self._basis.decode(channels), head, channels)
             progress(min(start + chunk, total), total)
 
     def frames_from_landmarks(
-        self, offsets: Tensor, lids: Tensor, head: Tensor, chunk: int = 8
+        self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
     ) -> Iterator[Tensor]:
         """Render landmark offsets themselves, past the channels: for measuring.
 
         Args:
             offsets: (T, 478, 3) in IOD units in the face frame.
-            lids: (T, 31) channels; only lids and gaze are read.
+            channels: (T, 31) offsets from the portrait; lids, gaze and folds are read from them.
             head: (T, 6).
             chunk: frames per batch.
 
@@ -178,7 +181,7 @@ class MeshRenderer:
             yield self._render(
                 offsets[part].to(self.device),
                 head[part].to(self.device),
-                self._lids(lids[part].to(self.device)),
+                channels[part].to(self.device),
             )
 
     def _lids(self, channels: Tensor) -> list[LidPose]:
@@ -216,17 +219,17 @@ class MeshRenderer:
         upper, lower = FACE.index[f"lidUpper{side}Y"], FACE.index[f"lidLower{side}Y"]
         return max(float(neutral[upper] - neutral[lower]), 0.03)
 
-    def _render(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
-        """(n, H, W, 3) uint8 for landmark offsets (n, 478, 3), head (n, 6) and lids."""
+    def _render(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
+        """(n, H, W, 3) uint8 for landmark offsets (n, 478, 3), head (n, 6), channels (n, 31)."""
         with torch.inference_mode():
-            crops = self._render_box(offsets, head, lids)
+            crops = self._render_box(offsets, head, channels)
         n = len(crops)
         frames = self.picture.expand(n, -1, -1, -1).clone()
         crop, box = self.face.crop, self._box
         frames[:, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1] = crops
         return frames
 
-    def _render_box(self, offsets: Tensor, head: Tensor, lids: list[LidPose]) -> Tensor:
+    def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         face, fields, box = self.face, self.fields, self._box
         axes = self._tensor(face.axes)
         moved = face.iod * offsets.float() @ axes.T
@@ -246,6 +249,7 @@ class MeshRenderer:
         x, y = self._expand(invert_displacement(forward[0]), (0, 0), box)
         marks = project_points(self._points + moved, rotation, shift, self._tensor(face.pivot))
 
+        lids = self._lids(channels)
         unbent = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
@@ -262,6 +266,8 @@ class MeshRenderer:
             frame[:, rows, columns] = paint_eye(
                 eye, lid, self._sampler, frame[:, rows, columns], *before
             )
+
+        self._shade(frame, channels, marks, (x, y))
 
         lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
         inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
@@ -283,6 +289,22 @@ class MeshRenderer:
             mouth_pose(self.mouth_layer, moved, rotation, project),
         )
         return self._sampler.to_bytes(frame)
+
+    def _shade(
+        self, frame: Tensor, channels: Tensor, marks: Tensor, source: tuple[Tensor, Tensor]
+    ) -> None:
+        """Let folds come and go on the skin of the frames (n, h, w, 3), in place."""
+        skin = self.skin
+        gain = fold_gain(skin, channels)
+        if float((gain - 1).abs().max()) < 0.003:
+            return
+        region = self._region(marks[:, list(t.OVAL)], self._box, 4, 4)
+        rows, columns = self._inside(region)
+        x = source[0][:, rows, columns] - skin.box.x0
+        y = source[1][:, rows, columns] - skin.box.y0
+        change = self._sampler.sample_planes(gain - 1, x, y)
+        for channel, tint in enumerate(TINT):
+            frame[:, rows, columns, channel] *= 1 + tint * change
 
     def _inside(self, region: Box) -> tuple[slice, slice]:
         """A box of the crop as indices into the moving box."""

@@ -49,6 +49,10 @@ class Sampler(Protocol):
         """Values (n, h, w, C) at positions x, y (n, h, w), clamped at the border."""
         ...
 
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Values (n, h, w) of one plane (n, H, W) per frame at positions x, y (n, h, w)."""
+        ...
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """The premultiplied person at x, y (n, h, w) over the plate (3, h, w): (n, h, w, 3)."""
         ...
@@ -116,6 +120,13 @@ class OpenCVSampler:
             )
         return torch.from_numpy(out)
 
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        out = np.empty(x.shape, np.float32)
+        arrays = (planes.numpy(), x.contiguous().numpy(), y.contiguous().numpy())
+        for i, (plane, xs, ys) in enumerate(zip(*arrays, strict=True)):
+            cv2.remap(plane, xs, ys, cv2.INTER_LINEAR, dst=out[i], borderMode=cv2.BORDER_REPLICATE)
+        return torch.from_numpy(out)
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         # Frame by frame and plane by plane, so that the work stays in the processor's cache.
         out = torch.empty((*x.shape, 3))
@@ -178,6 +189,9 @@ class TorchSampler:
             align_corners=True,
         )
         return values.permute(0, 2, 3, 1)
+
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return sample_grid(planes[:, None], x, y)[:, 0]
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         layer = self.sample(person, x, y)
