@@ -89,6 +89,9 @@ ESPEAK_VARIANTS = (
 
 HELD_OUT_VARIANTS = frozenset({"f4", "m6", "Andrea", "Marco", "quincy", "klatt3", "linda"})
 
+ALIGNED = frozenset({"piper", "kokoro"})
+"""Engines whose phone times come from an aligner, which must know the words."""
+
 
 def speak(voice: Voice, text: str) -> Utterance:
     """Say ``text`` with ``voice``.
@@ -102,6 +105,10 @@ def speak(voice: Voice, text: str) -> Utterance:
         return _festival(voice, text)
     if voice.engine == "espeak":
         return _espeak(voice, text)
+    if voice.engine == "piper":
+        from .piper import speak as piper
+
+        return piper(voice, text)
     if voice.engine == "formant":
         from .formant import speak_text
 
@@ -126,13 +133,13 @@ def random_voice(rng: random.Random, engines: tuple[str, ...], split: str = "tra
     """A voice of the split with settings of its own, drawn from ``engines``."""
     while True:
         voice = _any_voice(rng, engines)
-        if voice.engine == "formant" or held_out(voice) == (split == "test"):
+        if voice.engine in ("formant", *ALIGNED) or held_out(voice) == (split == "test"):
             return voice
 
 
 def _any_voice(rng: random.Random, engines: tuple[str, ...]) -> Voice:
-    weights = {"flite": 4, "festival": 3, "espeak": 4, "formant": 1}
-    engine = rng.choices(engines, [weights[e] for e in engines])[0]
+    weights = {"flite": 4, "festival": 3, "espeak": 4}
+    engine = rng.choices(engines, [weights.get(e, 1) for e in engines])[0]
     rate, pitch = rng.uniform(0.82, 1.25), rng.uniform(0.85, 1.2)
     voice = Voice(engine, "", rate=rate, pitch=pitch, pitch_range=rng.uniform(0.6, 1.6))
     if engine == "flite":
@@ -144,6 +151,8 @@ def _any_voice(rng: random.Random, engines: tuple[str, ...]) -> Voice:
         language = rng.choice(ESPEAK_LANGUAGES)
         name = f"{language}+{rng.choice(ESPEAK_VARIANTS)}"
         return replace(voice, name=name, language=language.split("-")[0])
+    if engine == "piper":
+        return replace(voice, name="joe")
     return replace(voice, name=f"f{rng.randint(0, 99)}")
 
 

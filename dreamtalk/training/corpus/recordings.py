@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import DreamTalkError, MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
-from .engines import Samples, Utterance, available, random_voice, speak
+from .engines import ALIGNED, Samples, Utterance, available, random_voice, speak
 from .phones import PHONE_INDEX, PHONES, Segment
 from .texts import text
 
@@ -76,10 +76,11 @@ def make_recording(
     total, failures = 0.0, 0
     while total < seconds:
         try:
-            utterance = speak(voice, text(rng, voice.language, split))
+            known = voice.engine in ALIGNED
+            utterance = speak(voice, text(rng, voice.language, split, known_words=known))
         except MissingDependencyError as error:
             failures += 1
-            if failures > 5:
+            if failures > 20:
                 raise
             log.warning("skipped an utterance of %s: %s", voice.label, error)
             continue
@@ -126,6 +127,7 @@ def build_corpus(
     seed: int = 0,
     split: str = "train",
     engines: tuple[str, ...] | None = None,
+    part: str = "base",
     progress: Progress = silent,
 ) -> int:
     """Generate shards into ``folder/split``; shards that exist already are kept.
@@ -136,6 +138,7 @@ def build_corpus(
         seed: of texts, voices and pauses.
         split: ``"train"`` or ``"test"``: different voices and sentences.
         engines: all that this machine has by default.
+        part: name of this part of the corpus; parts with other engines may lie beside it.
         progress: called per shard.
 
     Returns:
@@ -148,7 +151,7 @@ def build_corpus(
     target = folder / split
     target.mkdir(parents=True, exist_ok=True)
     settings = {"seed": seed, "engines": list(engines), "shard": SHARD}
-    note = target / "corpus.json"
+    note = target / f"{part}.json"
     if note.exists() and json.loads(note.read_text()) != settings:
         raise DreamTalkError(
             f"'{target}' holds a corpus made with other settings: choose another folder"
@@ -157,7 +160,7 @@ def build_corpus(
     shards = max(1, round(hours * 3600 / 26 / SHARD))
     for shard in range(shards):
         progress(shard, shards)
-        path = target / f"{shard:05d}.npz"
+        path = target / f"{part}-{shard:05d}.npz"
         if not path.exists():
             first = shard * SHARD
             save_shard(
@@ -165,6 +168,16 @@ def build_corpus(
             )
     progress(shards, shards)
     return shards * SHARD
+
+
+def save_recordings(folder: Path, part: str, recordings: list[Recording]) -> int:
+    """Add recordings that come from elsewhere, such as aligned prompts, to the training split."""
+    target = folder / "train"
+    target.mkdir(parents=True, exist_ok=True)
+    for shard in range(0, len(recordings), SHARD):
+        path = target / f"{part}-{shard // SHARD:05d}.npz"
+        save_shard(path, recordings[shard : shard + SHARD])
+    return len(recordings)
 
 
 def read_corpus(folder: Path, split: str = "train") -> Iterator[Recording]:

@@ -175,8 +175,12 @@ HELD_OUT = 8
 """So many English sentences, the first ones, are only in the test split."""
 
 
-def text(rng: random.Random, language: str = "en", split: str = "train") -> str:
-    """One utterance in ``language``: a sentence, a composed one or invented words."""
+def text(
+    rng: random.Random, language: str = "en", split: str = "train", known_words: bool = False
+) -> str:
+    """One utterance in ``language``: a sentence, a composed one or, unless only words of a dictionary
+    will do, invented words.
+    """
     if language != "en":
         sentence = rng.choice(OTHERS[language])
         if language not in ("ru", "cmn", "hi") and rng.random() < 0.35:
@@ -185,6 +189,6 @@ def text(rng: random.Random, language: str = "en", split: str = "train") -> str:
     draw = rng.random()
     if draw < 0.3:
         return rng.choice(ENGLISH[:HELD_OUT] if split == "test" else ENGLISH[HELD_OUT:])
-    if draw < 0.8:
+    if draw < 0.8 or known_words:
         return composed_sentence(rng)
     return " ".join(invented_word(rng) for _ in range(rng.randint(4, 9))).capitalize() + "."
