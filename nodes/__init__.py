@@ -13,6 +13,7 @@ from .motion import (
 from .motion_io import DreamTalkLoadMotion, DreamTalkSaveMotion, DreamTalkTrackMotion
 from .portrait import DreamTalkPortrait
 from .render import DreamTalkRender, DreamTalkRenderVideo
+from .renderers import DreamTalkLoadPIRenderer
 from .sampler import DreamTalkLoadModel, DreamTalkSampler
 from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
 from .style import (
@@ -43,6 +44,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkPortrait,
     DreamTalkRender,
     DreamTalkRenderVideo,
+    DreamTalkLoadPIRenderer,
 )
 
 

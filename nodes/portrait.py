@@ -52,7 +52,7 @@ class DreamTalkPortrait(io.ComfyNode):
             ],
             outputs=[
                 DTPortrait.Output(display_name="portrait", tooltip="For the render nodes."),
-                io.Mask.Output(display_name="face_mask", tooltip="The oval of the face, 1 inside."),
+                io.Mask.Output(display_name="face mask", tooltip="The oval of the face, 1 inside."),
             ],
             hidden=[io.Hidden.unique_id],
         )

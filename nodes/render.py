@@ -33,7 +33,8 @@ def frames_of(
 
         made, motion = MeshRenderer(portrait, runtime.compute_device()), to_face(motion)
     else:
-        made = renderer.network.for_portrait(portrait, device=renderer.host.device())
+        device = renderer.host.device()
+        made = renderer.network.for_portrait(portrait, device=device, **renderer.options)
     return made, iter(watched(made.frames(motion), len(motion), bar))
 
 
@@ -67,9 +68,8 @@ class DreamTalkRender(io.ComfyNode):
 
     @classmethod
     def execute(cls, portrait, motion, renderer: LoadedRenderer | None = None) -> io.NodeOutput:
-        height, width = portrait.size
-        images = _room_for(len(motion), height, width)
         made, chunks = frames_of(portrait, motion, renderer, runtime.Bar())
+        images = _room_for(len(motion), *getattr(made, "size", portrait.size))
         done = 0
         for chunk in chunks:
             images[done : done + len(chunk)] = chunk.cpu().float() / 255

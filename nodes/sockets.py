@@ -6,6 +6,7 @@ knows how to bring them to the compute device.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,9 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class LoadedRenderer:
-    """A neural renderer with its place in memory."""
+    """A neural renderer with its place in memory, and how it is to be used."""
 
     network: Any
     host: Hosted
     name: str
+    options: Mapping[str, Any]

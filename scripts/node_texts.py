@@ -1,10 +1,11 @@
-"""Bring the help pages and the English locale up to date with the nodes' schemas.
+"""Bring the help pages and the locales up to date with the nodes' schemas.
 
     python -m scripts.node_texts          # write
     python -m scripts.node_texts --check  # only say what is out of date; exit status 1 if any is
 
 In a help page (``web/docs/NODE_ID.md``) everything between ``## Inputs`` and ``## Notes`` is
-written by this script; the rest is written by hand.
+written by this script; the rest is written by hand. Locales are made from the schemas and from
+``scripts/translations/LANGUAGE.json`` (English text -> translation).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from tests.comfy_pack import node_classes
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "web" / "docs"
-ENGLISH = ROOT / "locales" / "en" / "nodeDefs.json"
+LOCALES = ROOT / "locales"
+TRANSLATIONS = ROOT / "scripts" / "translations"
 
 
 def readable(name: str) -> str:
@@ -47,27 +49,48 @@ def page(schema: Any, current: str) -> str:
     return text + (f"\n## Notes{notes.rstrip()}\n" if notes else "")
 
 
-def locale(classes: dict[str, Any]) -> str:
-    """The English nodeDefs.json."""
+def locale(classes: dict[str, Any], translated: dict[str, str]) -> str:
+    """A nodeDefs.json: texts that ``translated`` lacks stay English."""
+
+    def say(text: str) -> str:
+        return translated.get(text, text)
+
     entries = {}
     for node_id, cls in classes.items():
         schema = cls.GET_SCHEMA()
         entries[node_id] = {
-            "display_name": schema.display_name,
-            "description": schema.description,
-            "inputs": {i.id: {"name": readable(i.id), "tooltip": i.tooltip} for i in schema.inputs},
+            "display_name": say(schema.display_name),
+            "description": say(schema.description),
+            "inputs": {
+                i.id: {"name": say(readable(i.id)), "tooltip": say(i.tooltip)}
+                for i in schema.inputs
+            },
             "outputs": {
-                str(n): {"name": o.display_name, "tooltip": o.tooltip}
+                str(n): {"name": say(o.display_name), "tooltip": say(o.tooltip)}
                 for n, o in enumerate(schema.outputs)
             },
         }
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
 
+def texts(classes: dict[str, Any]) -> set[str]:
+    """All English texts of the nodes."""
+    found = set()
+    for cls in classes.values():
+        schema = cls.GET_SCHEMA()
+        found |= {schema.display_name, schema.description}
+        found |= {text for i in schema.inputs for text in (readable(i.id), i.tooltip)}
+        found |= {text for o in schema.outputs for text in (o.display_name, o.tooltip)}
+    return found
+
+
 def main(check: bool) -> int:
     """Write or check; returns how many files are out of date."""
     classes = node_classes()
-    wanted = {ENGLISH: locale(classes)}
+    wanted = {LOCALES / "en" / "nodeDefs.json": locale(classes, {})}
+    for table in sorted(TRANSLATIONS.glob("*.json")):
+        translated = json.loads(table.read_text(encoding="utf-8"))
+        wanted[LOCALES / table.stem / "nodeDefs.json"] = locale(classes, translated)
     for node_id, cls in classes.items():
         path = DOCS / f"{node_id}.md"
         current = path.read_text(encoding="utf-8") if path.is_file() else ""
