@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from . import __version__
 from .errors import DreamTalkError
 from .style import EMOTIONS
+from .training.cli import add_train_parser
 
 # Only what the parser needs is imported here: torch takes seconds, and --help should not.
 if TYPE_CHECKING:
@@ -91,11 +92,19 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     track.set_defaults(run=run_track)
 
+    plot = commands.add_parser("plot", help="motion file -> picture of its curves")
+    plot.add_argument("--motion", required=True, type=Path, help="a motion file")
+    plot.add_argument("--audio", type=Path, help="its sound, drawn on top")
+    plot.add_argument("--out", required=True, type=Path, help="the .png, .svg or .pdf to write")
+    plot.set_defaults(run=run_plot)
+
     convert = commands.add_parser("convert", help="official checkpoint -> safetensors")
     convert.add_argument("source", type=Path, help="a .pth, .pt or .safetensors checkpoint")
     convert.add_argument("out", type=Path, help="the .safetensors to write")
     convert.add_argument("--dtype", choices=DTYPES, default="fp32")
     convert.set_defaults(run=run_convert)
+
+    add_train_parser(commands)
     return parser
 
 
@@ -116,6 +125,10 @@ def _add_speech(parser: argparse.ArgumentParser) -> None:
 def _add_motion(parser: argparse.ArgumentParser) -> None:
     style = parser.add_mutually_exclusive_group()
     style.add_argument("--emotion", choices=EMOTIONS, default="neutral")
+    style.add_argument(
+        "--style-track", metavar="TEXT",
+        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'",
+    )  # fmt: skip
     style.add_argument(
         "--style", type=Path, metavar="CLIP",
         help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
@@ -204,6 +217,17 @@ def run_track(args: argparse.Namespace) -> None:
     print(f"{args.out}")
 
 
+def run_plot(args: argparse.Namespace) -> None:
+    """motion file -> picture of its curves"""
+    from .motion.files import load_motion
+    from .motion.plot import save_plot
+    from .speech.loading import load_speech
+
+    motion = load_motion(args.motion)
+    save_plot(args.out, motion, load_speech(args.audio) if args.audio else None)
+    print(f"{args.out}")
+
+
 def run_convert(args: argparse.Namespace) -> None:
     """official checkpoint -> safetensors"""
     from .checkpoints import convert
@@ -243,7 +267,10 @@ def _animate(args: argparse.Namespace, speech: Speech) -> Motion:
 
 def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
     from .pipeline import choose_style
+    from .style_track import style_track
 
+    if args.style_track is not None:
+        return style_track(args.style_track, model.preset)
     if args.style is None:
         return choose_style(model, args.emotion, intensity=args.intensity)
     with _stage("style") as note, _native_logs_hidden(args.verbose), _bar("style") as progress:
