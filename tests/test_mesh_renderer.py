@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamtalk.errors import SpaceMismatchError
+from dreamtalk.errors import ImageError, SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
 from dreamtalk.motion import FACE, Motion
-from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views, render_several
 from dreamtalk.render.mesh.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
 from dreamtalk.render.mesh.pose import euler_angles, euler_matrix
@@ -205,3 +205,24 @@ def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
     a, b = render(renderer, m).float(), render(other, m).float()
     assert float((a - b).abs().mean()) < 0.5
     assert float((a - b).abs().amax(-1).flatten().quantile(0.999)) < 8
+
+
+def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrait) -> None:
+    two = torch.cat([portrait.image, portrait.image], 1)
+    offset = torch.tensor([float(portrait.size[1]), 0.0, 0.0])
+    right = Portrait(two, portrait.landmarks + offset, portrait.rotation, portrait.expression, 2)
+    left = Portrait(two, portrait.landmarks, portrait.rotation, portrait.expression, 2)
+    renderers = [MeshRenderer(left), MeshRenderer(right)]
+    still = Motion(renderers[0].rest.repeat(2, 1), torch.zeros(2, 6))
+    frames = torch.cat(list(render_several(renderers, [still, motion([opening(0.2)] * 3)])))
+    half = portrait.size[1]
+    assert len(frames) == 3
+    assert torch.equal(frames[1][:, : half // 2], renderers[0].picture[:, : half // 2])
+    mouth = (portrait.landmarks[14, :2] + offset[:2]).round().long().tolist()
+    around = (slice(mouth[1] - 4, mouth[1] + 8), slice(mouth[0] - 6, mouth[0] + 6))
+    assert not torch.equal(frames[1][around], renderers[0].picture[around])
+    with pytest.raises(ImageError, match="2 faces and 1 motions"):
+        next(render_several(renderers, [still]))
+    views = debug_views(renderer)
+    assert {"landmarks", "matte", "plate", "grid"} <= views.keys()
+    assert debug_sheet(renderer, height=80).ndim == 3

@@ -33,6 +33,9 @@ from .skin import TINT, build_skin, fold_gain
 
 logger = logging.getLogger("dreamtalk")
 
+BATCH_PIXELS = 3_000_000
+"""Pixels that are rendered at once."""
+
 
 class MeshRenderer:
     """Animates one face of one portrait by warping it in layers.
@@ -184,6 +187,37 @@ class MeshRenderer:
                 channels[part].to(self.device),
             )
 
+    def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
+        """Where one frame takes its pixels from, lids and lower lip aside: for debugging.
+
+        Args:
+            channels: (1, 31) offsets from the portrait.
+            head: (1, 6).
+
+        Returns:
+            (h, w, 2) float32 px of the crop.
+        """
+        with torch.inference_mode():
+            moved = self._moved(self._basis.decode(channels.to(self.device)))
+            rotation, shift = head_transform(head.to(self.device), self._tensor(self.face.rotation))
+            forward = self._forward(moved, rotation, shift * self.face.iod)
+            crop = self.face.crop
+            box = Box(0, 0, crop.width, crop.height)
+            x, y = self._expand(invert_displacement(forward[0]), (0, 0), box)
+        return torch.stack([x[0], y[0]], -1).cpu().numpy()
+
+    def _moved(self, offsets: Tensor) -> Tensor:
+        """Landmark offsets in IOD units -> displacements in px, with lips that touch."""
+        axes = self._tensor(self.face.axes)
+        return settle_lips(
+            self.face.iod * offsets.float() @ axes.T,
+            self._points,
+            axes[:, 0],
+            -axes[:, 1],
+            softness=(2.0 if self.mouth.is_open else 1.3) * self.face.mm,
+            is_open=self.mouth.is_open,
+        )
+
     def _lids(self, channels: Tensor) -> list[LidPose]:
         """Closure, lower lid and gaze of the right and the left eye."""
         poses = []
@@ -231,16 +265,7 @@ class MeshRenderer:
 
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         face, fields, box = self.face, self.fields, self._box
-        axes = self._tensor(face.axes)
-        moved = face.iod * offsets.float() @ axes.T
-        moved = settle_lips(
-            moved,
-            self._points,
-            axes[:, 0],
-            -axes[:, 1],
-            softness=(2.0 if self.mouth.is_open else 1.3) * face.mm,
-            is_open=self.mouth.is_open,
-        )
+        moved = self._moved(offsets)
         rotation, shift = head_transform(head, self._tensor(face.rotation))
         shift = shift * face.iod
         project = partial(_project, rotation, shift, self._tensor(face.pivot))

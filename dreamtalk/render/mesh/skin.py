@@ -114,7 +114,7 @@ def _draw(face: FaceGeometry, box: Box, scale: float) -> dict[str, np.ndarray]:
         d = grid - centre
         return np.exp(-((d @ right / (across * mm)) ** 2) - (d @ down / (along * mm)) ** 2)
 
-    for side, sign, fold, corner, cheek, eye, under, frown in (
+    for side, sign, fold, corner, cheek, eye, under, droop in (
         (
             "R",
             -1.0,
@@ -162,7 +162,7 @@ def _draw(face: FaceGeometry, box: Box, scale: float) -> dict[str, np.ndarray]:
         lower = points[list(under[2:])] + down * 2.2 * mm
         bag, off = _valley(shape, lower, 1.8 * mm, (0.25, 0.3))
         maps["underEye" + side] = -0.10 * bag
-        line, _ = _valley(shape, points[list(frown)], 3.2 * mm, (0.2, 0.5))
+        line, _ = _valley(shape, points[list(droop)], 3.2 * mm, (0.2, 0.5))
         maps["frown" + side] = -0.13 * line
 
     brow = points[[105, 66, 107, 9, 336, 296, 334]]
@@ -181,14 +181,14 @@ def _draw(face: FaceGeometry, box: Box, scale: float) -> dict[str, np.ndarray]:
     maps["foreheadL"] = lines * smoothstep(-1, 1, middle)
     maps["foreheadR"] = lines * smoothstep(-1, 1, -middle)
 
-    frown = np.zeros(shape)
+    furrow = np.zeros(shape)
     for sign in (-1.0, 1.0):
         base = points[8] + sign * right * 4.6 * mm
         line = np.stack(
             [base - down * k * mm + sign * right * 0.1 * k * mm for k in (-5, -1, 3, 7, 11)]
         )
-        frown += _valley(shape, line, 1.9 * mm, (0.45, 0.5))[0]
-    maps["glabella"] = -0.11 * frown + 0.04 * blob(points[9], 3.0, 6.0)
+        furrow += _valley(shape, line, 1.9 * mm, (0.45, 0.5))[0]
+    maps["glabella"] = -0.11 * furrow + 0.04 * blob(points[9], 3.0, 6.0)
     arc = points[[43, 106, 182, 83, 18, 313, 406, 335, 273]]
     maps["sulcus"] = -0.12 * _valley(shape, arc, 3.2 * mm, (0.3, 0.3))[0]
     return maps
