@@ -3,7 +3,7 @@
     python benchmarks/tracking.py CLIPS [--portrait P] [--every 4]
 
 Prints how many frames had no face, the speed, and with a portrait how well the second tracking
-returns the first (correlations of lip aperture, mouth width, lids, brows and head angles), for every
+returns the first (correlations of lip aperture, mouth width, lids, brows, head angles), for every
 n-th clip. Speed is in wall clock and in CPU time: on a busy machine the second is the one to trust.
 """
 

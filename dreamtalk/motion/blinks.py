@@ -52,7 +52,7 @@ class Blink:
         since = times - self.start
         down = ease(since / self.closing)
         # lids open quickly at first and settle slowly
-        up = ease(np.clip((since - self.closing - self.shut) / self.opening, 0.0, 1.0) ** 0.8)
+        up = ease(np.clip((since - self.closing - self.shut) / self.opening, 0.0, 1.0) ** 0.65)
         return self.depth * down * (1.0 - up)
 
 
@@ -103,8 +103,8 @@ def _draw_blink(start: float, rng: np.random.Generator) -> Blink:
         depth=float(depth),
         closing=0.105 * pace,
         # at least one frame at 25 fps sees the eye shut
-        shut=max(0.045, float(rng.normal(0.06, 0.015))),
-        opening=0.225 * pace * float(np.exp(rng.normal(0.0, 0.12))),
+        shut=max(0.04, float(rng.normal(0.045, 0.015))),
+        opening=0.25 * pace * float(np.exp(rng.normal(0.0, 0.12))),
         lag=float(rng.normal(0.0, 0.006)),
     )
 

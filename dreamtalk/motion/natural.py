@@ -22,7 +22,7 @@ from .noise import spawn
 from .prosody import analyse
 from .spaces import FACE
 
-CLOSED_UPPER_LID = -0.11
+CLOSED_UPPER_LID = -0.105
 """IOD that the upper lid travels to shut an open eye. Filmed blinks show 0.085 between the
 landmarks; the rest is for eyes that are open wider than the median (0.09)."""
 CLOSED_LOWER_LID = 0.012
