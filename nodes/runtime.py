@@ -30,6 +30,7 @@ _SHIPPED = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLES = {
     "dreamtalk_example.png": _SHIPPED / "portrait.png",
     "dreamtalk_example.wav": _SHIPPED / "speech.wav",
+    "dreamtalk_example.mp4": _SHIPPED / "clip.mp4",
 }
 _UPDATE_SECONDS = 0.05
 _PREVIEW_SECONDS = 0.4

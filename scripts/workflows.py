@@ -16,7 +16,11 @@ from typing import Any
 from tests.comfy_pack import node_classes
 
 FOLDER = Path(__file__).resolve().parents[1] / "workflows"
-PICTURE, RECORDING = "dreamtalk_example.png", "dreamtalk_example.wav"
+PICTURE, RECORDING, CLIP = (
+    "dreamtalk_example.png",
+    "dreamtalk_example.wav",
+    "dreamtalk_example.mp4",
+)
 
 # core nodes: sockets (name, type), widgets in order, outputs (name, type)
 CORE: dict[str, tuple[list[tuple[str, str]], list[str], list[tuple[str, str]]]] = {
@@ -25,6 +29,12 @@ CORE: dict[str, tuple[list[tuple[str, str]], list[str], list[tuple[str, str]]]] 
     "CreateVideo": ([("images", "IMAGE"), ("audio", "AUDIO")], ["fps"], [("VIDEO", "VIDEO")]),
     "PreviewImage": ([("images", "IMAGE")], [], []),
     "LoadVideo": ([], ["file", "upload"], [("VIDEO", "VIDEO")]),
+    "AudioEncoderLoader": ([], ["audio_encoder_name"], [("AUDIO_ENCODER", "AUDIO_ENCODER")]),
+    "AudioEncoderEncode": (
+        [("audio_encoder", "AUDIO_ENCODER"), ("audio", "AUDIO")],
+        [],
+        [("AUDIO_ENCODER_OUTPUT", "AUDIO_ENCODER_OUTPUT")],
+    ),
 }
 EDITOR_ONLY = {"upload", "control_after_generate"}
 SOCKET_TYPES = {"IMAGE", "MASK", "AUDIO", "VIDEO", "AUDIO_ENCODER_OUTPUT"}
@@ -44,6 +54,7 @@ class Node:
     size: tuple[int, int]
     inputs: dict[str, Any] = field(default_factory=dict)
     title: str = ""
+    models: list[dict[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -118,7 +129,10 @@ def for_editor(nodes: list[Node], notes: list[Note], groups: list[Group]) -> dic
                 "inputs": inputs,
                 "outputs": [],
                 **({"title": node.title} if node.title else {}),
-                "properties": {"Node name for S&R": node.type},
+                "properties": {
+                    "Node name for S&R": node.type,
+                    **({"models": node.models} if node.models else {}),
+                },
                 "widgets_values": values,
             }
         )
@@ -282,6 +296,255 @@ def one_node() -> None:
     write("talk_in_one_node", nodes, [note], [])
 
 
+def style_from_video() -> None:
+    """Another voice in the manner of a clip."""
+    model, speech = ("model", 0), ("speech", 0)
+    nodes = [
+        Node("clip", "LoadVideo", (40, 320), (270, 400), {"file": CLIP}),
+        Node("track", "DreamTalkTrackMotion", (340, 320), (270, 180), {"video": ("clip", 0)}),
+        Node(
+            "style",
+            "DreamTalkStyleEncoder",
+            (640, 320),
+            (270, 110),
+            {"model": model, "motion": ("track", 0)},
+        ),
+        Node("model", "DreamTalkLoadModel", (340, 560), (270, 80)),
+        Node("speech", "DreamTalkLoadSpeech", (40, 790), (270, 250), {"audio": RECORDING}),
+        Node(
+            "features",
+            "DreamTalkSpeechFeatures",
+            (640, 560),
+            (270, 90),
+            {"model": model, "audio": speech},
+        ),
+        Node(
+            "sampler",
+            "DreamTalkSampler",
+            (940, 320),
+            (270, 220),
+            {"model": model, "features": ("features", 0), "style": ("style", 0)},
+        ),
+        Node("image", "LoadImage", (340, 790), (270, 380), {"image": PICTURE}),
+        Node("portrait", "DreamTalkPortrait", (640, 790), (270, 380), {"image": ("image", 0)}),
+        Node(
+            "life",
+            "DreamTalkNaturalMotion",
+            (940, 620),
+            (270, 240),
+            {"motion": ("sampler", 0), "audio": speech, "head_motion": ("track", 0)},
+        ),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 320),
+            (270, 420),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
+        ),
+        save_video(("render", 0), (1540, 320), "dreamtalk/style"),
+    ]
+    note = Note(
+        "## Speak like the person in the video\n\n"
+        "**Track Motion** reads the face in the clip, **Style Encoder** turns it into a style, "
+        "and the recording is spoken in that style. The head moves as in the clip, too "
+        "(**Natural Motion**, *head motion*).\n\n"
+        "Take a clip of your own: 3 to 10 seconds in which somebody talks. To copy the whole "
+        "performance instead, connect **Track Motion** straight to **Render Video**.",
+        (40, 40),
+        (870, 210),
+    )
+    write("style_from_video", nodes, [note], [])
+
+
+def edit_motion() -> None:
+    """Style over time, editing, and a picture of the result."""
+    model, speech = ("model", 0), ("speech", 0)
+    track = "0:neutral\n2.5:happy@1.2\n6:sad"
+    nodes = [
+        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
+        Node(
+            "features",
+            "DreamTalkSpeechFeatures",
+            (340, 320),
+            (270, 90),
+            {"model": model, "audio": speech},
+        ),
+        Node(
+            "style",
+            "DreamTalkStyleTrack",
+            (340, 480),
+            (270, 240),
+            {"model": model, "track": track},
+        ),
+        Node(
+            "sampler",
+            "DreamTalkSampler",
+            (640, 320),
+            (270, 220),
+            {"model": model, "features": ("features", 0), "style": ("style", 0)},
+        ),
+        Node(
+            "life",
+            "DreamTalkNaturalMotion",
+            (640, 610),
+            (270, 240),
+            {"motion": ("sampler", 0), "audio": speech},
+        ),
+        Node(
+            "edit",
+            "DreamTalkEditMotion",
+            (940, 320),
+            (270, 420),
+            {"motion": ("life", 0), "brows": 1.5, "channels": "cheeks*1.2"},
+        ),
+        Node(
+            "plot",
+            "DreamTalkPlotMotion",
+            (940, 810),
+            (570, 520),
+            {"motion": ("edit", 0), "audio": speech},
+        ),
+        Node("preview", "PreviewImage", (1540, 920), (400, 410), {"images": ("plot", 0)}),
+        Node(
+            "save_motion",
+            "DreamTalkSaveMotion",
+            (640, 920),
+            (270, 110),
+            {"motion": ("edit", 0), "format": "csv"},
+        ),
+        Node("image", "LoadImage", (40, 920), (270, 380), {"image": PICTURE}),
+        Node("portrait", "DreamTalkPortrait", (340, 920), (270, 380), {"image": ("image", 0)}),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 320),
+            (270, 420),
+            {"portrait": ("portrait", 0), "motion": ("edit", 0), "audio": speech},
+        ),
+        save_video(("render", 0), (1540, 320), "dreamtalk/edit"),
+    ]
+    note = Note(
+        "## Change the style over time, edit the motion, look at it\n\n"
+        "**Style Track** begins neutral, becomes happy after 2.5 seconds and ends sad. "
+        "**Edit Motion** lets the brows move more; single channels go by name. **Plot Motion** "
+        "draws the result under the sound, and **Save Motion** writes it as a Live Link Face "
+        ".csv that Blender and Unreal read.",
+        (40, 40),
+        (870, 210),
+    )
+    write("edit_motion", nodes, [note], [])
+
+
+def official_checkpoint() -> None:
+    """The published weights, for those who have them."""
+    where = "https://github.com/ali-vilab/dreamtalk#download-checkpoints"
+    encoder = "wav2vec2_large_english_fp16.safetensors"
+    hosted = (
+        "https://huggingface.co/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/"
+        f"split_files/audio_encoders/{encoder}"
+    )
+    model, speech = ("model", 0), ("speech", 0)
+
+    def file(name: str, folder: str = "dreamtalk", url: str = where) -> list[dict[str, str]]:
+        return [{"name": name, "url": url, "directory": folder}]
+
+    nodes = [
+        Node("speech", "DreamTalkLoadSpeech", (40, 340), (270, 250), {"audio": RECORDING}),
+        Node(
+            "encoder",
+            "AudioEncoderLoader",
+            (40, 660),
+            (270, 80),
+            {"audio_encoder_name": encoder},
+            models=file(encoder, "audio_encoders", hosted),
+        ),
+        Node(
+            "encode",
+            "AudioEncoderEncode",
+            (340, 340),
+            (270, 80),
+            {"audio_encoder": ("encoder", 0), "audio": speech},
+        ),
+        Node(
+            "model",
+            "DreamTalkLoadModel",
+            (340, 490),
+            (270, 80),
+            {"checkpoint": "denoising_network.pth"},
+            models=file("denoising_network.pth"),
+        ),
+        Node(
+            "features",
+            "DreamTalkSpeechFeatures",
+            (640, 340),
+            (270, 90),
+            {"model": model, "audio_encoder_output": ("encode", 0)},
+        ),
+        Node("clip", "LoadVideo", (40, 810), (270, 400), {"file": CLIP}),
+        Node("track", "DreamTalkTrackMotion", (340, 640), (270, 180), {"video": ("clip", 0)}),
+        Node(
+            "style",
+            "DreamTalkStyleEncoder",
+            (640, 500),
+            (270, 110),
+            {"model": model, "motion": ("track", 0)},
+        ),
+        Node(
+            "sampler",
+            "DreamTalkSampler",
+            (940, 340),
+            (270, 220),
+            {"model": model, "features": ("features", 0), "style": ("style", 0)},
+        ),
+        Node("image", "LoadImage", (340, 890), (270, 380), {"image": PICTURE}),
+        Node("portrait", "DreamTalkPortrait", (640, 890), (270, 380), {"image": ("image", 0)}),
+        Node(
+            "renderer",
+            "DreamTalkLoadPIRenderer",
+            (640, 680),
+            (270, 150),
+            {"checkpoint": "renderer.pt"},
+            models=file("renderer.pt"),
+        ),
+        Node(
+            "life",
+            "DreamTalkNaturalMotion",
+            (940, 630),
+            (270, 240),
+            {"motion": ("sampler", 0), "audio": speech},
+        ),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 340),
+            (270, 420),
+            {
+                "portrait": ("portrait", 0),
+                "motion": ("life", 0),
+                "audio": speech,
+                "renderer": ("renderer", 0),
+            },
+        ),
+        save_video(("render", 0), (1540, 340), "dreamtalk/official"),
+    ]
+    note = Note(
+        "## With the published DreamTalk weights\n\n"
+        "They are not free to pass on: ask the authors (the link is in the missing-models "
+        "dialog). Then put\n\n"
+        "- **denoising_network.pth** and **renderer.pt** into *models/dreamtalk*,\n"
+        "- **wav2vec2_large_english_fp16.safetensors** into *models/audio_encoders*.\n\n"
+        "The style comes from a clip; a *.mat* of the official repository goes through "
+        "**Load Motion** instead.",
+        (40, 40),
+        (870, 240),
+    )
+    write("official_checkpoint", nodes, [note], [])
+
+
 if __name__ == "__main__":
     talking_portrait()
     one_node()
+    style_from_video()
+    edit_motion()
+    official_checkpoint()

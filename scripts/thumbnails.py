@@ -1,0 +1,91 @@
+"""Draw the thumbnails of the example workflows, and the example clip, with the starter weights.
+
+    python -m scripts.thumbnails
+
+Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows) and ``examples/clip.mp4`` (a
+speaking face to track, for the workflow that takes its style from a video).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from dreamtalk.face.analysis import analyze_portrait
+from dreamtalk.face.image import load_image
+from dreamtalk.model import DreamTalkModel, load_model
+from dreamtalk.motion.motion import Motion
+from dreamtalk.motion.plot import plot_motion
+from dreamtalk.pipeline import animate
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.video import Sound, write_video
+from dreamtalk.speech.loading import load_speech
+from dreamtalk.speech.speech import Speech
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH, HEIGHT = 640, 360
+CLIP_SECONDS = 5.0
+
+
+def moving(model: DreamTalkModel, speech: Speech, emotion: str, intensity: float = 1.0) -> Motion:
+    """The example sentence in an emotion."""
+    return animate(speech, model, model.preset(emotion, intensity))
+
+
+def frame_of(renderer: MeshRenderer, motion: Motion, wide: bool) -> np.ndarray:
+    """The frame with the widest open (or the most closed) mouth of the first four seconds."""
+    aperture = motion.channel("lipAperture")[5:100]
+    index = 5 + int(aperture.argmax() if wide else aperture.argmin())
+    part = motion.with_(
+        expression=motion.expression[index : index + 1], head=motion.head[index : index + 1]
+    )
+    return next(iter(renderer.frames(part)))[0].numpy()
+
+
+def strip(frames: list[np.ndarray]) -> Image.Image:
+    """Pictures side by side, cut to fill a thumbnail."""
+    width = WIDTH // len(frames)
+    sheet = Image.new("RGB", (WIDTH, HEIGHT))
+    for place, frame in enumerate(frames):
+        picture = Image.fromarray(frame)
+        scale = max(width / picture.width, HEIGHT / picture.height)
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        left = (picture.width - width) // 2
+        sheet.paste(picture.crop((left, 0, left + width, HEIGHT)), (place * width, 0))
+    return sheet
+
+
+def main() -> None:
+    """Write all of them."""
+    model = load_model()
+    speech = load_speech(ROOT / "examples" / "speech.wav")
+    picture = load_image(ROOT / "examples" / "portrait.png")
+    renderer = MeshRenderer(analyze_portrait(picture))
+    motions = {e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised")}
+    still = (picture * 255).round().to(torch.uint8).numpy()
+    happy = frame_of(renderer, motions["happy"], wide=True)
+    sheets = {
+        "talking_portrait": [still, frame_of(renderer, motions["neutral"], wide=False), happy],
+        "talk_in_one_node": [still, happy],
+        "style_from_video": [
+            frame_of(renderer, motions["surprised"], wide=True),
+            frame_of(renderer, motions["surprised"], wide=False),
+        ],
+        "official_checkpoint": [still, frame_of(renderer, motions["sad"], wide=True)],
+    }
+    for name, frames in sheets.items():
+        strip(frames).save(ROOT / "workflows" / f"{name}.jpg", quality=85)
+    plot = (plot_motion(motions["happy"], speech, width=960) * 255).to(torch.uint8).numpy()
+    strip([plot]).save(ROOT / "workflows" / "edit_motion.jpg", quality=85)
+
+    strong = moving(model, Speech(speech.waveform[: int(CLIP_SECONDS * 16_000)]), "surprised", 1.5)
+    sound = Sound(ROOT / "examples" / "speech.wav")
+    write_video(ROOT / "examples" / "clip.mp4", renderer.frames(strong), 25.0, sound, crf=23)
+
+
+if __name__ == "__main__":
+    main()
