@@ -149,12 +149,55 @@ def denoiser(args: argparse.Namespace) -> None:
     compare(f"denoiser, DDIM 10, {args.frames} frames", theirs, ours, args.repeats)
 
 
+def renderer(args: argparse.Namespace) -> None:
+    """Frames of one portrait in the published batches of 16, without writing a file."""
+    import torch
+    from generators.face_model import FaceGenerator as Published  # type: ignore[import-not-found]
+    from generators.utils import obtain_seq_index  # type: ignore[import-not-found]
+
+    from dreamtalk.render.pirenderer import FaceGenerator, load_pirenderer
+    from dreamtalk.render.pirenderer.coefficients import semantic_windows
+    from tests.parity_weights import fill_module
+
+    if args.weights:
+        net = load_pirenderer(args.weights / "renderer.pt")
+    else:
+        net = FaceGenerator()
+        fill_module(net)
+    published = Published(**renderer_settings(args.reference / "generators/renderer_conf.yaml"))
+    missing, extra = published.eval().load_state_dict(net.state_dict(), strict=False)
+    assert not extra and all(".conv1." in k or ".norm1." in k for k in missing), (missing, extra)
+
+    draw = torch.Generator().manual_seed(0)
+    coefficients = 0.2 * torch.randn(args.rendered, 73, generator=draw)
+    coefficients[:, 70:] = torch.tensor([0.94, 127.0, 129.0])
+    image = torch.rand(1, 3, 256, 256, generator=draw) * 2 - 1
+
+    def theirs() -> torch.Tensor:
+        index = [obtain_seq_index(i, args.rendered, 13) for i in range(args.rendered)]
+        windows = torch.stack([coefficients[i].T for i in index])
+        with torch.no_grad():
+            parts = windows.split(16)
+            frames = [published(image.expand(len(w), -1, -1, -1), w)["fake_image"] for w in parts]
+        return torch.cat(frames)
+
+    def ours() -> torch.Tensor:
+        with torch.no_grad():
+            source = net.encode_source(image)
+            windows = semantic_windows(coefficients)
+            return torch.cat([net(source, w[None]) for w in windows])
+
+    title = f"renderer, {args.rendered} frames, per frame"
+    compare(title, theirs, ours, args.repeats, args.rendered)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reference", type=Path, required=True, help="checkout of the public code")
     parser.add_argument("--weights", type=Path, help="folder with the published checkpoints")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--frames", type=int, default=250, help="frames for the denoiser")
+    parser.add_argument("--rendered", type=int, default=16, help="frames for the renderer")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=("denoiser", "renderer"))
     args = parser.parse_args()
@@ -174,6 +217,8 @@ def main() -> None:
     print(f"torch {torch.__version__}, {args.threads} thread(s)")
     if args.only != "renderer":
         denoiser(args)
+    if args.only != "denoiser":
+        renderer(args)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from dreamtalk.render.pirenderer.coefficients import (
 )
 from dreamtalk.render.pirenderer.crop import Box, crop_box, feathering, official_crop
 from dreamtalk.render.pirenderer.generator import is_dead
+from dreamtalk.render.pirenderer.row_conv import RowConv
+from dreamtalk.render.pirenderer.winograd import Conv3x3, UpConv3x3
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 
 
@@ -211,3 +213,19 @@ def test_checkpoint_files(generator, tmp_path):
     torch.save({"net_G_ema": whole}, tmp_path / "less.pt")
     with pytest.raises(CheckpointError, match=r"1 missing: mapping_net\.first\.0\.weight"):
         load_pirenderer(tmp_path / "less.pt")
+
+
+@pytest.mark.parametrize("shape", [(1, 32, 8, 12), (2, 48, 64, 64), (1, 64, 256, 256)])
+def test_fast_convolutions_equal_the_plain_ones(shape):
+    torch.manual_seed(0)
+    x = torch.randn(shape)
+    channels = shape[1]
+    for conv in (Conv3x3(channels, 40), UpConv3x3(channels, 24), RowConv(channels, 3)):
+        fast = conv(x)
+        with torch.enable_grad():
+            plain = conv(x)
+        close(fast, plain, 1e-4, 1e-5)
+        conv.weight.mul_(2)  # what was transformed before must not be used again
+        with torch.enable_grad():
+            plain = conv(x)
+        close(conv(x), plain, 2e-4, 2e-5)

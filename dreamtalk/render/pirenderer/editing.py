@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layers import ConvNorm, Residual, leaky
+from .row_conv import RowConv
+from .winograd import UpConv3x3
 
 
 class EditingEncoder(nn.Module):
@@ -16,20 +19,21 @@ class EditingEncoder(nn.Module):
     def __init__(self, image_channels: int = 3) -> None:
         super().__init__()
         self.image_channels = image_channels
-        self.first = ConvNorm(2 * image_channels, 64, 7)
+        self.first = ConvNorm(2 * image_channels, 64, nn.Conv2d(2 * image_channels, 64, 7, 1, 3))
         self.down0 = ConvNorm(64, 128)
         self.down1 = ConvNorm(128, 256)
         self.down2 = ConvNorm(256, 256)
 
     def encode_source(self, image: Tensor) -> Tensor:
         """The source's half of the first convolution, with its bias: -> (1, 64, H, W)."""
-        conv = self._first_conv
+        conv, image = self._first_conv, image.contiguous(memory_format=torch.channels_last)
         return F.conv2d(image, conv.weight[:, : self.image_channels], conv.bias, padding=3)
 
     def forward(self, source: Tensor, warped: Tensor) -> list[Tensor]:
         """``encode_source`` and the moved picture (B, 3, H, W) -> features from fine to coarse."""
-        x = F.conv2d(warped, self._first_conv.weight[:, self.image_channels :], padding=3) + source
-        x = leaky(self.first.model[1](x))
+        warped = warped.contiguous(memory_format=torch.channels_last)
+        x = F.conv2d(warped, self._first_conv.weight[:, self.image_channels :], padding=3)
+        x = leaky(self.first.model[1](x + source))
         levels = [x]
         for down in (self.down0, self.down1, self.down2):
             x = F.avg_pool2d(down(x), 2)
@@ -59,7 +63,7 @@ class ToPicture(nn.Module):
 
     def __init__(self, channels: int, image_channels: int = 3) -> None:
         super().__init__()
-        self.model = nn.Sequential(nn.Conv2d(channels, image_channels, 7, 1, 3), nn.Tanh())
+        self.model = nn.Sequential(RowConv(channels, image_channels, 7), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, image_channels, H, W)."""
@@ -74,7 +78,7 @@ class EditingDecoder(nn.Module):
     def __init__(self, image_channels: int = 3, descriptor: int = 256) -> None:
         super().__init__()
         for level, channels, out in self.LEVELS:
-            self.add_module(f"up{level}", ConvNorm(channels, out))
+            self.add_module(f"up{level}", ConvNorm(channels, out, UpConv3x3(channels, out)))
             self.add_module(f"res{level}", ResidualPair(channels, descriptor))
             self.add_module(f"jump{level}", ConvNorm(out, out))
         self.final = ToPicture(64, image_channels)
@@ -84,9 +88,8 @@ class EditingDecoder(nn.Module):
         x = levels[-1]
         for level, _, _ in self.LEVELS:
             x = self.get_submodule(f"res{level}")(x, z)
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = self.get_submodule(f"up{level}")(x)
-            x = x + self.get_submodule(f"jump{level}")(levels[level])
+            x = x.add_(self.get_submodule(f"jump{level}")(levels[level]))
         return self.final(x)
 
 

@@ -1,7 +1,7 @@
 """Blocks of the face generator.
 
-All activations are leaky ReLUs of slope 0.1. Norms are written so that each is a single pass of one
-fused operation: group norm with as many groups as the statistics need.
+All activations are leaky ReLUs of slope 0.1. Both norms are group norms, with one group for all
+channels or one for each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .winograd import Conv3x3
 
 SLOPE = 0.1
 EPS = 1e-5
@@ -50,10 +52,11 @@ class AdaptiveNorm(nn.Module):
         """(B or 1, C, H, W) features, (B, D) descriptors -> (B, C, H, W)."""
         shared = self.mlp_shared(z)
         gain, bias = 1 + self.mlp_gamma(shared), self.mlp_beta(shared)
-        batch, (channels, height, width) = len(z), x.shape[1:]
-        x = x.expand(batch, -1, -1, -1).reshape(1, batch * channels, height, width)
-        x = F.group_norm(x, batch * channels, gain.flatten(), bias.flatten(), EPS)
-        return x.view(batch, channels, height, width)
+        channels = x.shape[1]
+        if len(z) == 1:
+            return F.group_norm(x, channels, gain[0], bias[0], EPS)
+        normal = F.group_norm(x, channels, eps=EPS)
+        return torch.addcmul(bias[..., None, None], normal, gain[..., None, None])
 
 
 class NormConv(nn.Module):
@@ -65,7 +68,7 @@ class NormConv(nn.Module):
     def __init__(self, channels: int, out: int, descriptor: int = 256) -> None:
         super().__init__()
         self.conv_0 = nn.Conv2d(channels, out, 4, 2, 1)
-        self.conv_1 = nn.Conv2d(out, out, 3, 1, 1)
+        self.conv_1 = Conv3x3(out, out)
         self.norm_0 = AdaptiveNorm(channels, descriptor)
         self.norm_1 = AdaptiveNorm(out, descriptor)
 
@@ -80,7 +83,7 @@ class UpResidual(nn.Module):
 
     def __init__(self, channels: int, out: int, descriptor: int = 256) -> None:
         super().__init__()
-        self.conv_0 = nn.Conv2d(channels, out, 3, 1, 1)
+        self.conv_0 = Conv3x3(channels, out)
         self.conv_1 = nn.ConvTranspose2d(out, out, 3, 2, 1, 1)
         self.conv_s = nn.ConvTranspose2d(channels, out, 3, 2, 1, 1)
         self.norm_0 = AdaptiveNorm(channels, descriptor)
@@ -95,11 +98,11 @@ class UpResidual(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """Convolution, layer norm, activation."""
+    """Convolution (3x3 by default), layer norm, activation."""
 
-    def __init__(self, channels: int, out: int, kernel: int = 3) -> None:
+    def __init__(self, channels: int, out: int, conv: nn.Conv2d | None = None) -> None:
         super().__init__()
-        conv = nn.Conv2d(channels, out, kernel, 1, kernel // 2)
+        conv = conv or Conv3x3(channels, out)
         self.model = nn.Sequential(conv, LayerNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,7 +121,7 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, descriptor: int = 256) -> None:
         super().__init__()
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.conv2 = Conv3x3(channels, channels)
         self.norm2 = AdaptiveNorm(channels, descriptor)
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import LayerNorm2d, NormConv, UpResidual, leaky
+from .layers import SLOPE, LayerNorm2d, NormConv, UpResidual, leaky
+from .row_conv import RowConv
 
 
 class HourglassEncoder(nn.Module):
@@ -81,12 +82,11 @@ class WarpingNet(nn.Module):
     def __init__(self, descriptor: int = 256) -> None:
         super().__init__()
         self.hourglass = Hourglass(descriptor)
-        self.flow_out = nn.Sequential(
-            LayerNorm2d(256), nn.LeakyReLU(0.1), nn.Conv2d(256, 2, 7, 1, 3)
-        )
+        self.flow_out = nn.Sequential(LayerNorm2d(256), nn.LeakyReLU(SLOPE), RowConv(256, 2, 7))
 
     def encode_source(self, image: Tensor) -> Tensor:
         """The part that depends on the picture alone: (1, 3, H, W) -> (1, 32, H, W)."""
+        image = image.contiguous(memory_format=torch.channels_last)
         return self.hourglass.encoder.input_layer(image)
 
     def forward(self, image: Tensor, features: Tensor, z: Tensor) -> Warp:
