@@ -186,6 +186,8 @@ class DreamTalkModel(nn.Module):
         rows = features.rows.to(device, dtype)[None]
         codes = _per_frame(style.code, frames).to(device, dtype)
         scale = style.intensity if guidance is None else guidance
+        if isinstance(scale, Tensor):  # cut or held, like the codes that it goes with
+            scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
         if isinstance(scale, Tensor):
             scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
         null = None if _is_one(scale) else self.denoiser.encode_null_style()

@@ -87,3 +87,22 @@ def test_what_does_not_fit() -> None:
         style_track("0:happy", preset, transition=-1)
     with pytest.raises(DreamTalkError, match="intensity"):
         StyleMark(0.0, "happy", -1.0)
+
+
+def test_a_track_can_be_sampled() -> None:
+    """Codes and intensities that change, held beyond their end."""
+    from dreamtalk.model import DreamTalkModel
+    from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
+    from dreamtalk.speech.speech import Features
+
+    config = DenoiserConfig(feature_dim=16, d_model=32, heads=4, layers=1, ff=32)
+    model = DreamTalkModel(Denoiser(config))
+    codes = {name: torch.randn(config.d_model) for name in ("happy", "sad")}
+
+    def style_of(name: str, intensity: float) -> Style:
+        return Style(codes[name], model.fingerprint, intensity, name)
+
+    style = style_track("0:happy 0.2:sad@1.5", style_of, duration=0.4)
+    features = Features(torch.randn(40, config.feature_dim), model.feature_kind)
+    motion = model.sample(features, style, steps=2)
+    assert len(motion) == 20
