@@ -20,6 +20,8 @@ from .rules.compose import SpeakingStyle, act, random_style, read_score, slow_no
 
 Values = npt.NDArray[np.float32]
 
+EDGE_SHARE = 0.15
+"""Share of windows whose first or last frame is made an edge of the recording."""
 STD_FLOOR = 0.008
 """Smallest deviation, IOD, that channels are divided by: what a tracker's noise is."""
 _GAZE = [FACE.index[c] for c in ("gazeLeftX", "gazeLeftY", "gazeRightX", "gazeRightY")]
@@ -119,7 +121,11 @@ class MotionData:
         start = int(rng.integers(max(1, total - frames + 1)))
         at = np.minimum(np.arange(start, start + frames), total - 1)
         index = 2 * at[:, None] + np.arange(-self.window, self.window + 1)
-        inside = (index >= 0) & (index < len(rows))
+        # recordings begin and end anywhere: the rows beyond are zero there, and the lips must not
+        # take that for a sound
+        low = 2 * start if rng.random() < EDGE_SHARE else 0
+        high = 2 * int(at[-1]) + 2 if rng.random() < EDGE_SHARE else len(rows)
+        inside = (index >= low) & (index < min(high, len(rows)))
         windows = rows[np.clip(index, 0, len(rows) - 1)] * inside[..., None]
         length = int(rng.integers(self.clip // 3, self.clip + 1))
         first = int(rng.integers(max(1, total - length)))
