@@ -12,7 +12,7 @@ STAMP := $(VENV)/.dreamtalk-installed
 
 demo: $(STAMP)
 	$(BIN)/dreamtalk talk --portrait examples/portrait.png --audio examples/speech.wav \
-		--emotion happy --out out/demo.mp4
+		--out out/demo.mp4
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -m "not slow"
