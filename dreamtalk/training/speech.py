@@ -17,6 +17,11 @@ from .corpus.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 from .corpus.recordings import Recording
 from .targets import TARGET_RATE, Targets, make_targets
 
+NATURAL = frozenset({"asterisk", "piper", "kokoro"})
+"""Engines whose voices sound like people, and people."""
+NATURAL_SHARE = 0.35
+"""Share of windows drawn from these alone."""
+
 
 @dataclass(frozen=True)
 class SpeechBatch:
@@ -35,6 +40,8 @@ class SpeechData:
         self.recordings = recordings
         self.targets: list[Targets] = [make_targets(r) for r in recordings]
         self.seed = seed
+        natural = [i for i, r in enumerate(recordings) if r.voice.split("/")[0] in NATURAL]
+        self.pools = [p for p in (range(len(recordings)), natural) if len(p)]
 
     def batch(self, step: int, size: int, rows: int) -> SpeechBatch:
         """The batch of a step: always the same for the same step."""
@@ -44,7 +51,8 @@ class SpeechData:
         return SpeechBatch(*(torch.from_numpy(x) for x in (waveform, phones, curves, aux)))
 
     def _window(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
-        index = int(rng.integers(len(self.recordings)))
+        pool = self.pools[-1] if rng.random() < NATURAL_SHARE else self.pools[0]
+        index = pool[int(rng.integers(len(pool)))]
         waveform, targets = self.recordings[index].waveform, self.targets[index]
         factor = float(np.exp(rng.uniform(-0.16, 0.16)))
         count = rows * ROW

@@ -1,4 +1,8 @@
-"""Phone times of speech whose words are known, by PocketSphinx with the English models it ships."""
+"""Phone times of speech whose words are known.
+
+English by PocketSphinx with the models it ships; other languages by letting a synthetic voice, whose
+phone times are known, say the same and warping it onto the recording in time.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import numpy as np
 
 from ...errors import MissingDependencyError
 from ...speech.speech import SAMPLE_RATE
-from .engines import Samples
+from .engines import Samples, Utterance
 from .phones import Segment, from_arpabet
 
 _FRAME = 0.01
@@ -35,6 +39,12 @@ def _decoder() -> Any:
 def words_of(text: str) -> str:
     """The words of a text as the dictionary spells them."""
     return " ".join(re.sub(r"[^a-z' ]+", " ", text.lower()).split())
+
+
+def pronunciation(word: str) -> list[str] | None:
+    """ARPAbet symbols of a word, None if the dictionary lacks it."""
+    found = _decoder().lookup_word(word)
+    return found.split() if found else None
 
 
 def align(waveform: Samples, text: str) -> tuple[Segment, ...]:
@@ -75,3 +85,47 @@ def align(waveform: Samples, text: str) -> tuple[Segment, ...]:
     last = segments[-1]
     segments[-1] = Segment(last.phone, last.start, max(last.end, len(waveform) / SAMPLE_RATE))
     return tuple(segments)
+
+
+def warp_onto(waveform: Samples, spoken: Utterance) -> tuple[tuple[Segment, ...], float]:
+    """Phones of a recording, taken over from a synthetic voice that says the same.
+
+    Dynamic time warping of cepstra without their means and deviations, which belong to the voice.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+        spoken: the same words with known times.
+
+    Returns:
+        Segments that cover the waveform, and the mean cost on the path: high where the two don't
+        match.
+    """
+    import librosa
+
+    a, b = _cepstra(waveform), _cepstra(spoken.waveform)
+    cost, path = librosa.sequence.dtw(b.T, a.T, metric="cosine")
+    ours, theirs = path[::-1, 1] * _FRAME, path[::-1, 0] * _FRAME
+    # the path has steps where one side waits: take the middle of each
+    steps, where = np.unique(theirs, return_inverse=True)
+    middle = np.bincount(where, ours) / np.bincount(where)
+    edges = np.interp([s.end for s in spoken.segments], steps, middle)
+    edges[-1] = len(waveform) / SAMPLE_RATE
+    starts = np.concatenate([[0.0], edges[:-1]])
+    segments = tuple(
+        Segment(s.phone, float(x), float(y))
+        for s, x, y in zip(spoken.segments, starts, edges, strict=True)
+        if y - x > 1e-3
+    )
+    return segments, float(cost[-1, -1] / len(path))
+
+
+def _cepstra(waveform: Samples) -> np.ndarray:
+    import librosa
+
+    hop = int(_FRAME * SAMPLE_RATE)
+    mfcc = librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE, n_mfcc=14, hop_length=hop, n_fft=512)[1:]
+    both = np.concatenate([mfcc, librosa.feature.delta(mfcc, width=5)])
+    loud = librosa.feature.rms(y=waveform, hop_length=hop, frame_length=512)[:, : both.shape[1]]
+    both = np.concatenate([both, np.log(loud + 1e-3)])
+    out: np.ndarray = ((both - both.mean(1, keepdims=True)) / (both.std(1, keepdims=True) + 1e-6)).T
+    return out

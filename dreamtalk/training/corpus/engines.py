@@ -109,6 +109,10 @@ def speak(voice: Voice, text: str) -> Utterance:
         from .piper import speak as piper
 
         return piper(voice, text)
+    if voice.engine == "kokoro":
+        from .kokoro import speak as kokoro
+
+        return kokoro(voice, text)
     if voice.engine == "formant":
         from .formant import speak_text
 

@@ -128,6 +128,7 @@ def build_corpus(
     split: str = "train",
     engines: tuple[str, ...] | None = None,
     part: str = "base",
+    seconds: float = 24.0,
     progress: Progress = silent,
 ) -> int:
     """Generate shards into ``folder/split``; shards that exist already are kept.
@@ -139,6 +140,7 @@ def build_corpus(
         split: ``"train"`` or ``"test"``: different voices and sentences.
         engines: all that this machine has by default.
         part: name of this part of the corpus; parts with other engines may lie beside it.
+        seconds: length of a recording, at least.
         progress: called per shard.
 
     Returns:
@@ -150,21 +152,23 @@ def build_corpus(
     engines = engines or available()
     target = folder / split
     target.mkdir(parents=True, exist_ok=True)
-    settings = {"seed": seed, "engines": list(engines), "shard": SHARD}
+    settings = {"seed": seed, "engines": list(engines), "shard": SHARD, "seconds": seconds}
     note = target / f"{part}.json"
     if note.exists() and json.loads(note.read_text()) != settings:
         raise DreamTalkError(
             f"'{target}' holds a corpus made with other settings: choose another folder"
         )
     note.write_text(json.dumps(settings))
-    shards = max(1, round(hours * 3600 / 26 / SHARD))
+    shards = max(1, round(hours * 3600 / (seconds + 2) / SHARD))
     for shard in range(shards):
         progress(shard, shards)
         path = target / f"{part}-{shard:05d}.npz"
         if not path.exists():
             first = shard * SHARD
             save_shard(
-                path, [make_recording(seed, first + i, engines, split) for i in range(SHARD)]
+                path, [
+                make_recording(seed, first + i, engines, split, seconds) for i in range(SHARD)
+            ]
             )
     progress(shards, shards)
     return shards * SHARD
