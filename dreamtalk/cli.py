@@ -230,7 +230,7 @@ def run_plot(args: argparse.Namespace) -> None:
 
 def run_convert(args: argparse.Namespace) -> None:
     """official checkpoint -> safetensors"""
-    from .checkpoints import convert
+    from .convert import convert
     from .render.video import check_writable
 
     check_writable(args.out)
