@@ -401,11 +401,10 @@ def edit_motion() -> None:
         Node(
             "plot",
             "DreamTalkPlotMotion",
-            (940, 810),
-            (570, 520),
+            (940, 920),
+            (1000, 620),
             {"motion": ("edit", 0), "audio": speech},
         ),
-        Node("preview", "PreviewImage", (1540, 920), (400, 410), {"images": ("plot", 0)}),
         Node(
             "save_motion",
             "DreamTalkSaveMotion",
@@ -438,7 +437,7 @@ def edit_motion() -> None:
 
 def official_checkpoint() -> None:
     """The published weights, for those who have them."""
-    where = "https://github.com/ali-vilab/dreamtalk#download-checkpoints"
+    page = "https://github.com/ali-vilab/dreamtalk"
     encoder = "wav2vec2_large_english_fp16.safetensors"
     hosted = (
         "https://huggingface.co/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/"
@@ -446,7 +445,7 @@ def official_checkpoint() -> None:
     )
     model, speech = ("model", 0), ("speech", 0)
 
-    def file(name: str, folder: str = "dreamtalk", url: str = where) -> list[dict[str, str]]:
+    def file(name: str, folder: str = "dreamtalk", url: str = page) -> list[dict[str, str]]:
         return [{"name": name, "url": url, "directory": folder}]
 
     nodes = [
@@ -472,7 +471,7 @@ def official_checkpoint() -> None:
             (340, 490),
             (270, 80),
             {"checkpoint": "denoising_network.pth"},
-            models=file("denoising_network.pth"),
+            models=file("denoising_network.pth", url=f"{page}#download-checkpoints"),
         ),
         Node(
             "features",
