@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import topology as t
 from .geometry import Box, FaceGeometry
-from .raster import blur, disc, pixel_grid, push_pull, smoothstep
+from .own_mouth import find_own_mouth
 from .sampling import Sampler, Texture
 from .seam import Mouth
 from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
@@ -22,6 +22,8 @@ LOWER_EDGE_MM = 2.6
 TONGUE_MM = 4.5
 TONGUE_SHARE = 0.55
 """How much of the jaw's way the tongue's back goes."""
+SKULL_SHARE = 0.6
+"""How much of the nose base's displacement the upper teeth take."""
 DEPTH_MM = 6.0
 """How far the teeth are behind the lips."""
 
@@ -44,8 +46,9 @@ class MouthLayer:
         mouth: frame and contours.
         upper_table, lower_table: the contours on the device.
         upper_teeth, lower_teeth, tongue: pictures in mm.
-        own: (H, W, 4) premultiplied picture of the portrait's own mouth interior, in px of the
-            crop, or None where the portrait shows none.
+        own: the portrait's own interior on the skull and on the jaw, (H, W, 4) premultiplied in px
+            of the crop, or None where its lips are closed.
+        rows: whether the upper and the lower row of teeth have to be drawn.
         anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
         x_mm, y_mm: (3,) px per mm along the face's x and -y.
         mm: px per mm.
@@ -59,7 +62,8 @@ class MouthLayer:
     upper_teeth: SpriteTexture
     lower_teeth: SpriteTexture
     tongue: SpriteTexture
-    own: Texture | None
+    own: tuple[Texture, Texture] | None
+    rows: tuple[bool, bool]
     anchor: Tensor
     x_mm: Tensor
     y_mm: Tensor
@@ -75,7 +79,7 @@ class MouthPose:
     Attributes:
         origin: (n, 2) px, the seam's middle on the skull.
         matrix: (n, 2, 2) px -> mm.
-        jaw: (n, 2) px, how far the jaw has moved in the picture.
+        jaw: (n, 2) px, how far the jaw has moved in the picture against the skull.
         activity: (n,) 0 where the mouth is as in the portrait .. 1.
     """
 
@@ -119,12 +123,14 @@ def build_mouth(
     if mouth.is_open:
         edge = float(mouth.upper[middle]) / mm + 1.5
 
-    own = _own_interior(image, face, mouth) if mouth.is_open else None
+    own = find_own_mouth(image, face, mouth, skin) if mouth.is_open else None
     lower_edge = LOWER_EDGE_MM
+    rows = (True, True)
     if own is not None:
-        # Its own teeth say what colour the missing ones have; they bite behind the upper ones.
-        tint = own[1]
-        lower_edge = float(mouth.lower[middle]) / mm - 1.0
+        rows = (not own.upper_teeth, not own.lower_teeth)
+        # Its own teeth say what colour the missing ones have; those are hidden by the lip so far.
+        tint = own.tint if own.tint is not None else tint
+        lower_edge = float(mouth.lower[middle]) / mm + 0.4
 
     def sprite(s: Sprite) -> SpriteTexture:
         return SpriteTexture(sampler.texture(s.image, 1), s.left, s.top, s.density)
@@ -143,7 +149,8 @@ def build_mouth(
         upper_teeth=sprite(draw_row(tint, density, True, edge, gum)),
         lower_teeth=sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8)),
         tongue=sprite(draw_tongue(flesh.astype(np.float32), density)),
-        own=sampler.texture(own[0], 1) if own is not None else None,
+        own=(sampler.texture(own.upper, 1), sampler.texture(own.lower, 1)) if own else None,
+        rows=rows,
         anchor=tensor(anchor),
         x_mm=tensor(face.axes[:, 0] * mm),
         y_mm=tensor(-face.axes[:, 1] * mm),
@@ -151,45 +158,6 @@ def build_mouth(
         wet=tensor(lip * np.array([0.62, 0.47, 0.47])),
         dark=tensor(dark),
     )
-
-
-def _own_interior(
-    image: np.ndarray, face: FaceGeometry, mouth: Mouth
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The portrait's own teeth, continued a little behind its lips; None if it shows none.
-
-    Returns:
-        (H, W, 4) float32, premultiplied, and the colour (3,) of a tooth.
-    """
-    mm = face.mm
-    table_u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
-    inner = np.abs(table_u) < mouth.half_width
-    top = mouth.to_picture(np.stack([table_u[inner], mouth.upper[inner]], -1))
-    bottom = mouth.to_picture(np.stack([table_u[inner], mouth.lower[inner]], -1))
-    opening = np.zeros(image.shape[:2], np.uint8)
-    polygon = np.concatenate([top, bottom[::-1]])
-    cv2.fillPoly(opening, [np.round(polygon).astype(np.int32)], 1)
-    seen = cv2.erode(opening, disc(max(1.0, 0.7 * mm)))
-    if seen.sum() < 12:
-        return None
-    pixels = image[seen > 0]
-    high, low = pixels.max(1), pixels.min(1)
-    skin_light = float(_median_colour(image, face.points[[205, 425]], 2 * mm).mean())
-    bright = (pixels.mean(1) > 0.62 * skin_light) & ((high - low) / np.maximum(high, 1e-3) < 0.42)
-    if bright.mean() < 0.12:
-        return None
-    filled = push_pull(image, seen.astype(np.float32))
-    reach = cv2.dilate(opening, disc(5 * mm)).astype(np.float32)
-    # Behind the upper lip the teeth go on; below, only what was in sight is known.
-    below = seen
-    grid_v = mouth.to_frame(pixel_grid(image.shape[0], image.shape[1]))
-    middle = np.interp(grid_v[..., 0], table_u, (mouth.upper + mouth.lower) / 2)
-    cover = np.where(grid_v[..., 1] < middle, reach, below)
-    cover = smoothstep(0.2, 0.8, blur(cover.astype(np.float32), 0.6 * mm))
-    teeth = pixels[bright]
-    tint = teeth[np.argsort(teeth.mean(1))[len(teeth) // 2 :]].mean(0)
-    layer = np.concatenate([filled * cover[..., None], cover[..., None]], -1)
-    return layer.astype(np.float32), tint.astype(np.float32)
 
 
 def lookup(table: Tensor, u: Tensor, reach: float) -> Tensor:
@@ -238,7 +206,11 @@ def mouth_pose(
     lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
     moved = displacement[:, lips].norm(dim=-1).amax(1)
     activity = ramp(0.05 * layer.mm, 0.6 * layer.mm, moved)
-    return MouthPose(project(layer.anchor[None])[:, 0], matrix, jaw, activity)
+    # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the pose
+    # that a tracker saw was off, which teeth would show at once against the lips.
+    skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
+    skull = torch.einsum("nij,nj->ni", rotation, skull3)[:, :2]
+    return MouthPose(project(layer.anchor[None])[:, 0] + skull, matrix, jaw - skull, activity)
 
 
 def paint_mouth(
@@ -288,12 +260,21 @@ def paint_mouth(
     gap = from_upper + from_lower
     hole = (from_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
     hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua[part].abs()))
+    # Under the lip layer there is no need of a hole: without an end it would show below its fade.
+    hole = hole * (1 - ramp(0.5 * half, 1.0 * half, below_lower_source[part]))
     if mouth.is_open:
         hole = hole * pose.activity[:, None, None]
     inside = _interior(layer, sampler, cavity, pose, from_upper, from_lower)
     frame = frame.clone()
     frame[part] += hole[..., None] * (inside - frame[part])
     return frame + low[..., None] * (lip_pixels - frame)
+
+
+def _own(layer: MouthLayer, sampler: Sampler, own: Texture, x: Tensor, y: Tensor) -> Tensor:
+    """The portrait's own interior at millimetres x, y of the mouth."""
+    ax = layer.anchor[0] + x * layer.x_mm[0] + y * layer.y_mm[0]
+    ay = layer.anchor[1] + x * layer.x_mm[1] + y * layer.y_mm[1]
+    return sampler.sample(own, ax, ay)
 
 
 def _frame_coordinates(mouth: Mouth, source: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -341,17 +322,20 @@ def _interior(
     tongue = look(layer.tongue, tongue_x, tongue_y - TONGUE_MM)
     colour = over(colour, tongue)
     # Teeth throw a shadow on what is behind them.
-    upper = look(layer.upper_teeth, skull_x, skull_y)
-    shadow = look(layer.upper_teeth, skull_x, skull_y - 2.2)[..., 3:]
-    colour = colour * (1 - 0.45 * shadow)
-    colour = over(colour, look(layer.lower_teeth, jaw_x, jaw_y))
-    colour = colour * (1 - 0.25 * look(layer.upper_teeth, skull_x, skull_y - 1.0)[..., 3:])
-    colour = over(colour, upper)
     if layer.own is not None:
-        x_px, y_px = layer.x_mm[:2], layer.y_mm[:2]
-        ax = layer.anchor[0] + skull_x * x_px[0] + skull_y * y_px[0]
-        ay = layer.anchor[1] + skull_x * x_px[1] + skull_y * y_px[1]
-        colour = over(colour, sampler.sample(layer.own, ax, ay))
+        own_upper = _own(layer, sampler, layer.own[0], skull_x, skull_y)
+        own_lower = _own(layer, sampler, layer.own[1], jaw_x, jaw_y)
+        colour = over(colour, own_lower)
+    if layer.rows[0]:
+        shadow = look(layer.upper_teeth, skull_x, skull_y - 2.2)[..., 3:]
+        colour = colour * (1 - 0.45 * shadow)
+    if layer.rows[1]:
+        colour = over(colour, look(layer.lower_teeth, jaw_x, jaw_y))
+    if layer.rows[0]:
+        colour = colour * (1 - 0.25 * look(layer.upper_teeth, skull_x, skull_y - 1.0)[..., 3:])
+        colour = over(colour, look(layer.upper_teeth, skull_x, skull_y))
+    if layer.own is not None:
+        colour = over(colour, own_upper)
 
     u = (from_upper / (4.5 * mm)).clamp(0, 1)
     low = (from_lower / (4.5 * mm)).clamp(0, 1)

@@ -152,13 +152,13 @@ def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
     x, y = _canvas(-3.0, 26.0, DRAWN_DENSITY)
     half = 21.0
     dome = 2.6 * np.clip(np.abs(x) / half, 0, 1.2) ** 2.4
-    groove = 0.5 * np.exp(-((x / 3.2) ** 2))
+    groove = 0.25 * np.exp(-((x / 3.2) ** 2))
     at = y - dome - groove
     cover = smoothstep(-0.7, 0.7, at) * (1 - smoothstep(half - 2.5, half + 1.5, np.abs(x)))
     across = np.clip(np.abs(x) / half, 0, 1)
     shade = 0.52 + 0.48 * smoothstep(-0.5, 7.0, at)
     shade *= 1 - 0.45 * across**2.2
-    shade *= 1 - 0.16 * np.exp(-((x / 1.6) ** 2)) * smoothstep(0, 4, at)
+    shade *= 1 - 0.07 * np.exp(-((x / 2.2) ** 2)) * smoothstep(0, 4, at)
     colour = tint[None, None] * shade[..., None]
     wet = np.exp(-(((np.abs(x) - 6.5) / 3.2) ** 2) - ((at - 4.2) / 1.3) ** 2)
     colour = colour + (0.10 * wet)[..., None]

@@ -37,6 +37,9 @@ LOWER_RINGS = (
 CHIN_PATCH = (152, 148, 377, 175, 171, 396, 199)
 """Skin that rides on the jaw bone: its mean displacement stands for the jaw's."""
 
+NOSE_BASE = (2, 97, 326, 94)
+"""Where the nose meets the upper lip."""
+
 # One eye: the two corners, the lids between them and the iris, from left to right in the picture.
 EYE_RIGHT = {
     "corners": (33, 133),
