@@ -116,14 +116,16 @@ def _nods(
         turn, tilt = rng.normal(0.0, 0.35, size=2)
         if chance > 0.15 + 0.75 * weight:
             continue
-        since = (times - time - lead) / float(width)
+        # a beat is over within two seconds
+        first, last = np.searchsorted(times, [time + lead - 2.0, time + lead + 2.0])
+        since = (times[first:last] - time - lead) / float(width)
         # chin up a little before, down on the syllable, slowly back
         beat = np.exp(-0.5 * (since / np.where(since < 0, 0.13, 0.24)) ** 2)
         lift = np.exp(-0.5 * ((since + 0.36) / 0.15) ** 2)
         strength = (0.35 + 0.65 * float(weight)) * size
         beat_angle = np.deg2rad(_NOD) * strength * (beat - 0.35 * lift)
-        angles += beat_angle[:, None] * np.array([1.0, turn, tilt])
-        emphasis = np.maximum(emphasis, min(1.0, strength) * beat)
+        angles[first:last] += beat_angle[:, None] * np.array([1.0, turn, tilt])
+        emphasis[first:last] = np.maximum(emphasis[first:last], min(1.0, strength) * beat)
     return angles, emphasis
 
 
