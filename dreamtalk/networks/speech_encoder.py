@@ -88,7 +88,8 @@ class SpeechOutput(NamedTuple):
 
 
 class _Block(nn.Module):
-    """Residual dilated convolution; normalized over channels only, so that time can be cut anywhere."""
+    """Residual dilated convolution; normalized over channels only, so that time can be cut
+    anywhere."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()

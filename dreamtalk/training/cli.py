@@ -15,7 +15,8 @@ Stage = Callable[[argparse.Namespace, Progress], str]
 
 
 def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add ``train`` with its stages; each parsed command has ``run(args)``, as the other commands."""
+    """Add ``train`` with its stages; each parsed command has ``run(args)``, as the other
+    commands."""
     train: argparse.ArgumentParser = subparsers.add_parser(
         "train", help="make the corpus, train the networks, measure them"
     )

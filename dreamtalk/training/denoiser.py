@@ -12,7 +12,8 @@ from ..style import EMOTIONS
 from .motions import MotionBatch, MotionData, mouth_weights
 
 NULL_SHARE_NEUTRAL = 0.45
-"""Share of neutral takes that get the null style: about 6 % of all (DreamTalk takes 10 %, of any style)."""
+"""Share of neutral takes that get the null style: about 6 % of all (DreamTalk takes 10 %, of any
+style)."""
 _CLOSED = 0.03
 
 
@@ -22,10 +23,10 @@ def denoiser_loss(
     """Weighted squared error of the predicted clean motion, plus a velocity term.
 
     Only neutral takes lose their style clip, so that the null style is a neutral face and guidance
-    goes from neutral (0) over the style as it is (1) to exaggeration. All frames of an item share t,
-    and for half of the items the noise too: that is how smooth noise looks to the sampler.
+    goes from neutral (0) over the style as it is (1) to exaggeration. All frames of an item share
+    t, and for half of the items the noise too: that is how smooth noise looks to the sampler.
     """
-    b, n, _ = batch.motion.shape
+    b, _, _ = batch.motion.shape
     t = torch.randint(1, schedule.num_steps + 1, (b,))
     shared = torch.rand(b, 1, 1) < 0.5
     noise = torch.where(

@@ -1,7 +1,7 @@
 """One training loop for all stages: steps that are a function of their number, EMA, resume, curves.
 
-Everything random in a step is drawn from generators seeded with the step's number, so a run that was
-stopped and resumed ends with the same weights as one that was not.
+Everything random in a step is drawn from generators seeded with the step's number, so a run that
+was stopped and resumed ends with the same weights as one that was not.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class MotionData:
         copies: differently degraded copies of each recording.
         window: feature rows on each side of a frame.
         clip: frames of the longest style clip.
-        teacher: recordings' rows with the encoder's dropout on, so that the denoiser learns to live with
+        teacher: recordings' rows with the encoder's dropout on, so that the denoiser learns to
+        live with
             phone posteriors that are as unsure as they are on voices the encoder has not heard.
     """
 
@@ -134,7 +135,7 @@ class MotionData:
         clip[: len(piece)] = piece
         padding = np.arange(self.clip) >= len(piece)
         emotion = np.int64(EMOTIONS.index(take.style.emotion))
-        return windows, take.motion[at], clip, padding, emotion
+        return np.asarray(windows), take.motion[at], clip, padding, np.asarray(emotion)
 
 
 def cached_rows(
@@ -153,7 +154,8 @@ def cached_rows(
 
 
 def disturb_clip(clip: Values, rng: np.random.Generator) -> Values:
-    """What a tracked clip has beside the style: blinks, gaze, tracking noise, a badly known neutral."""
+    """What a tracked clip has beside the style: blinks, gaze, tracking noise, a badly known
+    neutral."""
     out = clip + rng.normal(0, 0.003, clip.shape) + rng.normal(0, 0.004, clip.shape[1:])
     count = len(clip)
     for axis in (0, 1):

@@ -1,7 +1,7 @@
 """Phone times of speech whose words are known.
 
-English by PocketSphinx with the models it ships; other languages by letting a synthetic voice, whose
-phone times are known, say the same and warping it onto the recording in time.
+English by PocketSphinx with the models it ships; other languages by letting a synthetic voice,
+whose phone times are known, say the same and warping it onto the recording in time.
 """
 
 from __future__ import annotations
@@ -123,7 +123,9 @@ def _cepstra(waveform: Samples) -> np.ndarray:
     import librosa
 
     hop = int(_FRAME * SAMPLE_RATE)
-    mfcc = librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE, n_mfcc=14, hop_length=hop, n_fft=512)[1:]
+    mfcc = librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE, n_mfcc=14, hop_length=hop, n_fft=512)[
+        1:
+    ]
     both = np.concatenate([mfcc, librosa.feature.delta(mfcc, width=5)])
     loud = librosa.feature.rms(y=waveform, hop_length=hop, frame_length=512)[:, : both.shape[1]]
     both = np.concatenate([both, np.log(loud + 1e-3)])

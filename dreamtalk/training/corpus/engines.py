@@ -1,7 +1,8 @@
 """Speech engines that say when each phone is: flite, festival and espeak-ng, as Debian ships them.
 
-Each ``speak`` takes a text and returns an :class:`Utterance`. The engines are programs or libraries of
-the machine; nothing of them is shipped. What is not installed is left out by :func:`available`.
+Each ``speak`` takes a text and returns an :class:`Utterance`. The engines are programs or
+libraries of the machine; nothing of them is shipped. What is not installed is left out by
+:func:`available`.
 """
 
 from __future__ import annotations
@@ -76,14 +77,20 @@ FESTIVAL_VOICES = (
     ("voice_cmu_us_slt_arctic_hts", "en"), ("voice_ked_diphone", "en"), ("voice_kal_diphone", "en"),
     ("voice_lp_diphone", "it"), ("voice_pc_diphone", "it"),
 )  # fmt: skip
-ESPEAK_LANGUAGES = ("en-us", "en-us", "en-us", "en-gb-x-rp", "en-gb-scotland", "de", "fr", "es", "it", "pt",
+ESPEAK_LANGUAGES = ("en-us", "en-us", "en-us", "en-gb-x-rp", "en-gb-scotland", "de", "fr", "es",
+    "it", "pt",
                     "ru", "pl", "nl", "tr", "hi")  # fmt: skip
 ESPEAK_VARIANTS = (
-    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt", "klatt2", "klatt3",
-    "klatt4", "Annie", "Alicia", "Andrea", "Denis", "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee",
-    "Marco", "Michael", "Mike", "Nguyen", "adam", "anika", "aunty", "belinda", "benjamin", "boris", "caleb",
-    "david", "ed", "edward", "grandma", "grandpa", "gustave", "john", "linda", "marcelo", "max", "michel",
-    "miguel", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "steph", "travis",
+    "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt",
+    "klatt2", "klatt3",
+    "klatt4", "Annie", "Alicia", "Andrea", "Denis", "Diogo", "Gene", "Henrique", "Hugo", "Jacky",
+    "Lee",
+    "Marco", "Michael", "Mike", "Nguyen", "adam", "anika", "aunty", "belinda", "benjamin", "boris",
+    "caleb",
+    "david", "ed", "edward", "grandma", "grandpa", "gustave", "john", "linda", "marcelo", "max",
+    "michel",
+    "miguel", "norbert", "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "steph",
+    "travis",
     "victor", "whisper", "whisperf",
 )  # fmt: skip
 
@@ -174,7 +181,7 @@ def _read_wav(path: Path) -> Samples:
     with wave.open(str(path)) as file:
         rate = file.getframerate()
         data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
-    return to_16k(data.astype(np.float32) / 32768, rate)
+    return to_16k(data.astype(np.float32) / np.float32(32768), rate)
 
 
 def to_16k(waveform: Samples, rate: int) -> Samples:
@@ -266,7 +273,8 @@ class _EventId(ctypes.Union):
 
 class _Event(ctypes.Structure):
     _fields_ = (
-        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position",
+            ctypes.c_int),
         ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
         ("user_data", ctypes.c_void_p), ("id", _EventId),
     )  # fmt: skip
@@ -305,9 +313,9 @@ def _espeak(voice: Voice, text: str) -> Utterance:
     chunks: list[Samples] = []
     events: list[tuple[str, float]] = []
 
-    def receive(samples, count, event) -> int:  # type: ignore[no-untyped-def]
+    def receive(samples, count, event) -> int:
         if samples and count > 0:
-            chunks.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32) / 32768)
+            chunks.append(np.ctypeslib.as_array(samples, (count,)).astype(np.float32))
         index = 0
         while event[index].type:
             if event[index].type == _PHONEME_EVENT:
@@ -328,14 +336,15 @@ def _espeak(voice: Voice, text: str) -> Utterance:
     library.espeak_Synchronize()
     if not chunks:
         raise MissingDependencyError(f"espeak-ng said nothing for '{text[:40]}'")
-    waveform = to_16k(np.concatenate(chunks), rate)
+    waveform = to_16k(np.concatenate(chunks) / np.float32(32768), rate)
     return Utterance(
         waveform, _espeak_segments(events, len(waveform) / SAMPLE_RATE), voice.label, text
     )
 
 
 def _espeak_segments(events: list[tuple[str, float]], duration: float) -> tuple[Segment, ...]:
-    """Events name where a phoneme begins; of voiceless stops that is the release, so they are widened."""
+    """Events name where a phoneme begins; of voiceless stops that is the release, so they are
+    widened."""
     events = [e for e in events if not e[0].startswith("(")]
     pairs: list[tuple[str, float, float]] = []
     for (name, start), (_, end) in zip(events, [*events[1:], ("", duration)], strict=True):

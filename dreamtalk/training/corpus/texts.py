@@ -1,7 +1,7 @@
 """What the voices say: written for the corpus, so that every diphone turns up.
 
-Three sources are mixed: whole sentences, sentences from a small grammar, and strings of invented words
-that put every consonant beside every vowel, which neither of the others does.
+Three sources are mixed: whole sentences, sentences from a small grammar, and strings of invented
+words that put every consonant beside every vowel, which neither of the others does.
 """
 
 from __future__ import annotations
@@ -131,21 +131,31 @@ OTHERS: dict[str, tuple[str, ...]] = {
     ),
 }
 
-_WHO = ("my brother", "the mayor", "Emma", "a famous poet", "the whole village", "nobody", "Tom and Fay",
-        "our youngest pupil", "the captain", "every visitor", "Mister Brown", "the woman upstairs", "you",
+_WHO = ("my brother", "the mayor", "Emma", "a famous poet", "the whole village", "nobody",
+    "Tom and Fay",
+        "our youngest pupil", "the captain", "every visitor", "Mister Brown", "the woman upstairs",
+        "you",
         "a shy giraffe", "the committee", "Joy", "the other three", "Grandpa")  # fmt: skip
 _DID = ("bought", "painted", "forgot about", "moved", "wrapped up", "described", "found", "watched",
         "should have fixed", "might borrow", "threw away", "never mentioned", "broke", "pulled on",
-        "washed", "is looking for", "gave back", "chose", "would improve", "jumped over")  # fmt: skip
-_WHAT = ("a purple umbrella", "the map of Peru", "five warm muffins", "that old piano", "some fresh cheese",
-         "both photographs", "the wrong bus", "a huge orange pumpkin", "your favourite movie", "the fence",
-         "a bowl of soup", "my football", "the bathroom mirror", "an invisible thread", "several letters",
-         "the yellow boat", "another job", "this measure of time", "the royal coin", "a thin vest")  # fmt: skip
-_WHEN = ("before breakfast", "in the middle of May", "on Wednesday evening", "by the sea", "above the shop",
-         "with a big smile", "for no reason at all", "at about half past four", "from the top of the hill",
+        "washed", "is looking for", "gave back", "chose", "would improve",
+        "jumped over")  # fmt: skip
+_WHAT = ("a purple umbrella", "the map of Peru", "five warm muffins", "that old piano",
+    "some fresh cheese",
+         "both photographs", "the wrong bus", "a huge orange pumpkin", "your favourite movie",
+         "the fence",
+         "a bowl of soup", "my football", "the bathroom mirror", "an invisible thread",
+         "several letters",
+         "the yellow boat", "another job", "this measure of time", "the royal coin",
+         "a thin vest")  # fmt: skip
+_WHEN = ("before breakfast", "in the middle of May", "on Wednesday evening", "by the sea",
+    "above the shop",
+         "with a big smile", "for no reason at all", "at about half past four",
+         "from the top of the hill",
          "while we were away", "under the bridge", "again and again", "as usual", "without a map",
          "in spite of the rain", "just now")  # fmt: skip
-_ONSETS = ("p", "b", "m", "f", "v", "t", "d", "n", "s", "z", "sh", "ch", "j", "k", "g", "l", "r", "w",
+_ONSETS = ("p", "b", "m", "f", "v", "t", "d", "n", "s", "z", "sh", "ch", "j", "k", "g", "l", "r",
+    "w",
            "y", "h", "th", "pl", "br", "sm", "sp", "fl", "tw", "")  # fmt: skip
 _NUCLEI = ("a", "ee", "o", "oo", "ow", "ay", "i", "e", "u", "oy", "er", "aw", "ah", "oh")
 _CODAS = ("", "", "", "m", "p", "b", "n", "t", "s", "f", "v", "k", "l", "sh", "mp", "th", "ng")
@@ -178,8 +188,8 @@ HELD_OUT = 8
 def text(
     rng: random.Random, language: str = "en", split: str = "train", known_words: bool = False
 ) -> str:
-    """One utterance in ``language``: a sentence, a composed one or, unless only words of a dictionary
-    will do, invented words.
+    """One utterance in ``language``: a sentence, a composed one or, unless only words of a
+    dictionary will do, invented words.
     """
     if language != "en":
         sentence = rng.choice(OTHERS[language])

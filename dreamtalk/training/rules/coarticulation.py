@@ -1,8 +1,9 @@
 """Phones -> smooth tracks, by dominance functions (Cohen and Massaro 1993) and closures on top.
 
-Every phone pulls the tracks towards its target with a dominance that falls off exponentially outside
-the phone; the track is the weighted mean. That rounds everything off, so what must be reached whatever
-surrounds it (lips shut for p, b, m; the lower lip under the teeth for f, v) is laid over the result.
+Every phone pulls the tracks towards its target with a dominance that falls off exponentially
+outside the phone; the track is the weighted mean. That rounds everything off, so what must be
+reached whatever surrounds it (lips shut for p, b, m; the lower lip under the teeth for f, v) is
+laid over the result.
 """
 
 from __future__ import annotations

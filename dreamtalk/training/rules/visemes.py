@@ -1,8 +1,8 @@
 """What the lips do for each phone: targets and how strongly they are held.
 
-Lengths in IOD, as offsets from the closed, resting mouth. The numbers were written by hand: order and
-size from phonetics, the scale from the statistics of real talkers (median aperture 10 % IOD, standard
-deviation 5.5 %, 95th percentile 19 %; width 4 %).
+Lengths in IOD, as offsets from the closed, resting mouth. The numbers were written by hand: order
+and size from phonetics, the scale from the statistics of real talkers (median aperture 10 % IOD,
+standard deviation 5.5 %, 95th percentile 19 %; width 4 %).
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ VISEMES: dict[str, Viseme] = {
 """Every phone but the diphthongs."""
 
 DIPHTHONGS: dict[str, tuple[str, str]] = {
-    "AW": ("AA", "UH"), "AY": ("AA", "IH"), "OY": ("AO", "IH"), "EY": ("EH", "IY"), "OW": ("AO", "UW"),
+    "AW": ("AA", "UH"), "AY": ("AA", "IH"), "OY": ("AO", "IH"), "EY": ("EH", "IY"), "OW": ("AO",
+        "UW"),
 }  # fmt: skip
 """Long vowels that end elsewhere than they begin."""
 
