@@ -206,8 +206,8 @@ def mouth_pose(
     lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
     moved = displacement[:, lips].norm(dim=-1).amax(1)
     activity = ramp(0.05 * layer.mm, 0.6 * layer.mm, moved)
-    # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the pose
-    # that a tracker saw was off, which teeth would show at once against the lips.
+    # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the
+    # pose that a tracker saw was off, which teeth would show at once against the lips.
     skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
     skull = torch.einsum("nij,nj->ni", rotation, skull3)[:, :2]
     return MouthPose(project(layer.anchor[None])[:, 0] + skull, matrix, jaw - skull, activity)

@@ -95,19 +95,19 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             middle, half = left + width / 2, width / 2
             jitter = rng.uniform(-1, 1, 4)
             t = (side * x - middle) / half  # -1 towards the midline .. 1 away from it
-            inside = np.abs(t) <= 1.04
-            if not inside.any():
+            columns = np.flatnonzero(np.abs(t[0]) <= 1.04)
+            if len(columns) == 0:
                 continue
-            at = depth + shift + 0.12 * jitter[0]
+            part = (slice(None), slice(columns[0], columns[-1] + 1))
+            t = t[part]
+            at = depth[part] + shift + 0.12 * jitter[0]
             pointed = (0.9 if width > 6.5 and left > 10 and upper else 0.18) * np.abs(t) ** 1.5
             corner = 0.75 * np.clip((np.abs(t) - 0.62) / 0.38, 0, 1) ** 2.2 + pointed * 0.5
             # The neck narrows: contact points sit in the outer third of the crown.
             taper = 1 - 0.10 * np.clip(at / length, 0, 1) ** 1.5 - 0.05 * np.exp(-at / 0.8)
             gap = (taper - np.abs(t)) * half
             gums = length - 1.7 * np.abs(t) ** 2.2 + 0.2 * jitter[1]
-            alpha = (
-                smoothstep(-soft, soft, at - corner) * smoothstep(-0.16, 0.16 + soft, gap) * inside
-            )
+            alpha = smoothstep(-soft, soft, at - corner) * smoothstep(-0.16, 0.16 + soft, gap)
             shade = 1.0 - 0.16 * np.abs(t + 0.12) ** 3
             shade *= 1 - 0.10 * smoothstep(0.45, 1.0, at / length)
             shade *= 1 + 0.025 * jitter[2]
@@ -121,9 +121,9 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             shine = np.exp(-(((t + 0.25) / 0.22) ** 2) - ((at / length - 0.42) / 0.26) ** 2)
             body = body + (0.10 + 0.02 * jitter[3]) * shine[..., None] * tint.mean()
             crown = (alpha * smoothstep(-soft, soft, gums - at))[..., None]
-            colour = colour * (1 - crown) + body * crown
-            cover = np.maximum(cover, alpha)
-            gum_line = np.where(inside & (np.abs(t) <= 1), gums - at, gum_line)
+            colour[part] = colour[part] * (1 - crown) + body * crown
+            cover[part] = np.maximum(cover[part], alpha)
+            gum_line[part] = np.where(np.abs(t) <= 1, gums - at, gum_line[part])
     # Between teeth: a thin warm shadow, deeper at the cutting edge; above the papillae it is gum.
     row = smoothstep(-soft, soft, depth - 0.9)
     between = np.clip(row - cover, 0, 1)[..., None]
