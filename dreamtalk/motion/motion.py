@@ -96,7 +96,7 @@ class Motion:
             "expression": self.expression.cpu().numpy().astype(np.float32),
             "channels": np.array(self.motion_space.channels),
             "head": self.head.cpu().numpy().astype(np.float32),
-            "fps": np.float32(self.fps),
+            "fps": np.array(self.fps, dtype=np.float32),
             "space": np.array(self.space),
         }
         if self.pose is not None:
