@@ -16,10 +16,12 @@ from .checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, sa
 from .diffusion.guidance import guided
 from .diffusion.samplers import Denoise, FrameNoise, sample_ddim, sample_ddpm
 from .diffusion.schedule import VarianceSchedule
+from .diffusion.sync import sync_guided
 from .errors import CheckpointError, DreamTalkError, ModelNotFoundError, SpaceMismatchError
 from .motion.motion import Motion
 from .motion.spaces import space as motion_space
 from .networks.denoiser import Denoiser, DenoiserConfig
+from .networks.lip_expert import LipExpert, LipExpertConfig
 from .progress import Progress, silent
 from .speech.speech import FPS, Features
 from .style import EMOTIONS, Style
@@ -45,6 +47,7 @@ class DreamTalkModel(nn.Module):
         fingerprint: of the weights that these are a copy of, in lower precision perhaps; computed
             if not given.
         name: for people.
+        lip_expert: judges whether lips are in sync, if the checkpoint brings one.
     """
 
     motion_mean: Tensor
@@ -62,6 +65,7 @@ class DreamTalkModel(nn.Module):
         noise_smoothing: float = 0.0,
         fingerprint: str | None = None,
         name: str = "",
+        lip_expert: LipExpert | None = None,
     ) -> None:
         super().__init__()
         channels = denoiser.config.expression_dim
@@ -77,6 +81,7 @@ class DreamTalkModel(nn.Module):
             config.diffusion_steps, config.beta_first, config.beta_last
         )
         self.speech_encoder: Any = speech_encoder
+        self.lip_expert = lip_expert
         self.space = space
         self.feature_kind = feature_kind
         self.noise_smoothing = noise_smoothing
@@ -152,6 +157,7 @@ class DreamTalkModel(nn.Module):
         noise_smoothing: float | None = None,
         noise: Tensor | None = None,
         chunk: int = 128,
+        sync: float = 0.0,
     ) -> Motion:
         """Sample the motion that speaks ``features`` in a style.
 
@@ -165,7 +171,9 @@ class DreamTalkModel(nn.Module):
             seed: for the noise, drawn on the CPU.
             noise_smoothing: see :class:`FrameNoise`; the checkpoint's default if not given.
             noise: x_T (N, C) instead of the drawn one.
-            chunk: frames computed together; the result does not depend on it.
+            chunk: frames computed together; the result does not depend on it (but for the ends of
+                chunks where ``sync`` is on).
+            sync: scale of the lip expert's guidance, 0 for none; see :func:`sync_guided`.
 
         Returns:
             N = rows // 2 frames at 25 fps, head zeros.
@@ -174,7 +182,7 @@ class DreamTalkModel(nn.Module):
             SpaceMismatchError: if features or style belong to something else.
             DreamTalkError: on settings that can't be.
         """
-        self._check(features, style, sampler)
+        self._check(features, style, sampler, sync)
         frames, channels = features.num_frames, self.config.expression_dim
         if noise is not None and tuple(noise.shape) != (frames, channels):
             raise DreamTalkError(
@@ -217,10 +225,15 @@ class DreamTalkModel(nn.Module):
             def fresh(t: int, draw: Callable[[int], Tensor] = draw) -> Tensor:
                 return draw(t)[None].to(device)
 
+            steer: Denoise = denoise
+            if sync and self.lip_expert is not None:
+                code = codes[part].mean(0) if codes.ndim == 2 else codes
+                heard = rows[:, 2 * part.start : 2 * part.stop].float()
+                steer = sync_guided(denoise, self.lip_expert, heard, code.float(), sync)
             if ddim:
-                x = sample_ddim(denoise, x, self.schedule, steps, tell)
+                x = sample_ddim(steer, x, self.schedule, steps, tell)
             else:
-                x = sample_ddpm(denoise, x, self.schedule, fresh, tell)
+                x = sample_ddpm(steer, x, self.schedule, fresh, tell)
             x = x[0] * self.motion_std + self.motion_mean
             expression[part] = x.cpu()
         return Motion(expression, torch.zeros(frames, 6), FPS, self.space)
@@ -255,11 +268,20 @@ class DreamTalkModel(nn.Module):
             encoder = self.speech_encoder.state_dict()
             state |= {f"speech_encoder.{k}": v for k, v in encoder.items()}
             config["speech_encoder"] = self.speech_encoder.config.to_dict()
+        if self.lip_expert is not None:
+            expert = self.lip_expert.state_dict()
+            state |= {f"lip_expert.{k}": v for k, v in expert.items()}
+            config["lip_expert"] = self.lip_expert.config.to_dict()
         state |= {"motion_mean": self.motion_mean, "motion_std": self.motion_std}
         state |= {f"presets.{k}": v for k, v in self.presets.items()}
         save_checkpoint(path, DENOISER, state, config, dtype)
 
-    def _check(self, features: Features, style: Style, sampler: str) -> None:
+    def _check(self, features: Features, style: Style, sampler: str, sync: float) -> None:
+        if sync and self.lip_expert is None:
+            raise DreamTalkError(
+                f"the checkpoint '{self.name or self.fingerprint}' has no lip expert: set the "
+                "lip-sync guidance to 0"
+            )
         if sampler not in SAMPLERS:
             raise DreamTalkError(f"no sampler '{sampler}': there are {', '.join(SAMPLERS)}")
         name = self.name or self.fingerprint
@@ -336,6 +358,10 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
 
         encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(config["speech_encoder"]))
         load_weights(encoder, checkpoint.section("speech_encoder"), path, "its speech encoder")
+    expert = None
+    if config.get("lip_expert") is not None:
+        expert = LipExpert(LipExpertConfig.from_dict(config["lip_expert"]))
+        load_weights(expert, checkpoint.section("lip_expert"), path, "its lip expert")
     return DreamTalkModel(
         denoiser,
         space,
@@ -347,6 +373,7 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         smoothing,
         config.get("fingerprint"),
         str(config.get("name") or path.stem),
+        expert,
     )
 
 

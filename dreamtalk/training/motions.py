@@ -38,6 +38,7 @@ class MotionBatch:
         clip: (B, L, 31) standardized, from another stretch of the same recording and style.
         padding: (B, L) true where the clip is padding.
         emotion: (B,) index into ``EMOTIONS``.
+        take: (B,) index into ``MotionData.takes``.
     """
 
     windows: Tensor
@@ -45,6 +46,7 @@ class MotionBatch:
     clip: Tensor
     padding: Tensor
     emotion: Tensor
+    take: Tensor
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ class MotionData:
         """The batch of a step: always the same for the same step."""
         rng = np.random.Generator(np.random.PCG64([self.seed, 7, step]))
         items = [self._item(rng, frames) for _ in range(size)]
-        windows, motion, clip, padding, emotion = (np.stack(p) for p in zip(*items, strict=True))
+        windows, motion, clip, padding, emotion, take = (
+            np.stack(p) for p in zip(*items, strict=True)
+        )
         mean, std = self.mean.numpy(), self.std.numpy()
         return MotionBatch(
             torch.from_numpy(windows.astype(np.float32)),
@@ -112,10 +116,12 @@ class MotionData:
             torch.from_numpy(((clip - mean) / std * ~padding[..., None]).astype(np.float32)),
             torch.from_numpy(padding),
             torch.from_numpy(emotion),
+            torch.from_numpy(take),
         )
 
     def _item(self, rng: np.random.Generator, frames: int) -> tuple[np.ndarray, ...]:
-        take = self.takes[int(rng.integers(len(self.takes)))]
+        number = int(rng.integers(len(self.takes)))
+        take = self.takes[number]
         copies = self.rows[take.recording]
         rows = copies[int(rng.integers(len(copies)))]
         total = len(take.motion)
@@ -135,7 +141,14 @@ class MotionData:
         clip[: len(piece)] = piece
         padding = np.arange(self.clip) >= len(piece)
         emotion = np.int64(EMOTIONS.index(take.style.emotion))
-        return np.asarray(windows), take.motion[at], clip, padding, np.asarray(emotion)
+        return (
+            np.asarray(windows),
+            take.motion[at],
+            clip,
+            padding,
+            np.asarray(emotion),
+            np.asarray(number),
+        )
 
 
 def cached_rows(

@@ -1,0 +1,50 @@
+"""Lip-sync guidance: every prediction of the clean motion is pushed to where the lip expert sees
+sync.
+
+DreamTalk uses its expert as a loss in training; here it also steers the sampler, like a classifier
+that guides a diffusion model (Dhariwal and Nichol 2021, section 4), but on the predicted x_0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..networks.lip_expert import LipExpert
+from .samplers import Denoise
+
+_STEP = 0.1
+"""Root mean square, in standard deviations, that the lips of a frame move at scale 1 at most."""
+
+
+def sync_guided(
+    denoise: Denoise, expert: LipExpert, rows: Tensor, code: Tensor, scale: float
+) -> Denoise:
+    """A denoise function whose lips follow the gradient of log P_sync.
+
+    Args:
+        denoise: predicts x_0 (1, N, C); the lip channels come first.
+        expert: trained on the same motion statistics and style codes.
+        rows: (1, 2N, D) feature rows of these frames.
+        code: (d,) style code.
+        scale: 0 changes nothing.
+
+    Returns:
+        ``denoise(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)``
+    """
+    if scale == 0:
+        return denoise
+    lips = expert.config.lip_channels
+
+    def guided(x: Tensor, t: Tensor) -> Tensor:
+        clean = denoise(x, t)
+        with torch.enable_grad():
+            moved = clean[..., :lips].detach().float().requires_grad_(True)
+            score = expert.log_sync(rows.detach(), moved, code[None]).sum()
+            (slope,) = torch.autograd.grad(score, moved)
+        size = slope.square().mean(-1, keepdim=True).sqrt()
+        # steep slopes are cut to the largest step, gentle ones keep their size
+        step = scale * _STEP * slope / size.clamp(min=_STEP)
+        return torch.cat([clean[..., :lips] + step.to(clean.dtype), clean[..., lips:]], dim=-1)
+
+    return guided
