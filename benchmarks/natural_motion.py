@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -156,10 +157,11 @@ def main() -> None:
     neutral = FaceBasis.load().neutral
     face = still.motion_space.index
     opening = float(neutral[face["lidUpperLeftY"]] - neutral[face["lidLowerLeftY"]])
+    begun = time.process_time()
+    speaking = add_natural_motion(still, speech, arguments.seed)
+    spent = time.process_time() - begun
     columns = {
-        "natural, speaking": statistics(
-            [add_natural_motion(still, speech, arguments.seed)], opening
-        ),
+        "natural, speaking": statistics([speaking], opening),
         "natural, silent": statistics([add_natural_motion(still, None, arguments.seed)], opening),
         "filmed speech": FILMED,
     }
@@ -171,6 +173,7 @@ def main() -> None:
     print("| --- " * (len(columns) + 1) + "|")
     for row in FILMED:
         print(f"| {row} | " + " | ".join(column[row] for column in columns.values()) + " |")
+    print(f"\n{arguments.minutes:g} minutes drawn in {spent:.1f} s of CPU time")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ def draw_blinks(
         interval = min(_LONGEST * mean, float(np.exp(rng.normal(scale, _SPREAD))))
         # the pull must not slow the train down: count from the time that was drawn
         time = max(time + interval, blinks[-1].end + _REFRACTORY)
-    return [blink for blink in blinks if blink.start < duration]
+    # a film that ends with half-closed eyes looks cut off
+    return [blink for blink in blinks if blink.end < duration]
 
 
 def _pulled(time: float, blinks: list[Blink], prosody: Prosody, rng: np.random.Generator) -> float:

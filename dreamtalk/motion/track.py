@@ -2,7 +2,7 @@
 
 Each frame is looked at by itself (MediaPipe's IMAGE mode): following a face through a video, as the
 VIDEO mode does, smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
-pictures: 39 numbers are kept of each frame.
+pictures: fewer than 40 numbers are kept of each frame.
 """
 
 from __future__ import annotations
