@@ -98,6 +98,12 @@ def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.n
     return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
 
 
+def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
+    """A colour with only a share of its own hue; the rest is the skin's."""
+    plain = skin / max(float(skin.mean()), 1e-3) * float(colour.mean())
+    return (colour * share + plain * (1 - share)).astype(np.float32)
+
+
 def build_mouth(
     image: np.ndarray, face: FaceGeometry, mouth: Mouth, sclera: np.ndarray, sampler: Sampler
 ) -> MouthLayer:
@@ -114,6 +120,10 @@ def build_mouth(
     skin = _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * mm)
     lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
     tint = tooth_tint(skin, sclera)
+    # A grey or sepia picture has a grey or sepia mouth.
+    colourful = float(
+        np.clip((max(np.ptp(skin), np.ptp(lip)) / max(skin.max(), 1e-3)) / 0.14, 0, 1)
+    )
     density = float(np.clip(1.5 * mm, 0.5, 16))
     light = float(tint.mean())
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
@@ -123,6 +133,7 @@ def build_mouth(
     if mouth.is_open:
         edge = float(mouth.upper[middle]) / mm + 1.5
 
+    tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
     own = find_own_mouth(image, face, mouth, skin) if mouth.is_open else None
     lower_edge = LOWER_EDGE_MM
     rows = (True, True)
@@ -138,6 +149,8 @@ def build_mouth(
     device = sampler.device
     anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
     dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
+    dark = _fade(dark, skin, colourful)
+    wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
 
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
@@ -155,7 +168,7 @@ def build_mouth(
         x_mm=tensor(face.axes[:, 0] * mm),
         y_mm=tensor(-face.axes[:, 1] * mm),
         mm=mm,
-        wet=tensor(lip * np.array([0.62, 0.47, 0.47])),
+        wet=tensor(wet),
         dark=tensor(dark),
     )
 

@@ -19,8 +19,8 @@ from ...progress import Progress, silent
 from . import topology as t
 from .contact import settle_lips
 from .eyes import WIDEST, LidPose, build_eye, paint_eye, remap_lids
-from .fields import build_fields
-from .geometry import Box, face_geometry
+from .fields import Fields, build_fields
+from .geometry import Box, FaceGeometry, face_geometry
 from .inverse import invert_displacement
 from .matte import person_matte
 from .mouth import build_mouth, mouth_pose, paint_mouth
@@ -90,6 +90,7 @@ class MeshRenderer:
         self._person = self._sampler.texture(layer)
         self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
         self.rest = _lip_posture(portrait.expression).to(self.device)
+        self._freedom = _head_freedom(self.fields, self.face)
         self._points = self._tensor(self.face.landmarks)
         self._grid = self._tensor(self.fields.points)
         self._head_weight = self._tensor(self.fields.head)
@@ -266,7 +267,7 @@ class MeshRenderer:
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         face, fields, box = self.face, self.fields, self._box
         moved = self._moved(offsets)
-        rotation, shift = head_transform(head, self._tensor(face.rotation))
+        rotation, shift = head_transform(self._freedom * head, self._tensor(face.rotation))
         shift = shift * face.iod
         project = partial(_project, rotation, shift, self._tensor(face.pivot))
 
@@ -388,6 +389,17 @@ class MeshRenderer:
         px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
         py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
         return x.add_(px), y.add_(py[:, None])
+
+
+def _head_freedom(fields: Fields, face: FaceGeometry) -> float:
+    """How much of its motion a head may show: less where the frame cuts through the face.
+
+    What is cut off is pinned to the border; turning the rest in full would shear the face.
+    """
+    columns = np.clip(np.round(face.points[:, 0] / fields.cell).astype(int), 0, fields.shape[1] - 1)
+    rows = np.clip(np.round(face.points[:, 1] / fields.cell).astype(int), 0, fields.shape[0] - 1)
+    held = float(np.quantile(fields.head[rows, columns], 0.1))
+    return float(np.clip((held - 0.2) / 0.6, 0.15, 1.0))
 
 
 def _lip_posture(expression: Tensor) -> Tensor:
