@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..dreamtalk.errors import ModelNotFoundError
+
 log = logging.getLogger("dreamtalk")
 
 MODEL_FOLDER = "dreamtalk"
@@ -317,3 +319,31 @@ def free_ram() -> int | None:
     if management is None:
         return None
     return int(management.get_free_memory(torch.device("cpu")))
+
+
+def encode_audio(waveform: Tensor, names: Iterable[str]) -> Any:
+    """Run ComfyUI's audio encoder on a waveform.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+        names: of files in models/audio_encoders, the first that is there is taken.
+
+    Returns:
+        An AUDIO_ENCODER_OUTPUT; None without ComfyUI.
+
+    Raises:
+        ModelNotFoundError: if none of the files is there.
+    """
+    paths, encoders = _module("folder_paths"), _module("comfy.audio_encoders.audio_encoders")
+    if paths is None or encoders is None:
+        return None
+    present = [name for name in names if name in paths.get_filename_list("audio_encoders")]
+    if not present:
+        raise ModelNotFoundError(
+            "this checkpoint listens through wav2vec2, whose file is not in models/audio_encoders: "
+            f"put {next(iter(names))} there, or connect Audio Encoder Encode"
+        )
+    path = paths.get_full_path_or_raise("audio_encoders", present[0])
+    state = _module("comfy.utils").load_torch_file(path, safe_load=True)
+    encoder = encoders.load_audio_encoder_from_sd(state)
+    return encoder.encode_audio(waveform[None, None], 16_000)

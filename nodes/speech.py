@@ -127,8 +127,18 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
 
 
 def features_of(audio: dict[str, Any], model: LoadedModel, cls: Any, progress: Any) -> Any:
-    """Features of an AUDIO for a checkpoint, computed on its device."""
-    from ..dreamtalk.features import speech_features
+    """Features of an AUDIO for a checkpoint.
 
+    The published checkpoint's wav2vec2 runs in ComfyUI's own audio encoder, if its file is there.
+    """
+    from ..dreamtalk.features import speech_features
+    from ..dreamtalk.speech.wav2vec import FILE_NAMES, KIND, features_from_audio_encoder
+
+    speech = speech_of(audio, cls)
+    if model.model.feature_kind == KIND:
+        files = [name for name in FILE_NAMES if name.endswith(".safetensors")]
+        encoded = runtime.encode_audio(speech.waveform, files)
+        if encoded is not None:
+            return features_from_audio_encoder(encoded)
     model.host.device()
-    return speech_features(speech_of(audio, cls), model.model, progress=progress)
+    return speech_features(speech, model.model, progress=progress)

@@ -10,6 +10,7 @@ from .convert import choice, first_image, fit, speech_of
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .sockets import DTModel, LoadedModel
+from .speech import features_of
 
 _MAX_SIZE = 1024
 
@@ -89,7 +90,6 @@ class DreamTalkTalk(io.ComfyNode):
         model: LoadedModel | None = None,
     ) -> io.NodeOutput:
         from ..dreamtalk.face.analysis import analyze_portrait
-        from ..dreamtalk.features import speech_features
         from ..dreamtalk.motion.natural import add_natural_motion
         from ..dreamtalk.pipeline import fit_length
 
@@ -100,9 +100,9 @@ class DreamTalkTalk(io.ComfyNode):
             portrait = analyze_portrait(picture, landmarker=landmarker)
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
-        loaded.host.device()
-        features = speech_features(speech, loaded.model, progress=bar.stage(0.0, 0.1))
         style = loaded.model.preset(emotion, intensity)
+        features = features_of(audio, loaded, cls, bar.stage(0.0, 0.1))
+        loaded.host.device()
         motion = loaded.model.sample(features, style, seed=seed, progress=bar.stage(0.1, 0.25))
         motion = fit_length(motion, speech.num_frames(motion.fps))
         life = (liveliness,) * 4  # blinks, gaze, head, breathing

@@ -293,3 +293,36 @@ def test_style_over_time(model: Any, audio: Any) -> None:
     (short,) = run_node("DreamTalkStyleTrack", model=model, track="0:sad 0.1:sad@2")
     (held,) = run_node("DreamTalkSampler", style=short, **settings)
     assert len(changing) == len(held) == 30
+
+
+def test_pirenderer_takes_the_renderers_place(
+    folders: Path, analysed: Any, motion: Any, audio: Any
+) -> None:
+    from dreamtalk.render.pirenderer.generator import FaceGenerator
+
+    torch.manual_seed(0)
+    weights = {"net_G_ema": FaceGenerator().state_dict()}
+    torch.save(weights, folders / "models" / "dreamtalk" / "renderer.pth")
+    (renderer,) = run_node("DreamTalkLoadPIRenderer", checkpoint="renderer.pth")
+    short = motion.with_(expression=motion.expression[:2], head=motion.head[:2])
+    images, mask, _ = run_node(
+        "DreamTalkRender", portrait=analysed, motion=short, renderer=renderer
+    )
+    assert images.shape == (2, 264, 264, 3)
+    assert mask.shape == (1, 264, 264)
+    (square,) = run_node("DreamTalkLoadPIRenderer", checkpoint="renderer.pth", paste_back=False)
+    (video,) = run_node(
+        "DreamTalkRenderVideo", portrait=analysed, motion=short, renderer=square, audio=audio
+    )
+    assert probe(video)[3] == (256, 256)
+    with pytest.raises(Exception, match=r"no 'gone\.pt' in models/dreamtalk"):
+        run_node("DreamTalkLoadPIRenderer", checkpoint="gone.pt")
+
+
+def test_features_from_an_audio_encoder(model: Any) -> None:
+    output = {"encoded_audio": torch.randn(1, 49, 1024), "audio_samples": 16_000}
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio_encoder_output=output)
+    assert features.rows.shape == (49, 1024)
+    style = model.model.preset("sad")
+    with pytest.raises(Exception, match="features are 'wav2vec2"):
+        run_node("DreamTalkSampler", model=model, features=features, style=style)

@@ -138,7 +138,9 @@ class Conv3x3(nn.Conv2d):
 
     def _transformed(self, transform: Callable[[Tensor], Tensor]) -> Tensor:
         """The transformed kernel, made again only when the weights have changed."""
-        stamp = (self.weight.data_ptr(), self.weight._version)
+        # weights loaded under inference mode count no versions: they can't change either
+        version = 0 if self.weight.is_inference() else self.weight._version
+        stamp = (self.weight.data_ptr(), version)
         if self._kernel is None or self._kernel[0] != stamp:
             self._kernel = (stamp, transform(self.weight))
         return self._kernel[1]
