@@ -133,6 +133,24 @@ def test_clip_neutral_is_the_closed_mouth_and_the_open_eye() -> None:
     assert neutral[FACE.index["lidUpperLeftY"]] == pytest.approx(0.07)
 
 
+def test_a_small_face_in_a_large_picture(portrait_image: Tensor) -> None:
+    """264 px of 1280, away from the middle, and gone for a while."""
+    pictures = []
+    for index in range(8):
+        picture = np.full((720, 1280, 3), 110, np.uint8)
+        if index not in (3, 4):
+            picture[60:324, 900 - 9 * index : 1164 - 9 * index] = moved(portrait_image)
+        pictures.append(picture)
+    tracked = track_frames(torch.from_numpy(np.stack(pictures)), 5, fps=5, smoothing=0.0)
+    assert tracked.missing == ((pytest.approx(0.6), pytest.approx(1.0)),)
+    steps = tracked.motion.head[:, 3].diff()
+    assert float(steps.max()) < -0.08
+    assert float(steps.std()) < 0.03
+    alone = track_frames(torch.from_numpy(moved(portrait_image))[None], 25, smoothing=0.0)
+    difference = tracked.motion.expression[0] - alone.motion.expression[0]
+    assert float(difference.abs().max()) < 0.02  # the surroundings don't matter
+
+
 def test_what_is_no_face_or_no_video(tmp_path: Path) -> None:
     with pytest.raises(FaceNotFoundError, match="no face"):
         track_frames(torch.zeros(2, 64, 64, 3), 25)

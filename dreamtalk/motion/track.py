@@ -24,6 +24,7 @@ from ..face.landmarks import FaceLandmarker
 from ..face.pose import rotation_to_angles
 from ..progress import Progress, silent
 from .edit import CLOSED_APERTURE, resample_frames, smooth
+from .follow import FaceFollower
 from .motion import Motion
 from .spaces import FACE, LIP_CHANNELS
 
@@ -260,28 +261,14 @@ def _track(
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
     with FaceLandmarker(model) as landmarker:
-        last: npt.NDArray[np.float32] | None = None
+        follower = FaceFollower(landmarker)
         for done, (time, picture) in enumerate(pictures, start=1):
-            face = _same_face(landmarker.detect(picture), last)
-            recording.add(time, face)
-            last = face if face is not None else last
+            recording.add(time, follower.find(picture, time))
             progress(done, max(done, count))
     recording.flush()
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
     return _assembled(recording, rate, name, fps, neutral, smoothing, max_gap)
-
-
-def _same_face(
-    faces: list[npt.NDArray[np.float32]], last: npt.NDArray[np.float32] | None
-) -> npt.NDArray[np.float32] | None:
-    """The face that is nearest to the one before; at first the largest."""
-    if not faces:
-        return None
-    if last is None or len(faces) == 1:
-        return faces[0]
-    centre = last[:, :2].mean(axis=0)
-    return min(faces, key=lambda face: float(np.linalg.norm(face[:, :2].mean(axis=0) - centre)))
 
 
 def _assembled(
