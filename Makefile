@@ -11,7 +11,7 @@ STAMP := $(VENV)/.dreamtalk-installed
 .PHONY: demo test lint slow clean
 
 demo: $(STAMP)
-	$(BIN)/dreamtalk talk --portrait examples/portrait.png --audio examples/speech.wav \
+	$(BIN)/dreamtalk talk --portrait samples/portrait.png --audio samples/speech.wav \
 		--out out/demo.mp4
 
 test: $(STAMP) lint

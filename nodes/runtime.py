@@ -28,7 +28,7 @@ log = logging.getLogger("dreamtalk")
 
 MODEL_FOLDER = "dreamtalk"
 WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".task"}
-_SHIPPED = Path(__file__).resolve().parents[1] / "examples"
+_SHIPPED = Path(__file__).resolve().parents[1] / "samples"
 EXAMPLES = {
     "dreamtalk_example.png": _SHIPPED / "portrait.png",
     "dreamtalk_example.wav": _SHIPPED / "speech.wav",

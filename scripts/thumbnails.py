@@ -2,7 +2,7 @@
 
     python -m scripts.thumbnails
 
-Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows) and ``examples/clip.mp4`` (a
+Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows) and ``samples/clip.mp4`` (a
 speaking face to track, for the workflow that takes its style from a video).
 """
 
@@ -62,8 +62,8 @@ def strip(frames: list[np.ndarray]) -> Image.Image:
 def main() -> None:
     """Write all of them."""
     model = load_model()
-    speech = load_speech(ROOT / "examples" / "speech.wav")
-    picture = load_image(ROOT / "examples" / "portrait.png")
+    speech = load_speech(ROOT / "samples" / "speech.wav")
+    picture = load_image(ROOT / "samples" / "portrait.png")
     renderer = MeshRenderer(analyze_portrait(picture))
     motions = {e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised")}
     still = (picture * 255).round().to(torch.uint8).numpy()
@@ -83,8 +83,8 @@ def main() -> None:
     strip([plot]).save(ROOT / "workflows" / "edit_motion.jpg", quality=85)
 
     strong = moving(model, Speech(speech.waveform[: int(CLIP_SECONDS * 16_000)]), "surprised", 1.5)
-    sound = Sound(ROOT / "examples" / "speech.wav")
-    write_video(ROOT / "examples" / "clip.mp4", renderer.frames(strong), 25.0, sound, crf=23)
+    sound = Sound(ROOT / "samples" / "speech.wav")
+    write_video(ROOT / "samples" / "clip.mp4", renderer.frames(strong), 25.0, sound, crf=23)
 
 
 if __name__ == "__main__":

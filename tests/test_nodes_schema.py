@@ -110,3 +110,9 @@ def test_requirements_leave_torch_alone() -> None:
     names = [re.split(r"[<>=!~ ;\[]", line)[0].lower() for line in text.splitlines() if line]
     assert "torch" not in names
     assert "opencv-python" not in names  # mediapipe brings opencv-contrib-python
+
+
+def test_comfyui_serves_workflows_and_no_other_folder() -> None:
+    """ComfyUI serves the first of these folders that exists as the pack's templates."""
+    before = ("example_workflows", "example", "examples", "workflow")
+    assert not [name for name in before if (ROOT / name).exists()]
