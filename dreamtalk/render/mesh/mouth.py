@@ -22,6 +22,9 @@ LOWER_EDGE_MM = 2.6
 TONGUE_MM = 4.5
 TONGUE_SHARE = 0.55
 """How much of the jaw's way the tongue's back goes."""
+OWN_SHADE = 0.35
+OWN_RIM = 0.4
+"""How much of the lips' shadow and of their wet rim a mouth gets that the portrait shows itself."""
 SKULL_SHARE = 0.6
 """How much of the nose base's displacement the upper teeth take."""
 DEPTH_MM = 6.0
@@ -356,7 +359,8 @@ def _interior(
         (0.45 + 0.55 * u**0.6) * (0.70 + 0.30 * low**0.7) * (0.34 + 0.66 * (u + low).clamp(0, 1))
     )
     if layer.own is not None:
-        light = 1 - (1 - light) * 0.6
+        # What was filmed is shaded already; it only gets darker as the lips close over it.
+        light = 1 - (1 - light) * OWN_SHADE
     colour = colour * light[..., None]
     # The wet inner side of the lips.
     rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (
@@ -364,5 +368,7 @@ def _interior(
     ).clamp(0, 1)
     rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
     wet = layer.wet
-    colour = colour + (0.80 * rim_low)[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
-    return colour + (0.75 * rim_up)[..., None] * (wet * 0.72 - colour)
+    strength = 1.0 if layer.own is None else OWN_RIM
+    rim_low, rim_up = 0.80 * strength * rim_low, 0.75 * strength * rim_up
+    colour = colour + rim_low[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
+    return colour + rim_up[..., None] * (wet * 0.72 - colour)
