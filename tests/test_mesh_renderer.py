@@ -226,3 +226,12 @@ def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrai
     views = debug_views(renderer)
     assert {"landmarks", "matte", "plate", "grid"} <= views.keys()
     assert debug_sheet(renderer, height=80).ndim == 3
+
+
+def test_chunks_do_not_matter(renderer: MeshRenderer) -> None:
+    rows = [opening(a) for a in (0.0, 0.05, 0.25, 0.1, 0.3, 0.02)]
+    rows[2]["lidUpperLeftY"] = rows[3]["lidUpperRightY"] = -0.09
+    head = [[0.02 * i, -0.04 * i, 0.03 * i, 0.01 * i, 0, 0.1 * i] for i in range(6)]
+    m = motion(rows, head)
+    a, b = render(renderer, m, chunk=1).float(), render(renderer, m, chunk=6).float()
+    assert float((a - b).abs().max()) <= 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +15,7 @@ from .own_mouth import find_own_mouth
 from .sampling import Sampler, Texture
 from .seam import Mouth
 from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
+from .warp import HeadMotion
 
 UPPER_EDGE_MM = 2.8
 LOWER_EDGE_MM = 2.6
@@ -204,29 +204,27 @@ def over(below: Tensor, above: Tensor) -> Tensor:
 def mouth_pose(
     layer: MouthLayer,
     displacement: Tensor,
-    rotation: Tensor,
-    project: Callable[[Tensor], Tensor],
+    head: HeadMotion,
 ) -> MouthPose:
     """Follow skull and jaw.
 
     Args:
         layer: the mouth.
         displacement: (n, 478, 3) px, without head motion.
-        rotation: (n, 3, 3) of the head, with its scale.
-        project: (k, 3) px -> (n, k, 2) px with head motion.
+        head: the head's motion.
     """
     axes = torch.stack([layer.x_mm, layer.y_mm], -1)  # (3, 2)
-    matrix = torch.linalg.inv((rotation @ axes)[:, :2].float())
+    matrix = torch.linalg.inv((head.rotation @ axes)[:, :2].float())
     jaw3 = displacement[:, list(t.CHIN_PATCH)].mean(1)
-    jaw = torch.einsum("nij,nj->ni", rotation, jaw3)[:, :2]
+    jaw = torch.einsum("nij,nj->ni", head.rotation, jaw3)[:, :2]
     lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
     moved = displacement[:, lips].norm(dim=-1).amax(1)
     activity = ramp(0.05 * layer.mm, 0.6 * layer.mm, moved)
     # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the
     # pose that a tracker saw was off, which teeth would show at once against the lips.
     skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
-    skull = torch.einsum("nij,nj->ni", rotation, skull3)[:, :2]
-    return MouthPose(project(layer.anchor[None])[:, 0] + skull, matrix, jaw - skull, activity)
+    skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
+    return MouthPose(head.project(layer.anchor[None])[:, 0] + skull, matrix, jaw - skull, activity)
 
 
 def paint_mouth(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 
 import cv2
 import numpy as np
@@ -14,22 +13,23 @@ from torch import Tensor
 from ...errors import SpaceMismatchError
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
-from ...motion import FACE, Motion
+from ...motion import Motion
 from ...progress import Progress, silent
 from . import topology as t
 from .contact import settle_lips
-from .eyes import WIDEST, LidPose, build_eye, paint_eye, remap_lids
-from .fields import Fields, build_fields
-from .geometry import Box, FaceGeometry, face_geometry
-from .inverse import invert_displacement
+from .eyes import build_eye, paint_eye, remap_lids
+from .fields import build_fields
+from .geometry import Box, face_geometry
 from .matte import person_matte
 from .mouth import build_mouth, mouth_pose, paint_mouth
 from .plate import background_plate
 from .pose import head_transform
+from .posture import lid_poses, lip_posture
 from .raster import disc
 from .sampling import make_sampler
 from .seam import find_mouth
 from .skin import TINT, build_skin, fold_gain
+from .warp import HeadMotion, WarpGrid, head_freedom
 
 logger = logging.getLogger("dreamtalk")
 
@@ -89,13 +89,10 @@ class MeshRenderer:
         self._box = self._moving_box()
         self._person = self._sampler.texture(layer)
         self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
-        self.rest = _lip_posture(portrait.expression).to(self.device)
-        self._freedom = _head_freedom(self.fields, self.face)
+        self.rest = lip_posture(portrait.expression).to(self.device)
+        self._freedom = head_freedom(self.fields, self.face)
         self._points = self._tensor(self.face.landmarks)
-        self._grid = self._tensor(self.fields.points)
-        self._head_weight = self._tensor(self.fields.head)
-        self._weights_a = self._tensor(self.fields.weights_a)
-        self._weights_b = self._tensor(self.fields.weights_b)
+        self._warp = WarpGrid.build(self.fields, self._sampler)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
@@ -200,12 +197,15 @@ class MeshRenderer:
         """
         with torch.inference_mode():
             moved = self._moved(self._basis.decode(channels.to(self.device)))
-            rotation, shift = head_transform(head.to(self.device), self._tensor(self.face.rotation))
-            forward = self._forward(moved, rotation, shift * self.face.iod)
             crop = self.face.crop
             box = Box(0, 0, crop.width, crop.height)
-            x, y = self._expand(invert_displacement(forward[0]), (0, 0), box)
+            x, y = self._warp.sources_a(moved, self._head_motion(head.to(self.device)), box)
         return torch.stack([x[0], y[0]], -1).cpu().numpy()
+
+    def _head_motion(self, head: Tensor) -> HeadMotion:
+        face = self.face
+        rotation, shift = head_transform(self._freedom * head, self._tensor(face.rotation))
+        return HeadMotion(rotation, shift * face.iod, self._tensor(face.pivot))
 
     def _moved(self, offsets: Tensor) -> Tensor:
         """Landmark offsets in IOD units -> displacements in px, with lips that touch."""
@@ -219,63 +219,30 @@ class MeshRenderer:
             is_open=self.mouth.is_open,
         )
 
-    def _lids(self, channels: Tensor) -> list[LidPose]:
-        """Closure, lower lid and gaze of the right and the left eye."""
-        poses = []
-        for eye, side in zip(self.eyes, ("Right", "Left"), strict=True):
-            upper = channels[:, FACE.index[f"lidUpper{side}Y"]]
-            lower = channels[:, FACE.index[f"lidLower{side}Y"]]
-            scale = self.face.iod
-            opening = eye.opening / scale
-            reference = self._typical_opening(side)
-            # Small motions keep their size; a blink shuts the eyes of every portrait, however wide
-            # it has them open.
-            way = lower - upper
-            blink = ((way / reference - 0.25) / 0.6).clamp(0, 1)
-            share = way / opening
-            closure = share + blink * (1.05 * way / reference - share)
-            wider = WIDEST * torch.tanh(closure / WIDEST)
-            closure = torch.where(closure < 0, wider, closure.clamp(0, 1))
-            raised = (lower * opening / reference).clamp(-0.03, 0.04) * scale
-            gaze = torch.stack(
-                [
-                    channels[:, FACE.index[f"gaze{side}X"]],
-                    -channels[:, FACE.index[f"gaze{side}Y"]],
-                ],
-                -1,
-            )
-            limit = 0.6 * eye.radius
-            gaze = limit * torch.tanh(gaze * scale / limit)
-            poses.append(LidPose(closure, raised, gaze))
-        return poses
-
-    def _typical_opening(self, side: str) -> float:
-        neutral = self._basis.neutral
-        upper, lower = FACE.index[f"lidUpper{side}Y"], FACE.index[f"lidLower{side}Y"]
-        return max(float(neutral[upper] - neutral[lower]), 0.03)
-
     def _render(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         """(n, H, W, 3) uint8 for landmark offsets (n, 478, 3), head (n, 6), channels (n, 31)."""
-        with torch.inference_mode():
-            crops = self._render_box(offsets, head, channels)
-        n = len(crops)
-        frames = self.picture.expand(n, -1, -1, -1).clone()
         crop, box = self.face.crop, self._box
-        frames[:, crop.y0 + box.y0 : crop.y0 + box.y1, crop.x0 + box.x0 : crop.x0 + box.x1] = crops
+        rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
+        columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
+        frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
+        # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
+        step = max(1, BATCH_PIXELS // (box.width * box.height))
+        with torch.inference_mode():
+            for start in range(0, len(offsets), step):
+                part = slice(start, start + step)
+                frames[part, rows, columns] = self._render_box(
+                    offsets[part], head[part], channels[part]
+                )
         return frames
 
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
-        face, fields, box = self.face, self.fields, self._box
+        face, box = self.face, self._box
         moved = self._moved(offsets)
-        rotation, shift = head_transform(self._freedom * head, self._tensor(face.rotation))
-        shift = shift * face.iod
-        project = partial(_project, rotation, shift, self._tensor(face.pivot))
+        turn = self._head_motion(head)
+        x, y = self._warp.sources_a(moved, turn, box)
+        marks = turn.project(self._points + moved)
 
-        forward = self._forward(moved, rotation, shift)
-        x, y = self._expand(invert_displacement(forward[0]), (0, 0), box)
-        marks = project_points(self._points + moved, rotation, shift, self._tensor(face.pivot))
-
-        lids = self._lids(channels)
+        lids = lid_poses(self.eyes, channels, self._basis.neutral, face.iod)
         unbent = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
@@ -300,8 +267,7 @@ class MeshRenderer:
         half = self.mouth.half_width
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
-        lip_nodes = invert_displacement(forward[1])
-        xb, yb = self._expand(lip_nodes, (fields.lip.x0, fields.lip.y0), region)
+        xb, yb = self._warp.sources_b(moved, turn, region)
         lip = self._sampler.compose(self._person, self._plate[:, rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
             self.mouth_layer,
@@ -312,7 +278,7 @@ class MeshRenderer:
             (x[:, rows, columns], y[:, rows, columns]),
             (xb, yb),
             lip,
-            mouth_pose(self.mouth_layer, moved, rotation, project),
+            mouth_pose(self.mouth_layer, moved, turn),
         )
         return self._sampler.to_bytes(frame)
 
@@ -349,84 +315,3 @@ class MeshRenderer:
         low = np.maximum(low, [box.x0, box.y0])
         high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
         return Box.around(low, high, box.x1, box.y1)
-
-    def _forward(self, moved: Tensor, rotation: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Displacement of nodes in cells: field A (n, 2, rows, columns), B on the lip nodes."""
-        fields = self.fields
-        pivot = self._tensor(self.face.pivot)
-        n = len(moved)
-        flat = moved.permute(1, 0, 2).reshape(478, -1)
-        results = []
-        for weights, area in ((self._weights_a, fields.face), (self._weights_b, fields.lip)):
-            local = (weights @ flat).view(area.height, area.width, n, 3).permute(2, 0, 1, 3)
-            if area is fields.face:
-                points = self._grid.expand(n, -1, -1, -1).clone()
-                points[:, area.y0 : area.y1, area.x0 : area.x1] += local
-                base, weight = self._grid, self._head_weight
-            else:
-                base = self._grid[area.slices]
-                weight = self._head_weight[area.slices]
-                points = base + local
-            turned = (points - pivot) @ rotation.transpose(1, 2)[:, None]
-            turned = turned[..., :2] + pivot[:2] + shift[:, None, None]
-            plain = points[..., :2] - base[..., :2]
-            result = plain + weight[..., None] * (turned - points[..., :2])
-            results.append(result.permute(0, 3, 1, 2) / fields.cell)
-        return results[0], results[1]
-
-    def _expand(self, shift: Tensor, first: tuple[int, int], box: Box) -> tuple[Tensor, Tensor]:
-        """Look-up positions of a box of pixels.
-
-        Args:
-            shift: (n, 2, rows, columns) in cells: source minus node.
-            first: column and row of the first node.
-            box: pixels of the crop.
-
-        Returns:
-            x, y: (n, h, w) px of the crop.
-        """
-        x, y = self._sampler.expand(shift, self.fields.cell, first, box)
-        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
-        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
-        return x.add_(px), y.add_(py[:, None])
-
-
-def _head_freedom(fields: Fields, face: FaceGeometry) -> float:
-    """How much of its motion a head may show: less where the frame cuts through the face.
-
-    What is cut off is pinned to the border; turning the rest in full would shear the face.
-    """
-    columns = np.clip(np.round(face.points[:, 0] / fields.cell).astype(int), 0, fields.shape[1] - 1)
-    rows = np.clip(np.round(face.points[:, 1] / fields.cell).astype(int), 0, fields.shape[0] - 1)
-    held = float(np.quantile(fields.head[rows, columns], 0.1))
-    return float(np.clip((held - 0.2) / 0.6, 0.15, 1.0))
-
-
-def _lip_posture(expression: Tensor) -> Tensor:
-    """(1, 31) what a portrait's mouth does already, as channels that can be taken back.
-
-    One picture tells the aperture; the other lip channels take the share of it that they usually
-    have, so that the lips close by moving towards each other rather than by the lower one alone.
-    """
-    rest = torch.zeros(1, len(FACE))
-    aperture = float(expression[FACE.index["lipAperture"]])
-    shares = {
-        "lipAperture": 1.0,
-        "lipLowerY": -0.62,
-        "lipUpperInnerY": 0.20,
-        "lipUpperY": 0.14,
-        "chinY": -0.45,
-    }
-    for name, share in shares.items():
-        rest[0, FACE.index[name]] = share * aperture
-    return rest
-
-
-def project_points(points: Tensor, rotation: Tensor, shift: Tensor, pivot: Tensor) -> Tensor:
-    """Head motion on points (n, k, 3) px: (n, k, 2) px."""
-    turned = (points - pivot) @ rotation.transpose(1, 2)
-    return turned[..., :2] + pivot[:2] + shift[:, None]
-
-
-def _project(rotation: Tensor, shift: Tensor, pivot: Tensor, points: Tensor) -> Tensor:
-    return project_points(points.expand(len(rotation), -1, -1), rotation, shift, pivot)
