@@ -173,9 +173,11 @@ def build_corpus(
     return shards * SHARD
 
 
-def save_recordings(folder: Path, part: str, recordings: list[Recording]) -> int:
-    """Add recordings that come from elsewhere, such as aligned prompts, to the training split."""
-    target = folder / "train"
+def save_recordings(
+    folder: Path, part: str, recordings: list[Recording], split: str = "train"
+) -> int:
+    """Add recordings that come from elsewhere, such as aligned prompts, to a split."""
+    target = folder / split
     target.mkdir(parents=True, exist_ok=True)
     for shard in range(0, len(recordings), SHARD):
         path = target / f"{part}-{shard // SHARD:05d}.npz"
