@@ -274,6 +274,7 @@ class DreamTalkPlotMotion(io.ComfyNode):
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The drawing.")],
             hidden=[io.Hidden.unique_id],
+            is_output_node=True,
         )
 
     @classmethod

@@ -402,7 +402,7 @@ def edit_motion() -> None:
             "plot",
             "DreamTalkPlotMotion",
             (940, 920),
-            (1000, 620),
+            (700, 470),
             {"motion": ("edit", 0), "audio": speech},
         ),
         Node(

