@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from ..diffusion.schedule import VarianceSchedule
-from ..motion.spaces import FACE
+from ..motion.spaces import FACE, LIP_CHANNELS
 from ..networks.denoiser import Denoiser
+from ..networks.lip_expert import LipExpert
 from ..style import EMOTIONS
 from .motions import MotionBatch, MotionData, mouth_weights
 
@@ -18,9 +19,14 @@ _CLOSED = 0.03
 
 
 def denoiser_loss(
-    model: Denoiser, schedule: VarianceSchedule, batch: MotionBatch, data: MotionData
+    model: Denoiser,
+    schedule: VarianceSchedule,
+    batch: MotionBatch,
+    data: MotionData,
+    expert: LipExpert | None = None,
+    sync_weight: float = 0.0,
 ) -> tuple[Tensor, dict[str, float]]:
-    """Weighted squared error of the predicted clean motion, plus a velocity term.
+    """Weighted squared error of the predicted clean motion, plus a velocity term and L_sync.
 
     Only neutral takes lose their style clip, so that the null style is a neutral face and guidance
     goes from neutral (0) over the style as it is (1) to exaggeration. All frames of an item share
@@ -34,7 +40,8 @@ def denoiser_loss(
     )
     x_t = schedule.add_noise(batch.motion, t, noise)
     clip, padding = drop_style(batch)
-    predicted = model(x_t, t, batch.windows, clip, padding)
+    code = model.encode_style(clip, padding)
+    predicted = model.predict(x_t, t, model.encode_content(batch.windows), code)
 
     weights = mouth_weights(data.mean, data.std)
     error = (predicted - batch.motion).square()
@@ -51,7 +58,14 @@ def denoiser_loss(
         "aperture": error[..., aperture].mean().item(),
         "velocity": velocity.item(),
     }
-    return main + 0.5 * velocity, figures
+    total = main + 0.5 * velocity
+    if expert is not None and sync_weight > 0:
+        sync = -expert.log_sync(
+            batch.rows, predicted[..., : len(LIP_CHANNELS)], code.detach()
+        ).mean()
+        figures["sync"] = sync.item()
+        total = total + sync_weight * sync
+    return total, figures
 
 
 def drop_style(batch: MotionBatch) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from .rules.compose import SpeakingStyle, rule_motion
 
 Values = npt.NDArray[np.float32]
 CLOSED = 0.035
-"""IOD: lips below this are seen as closed (specs of real talkers: median of p, b, m is 0.013)."""
+"""IOD: lips below this are seen as closed (of real talkers the median in p, b, m is 0.013)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,12 @@ def compare(
         _one(p, t, r, i)
         for i, (p, t, r) in enumerate(zip(predicted, targets, recordings, strict=True))
     ]
-    return Figures(*(float(np.nanmean(column)) for column in zip(*rows, strict=True)))
+    return Figures(*(_mean(column) for column in zip(*rows, strict=True)))
+
+
+def _mean(column: Sequence[float]) -> float:
+    known = [x for x in column if not np.isnan(x)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _one(p: Values, t: Values, recording: Recording, seed: int) -> tuple[float, ...]:
@@ -142,12 +147,14 @@ def evaluate_speech(
     recordings: Sequence[Recording],
     steps: int = 10,
     degraded: bool = False,
+    sync: float = 0.0,
     progress: Progress = silent,
 ) -> Figures:
     """Neutral speech of held-out voices against the rule motion of an average talker.
 
     Args:
         degraded: with rooms, noise and codecs, as in training.
+        sync: scale of lip-sync guidance.
     """
     predicted, targets = [], []
     for i, recording in enumerate(recordings):
@@ -155,7 +162,9 @@ def evaluate_speech(
         waveform = recording.waveform
         if degraded:
             waveform = augment(waveform, np.random.Generator(np.random.PCG64(i)))
-        motion = model.sample(features_of(model, waveform), model.preset("neutral"), steps, seed=i)
+        motion = model.sample(
+            features_of(model, waveform), model.preset("neutral"), steps, seed=i, sync=sync
+        )
         predicted.append(motion.expression.numpy())
         targets.append(rule_motion(recording.segments, recording.waveform, frames=len(motion)))
     progress(len(recordings), len(recordings))

@@ -48,6 +48,12 @@ class MotionBatch:
     emotion: Tensor
     take: Tensor
 
+    @property
+    def rows(self) -> Tensor:
+        """(B, 2N, D): the two rows of each frame, out of the middle of its window."""
+        middle = self.windows.shape[2] // 2
+        return self.windows[:, :, middle : middle + 2].flatten(1, 2)
+
 
 @dataclass(frozen=True)
 class Take:

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DreamTalkError
 from .loops import LoopSettings
 
+STAGES = ("speech", "denoiser", "lip_expert", "sync")
 DEFAULT = Path(__file__).with_name("starter.toml")
 
 
@@ -18,20 +19,26 @@ class Recipe:
     """What a training takes.
 
     Attributes:
-        speech, denoiser: settings of the loops.
+        speech, denoiser, lip_expert, sync: settings of the loops of the stages.
         encoder, network: sizes, as the configs of the networks take them.
         speech_batch: windows and rows of a batch.
         denoiser_batch: items and frames of a batch.
+        expert_batch: pairs of a batch of the lip expert's.
+        sync_weight: of L_sync.
         copies: differently degraded copies of each recording for stage 2.
         noise_smoothing: of the sampler, frames.
     """
 
     speech: LoopSettings = field(default_factory=LoopSettings)
     denoiser: LoopSettings = field(default_factory=LoopSettings)
+    lip_expert: LoopSettings = field(default_factory=LoopSettings)
+    sync: LoopSettings = field(default_factory=LoopSettings)
     encoder: dict[str, Any] = field(default_factory=dict)
     network: dict[str, Any] = field(default_factory=dict)
     speech_batch: tuple[int, int] = (24, 150)
     denoiser_batch: tuple[int, int] = (32, 16)
+    expert_batch: int = 96
+    sync_weight: float = 0.05
     copies: int = 2
     noise_smoothing: float = 20.0
 
@@ -45,9 +52,9 @@ def load_recipe(path: Path | None = None) -> Recipe:
     path = path or DEFAULT
     try:
         data = _read_toml(path)
+        loops: dict[str, Any] = {name: LoopSettings(**data.pop(name, {})) for name in STAGES}
         return Recipe(
-            speech=LoopSettings(**data.pop("speech", {})),
-            denoiser=LoopSettings(**data.pop("denoiser", {})),
+            **loops,
             speech_batch=tuple(data.pop("speech_batch", (24, 150))),
             denoiser_batch=tuple(data.pop("denoiser_batch", (32, 16))),
             **data,

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..diffusion.schedule import VarianceSchedule
 from ..errors import DreamTalkError
-from ..model import DreamTalkModel
+from ..model import DreamTalkModel, load_model
 from ..motion.spaces import FACE, FACE_CHANNELS, LIP_CHANNELS
 from ..networks.denoiser import Denoiser, DenoiserConfig
+from ..networks.lip_expert import LipExpert
 from ..networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from ..progress import Progress, silent
-from .corpus.recordings import read_corpus
+from .corpus.recordings import Recording, read_corpus
 from .denoiser import denoiser_loss
+from .expert import expert_batch, expert_loss, new_expert, shift_accuracy
 from .loops import LoopSettings, train
 from .motions import MotionData
 from .presets import emotion_presets
@@ -88,14 +91,7 @@ def train_denoiser(
         "lower": tuple(FACE_CHANNELS.index(c) for c in LIP_CHANNELS),
         **recipe.network,
     })  # fmt: skip
-    data = MotionData(
-        recordings,
-        encoder,
-        copies=recipe.copies,
-        window=config.window,
-        clip=config.max_style_length,
-        progress=progress,
-    )
+    data = _motions(recordings, encoder, recipe, config, progress)
     torch.manual_seed(recipe.denoiser.seed)
     network = Denoiser(config)
     schedule = VarianceSchedule(config.diffusion_steps, config.beta_first, config.beta_last)
@@ -112,13 +108,112 @@ def train_denoiser(
     return target
 
 
+def train_lip_expert(
+    recipe: Recipe,
+    corpus: Path,
+    work: Path,
+    steps: int | None = None,
+    progress: Progress = silent,
+) -> str:
+    """Stage 3: the lip expert on the finished denoiser's style codes; the weights file gets it.
+
+    Returns:
+        Its accuracy on held-out speech against the shift in frames, with and without style.
+    """
+    model = load_model(work / "denoiser" / "starter.safetensors")
+    held_out = _motions(
+        list(read_corpus(corpus, "test")), model.speech_encoder, recipe, model.config, progress
+    )
+    data = _motions(list(read_corpus(corpus)), model.speech_encoder, recipe, model.config, progress)
+    report = []
+    for styled in (False, True):
+        torch.manual_seed(recipe.lip_expert.seed)
+        sizes = {"feature_dim": model.config.feature_dim, "style_dim": model.config.d_model}
+        expert = new_expert(data.std, styled=styled, **sizes)
+        train(
+            expert,
+            partial(_expert_step, expert, data, model.denoiser, recipe.expert_batch),
+            _settings(recipe.lip_expert, steps),
+            work / ("lip-expert" if styled else "lip-expert-unstyled"),
+            progress,
+        )
+        held_out.mean, held_out.std = data.mean, data.std
+        found = shift_accuracy(
+            expert, lambda shift: expert_batch(held_out, model.denoiser, 10**6, 512, shift)
+        )
+        figures = " ".join(f"{k}:{v:.3f}" for k, v in found.items())
+        report.append(f"{'with' if styled else 'without'} style  {figures}")
+        model.lip_expert = expert.half().float()
+    model.save(work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
+    return "\n".join(report)
+
+
+def train_sync(
+    recipe: Recipe,
+    corpus: Path,
+    work: Path,
+    steps: int | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Stage 4: the denoiser goes on with L_sync of the frozen expert.
+
+    Returns:
+        ``work/sync/starter.safetensors``
+    """
+    model = load_model(work / "lip-expert" / "starter.safetensors")
+    recordings = list(read_corpus(corpus))
+    data = _motions(recordings, model.speech_encoder, recipe, model.config, progress)
+    data.mean, data.std = model.motion_mean.clone(), model.motion_std.clone()
+    network, expert = model.denoiser.requires_grad_(True), model.lip_expert
+    if expert is None:
+        raise DreamTalkError("run 'dreamtalk train lip-expert' first")
+    expert.requires_grad_(False)
+    size, frames = recipe.denoiser_batch
+    schedule = model.schedule
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        batch = data.batch(step + 10**5, size, frames)
+        return denoiser_loss(network, schedule, batch, data, expert, recipe.sync_weight)
+
+    train(network, loss, _settings(recipe.sync, steps), work / "sync", progress)
+    target = work / "sync" / "starter.safetensors"
+    export(
+        network, model.speech_encoder, data, recordings[:16], target, recipe.noise_smoothing, expert
+    )
+    return target
+
+
+def _expert_step(
+    expert: LipExpert, data: MotionData, denoiser: Denoiser, size: int, step: int
+) -> tuple[torch.Tensor, dict[str, float]]:
+    return expert_loss(expert, expert_batch(data, denoiser, step, size))
+
+
+def _motions(
+    recordings: list[Recording],
+    encoder: SpeechEncoder,
+    recipe: Recipe,
+    config: DenoiserConfig,
+    progress: Progress,
+) -> MotionData:
+    return MotionData(
+        recordings,
+        encoder,
+        copies=recipe.copies,
+        window=config.window,
+        clip=config.max_style_length,
+        progress=progress,
+    )
+
+
 def export(
     network: Denoiser,
     encoder: SpeechEncoder,
     data: MotionData,
-    recordings: list,
+    recordings: list[Recording],
     target: Path,
     noise_smoothing: float,
+    expert: LipExpert | None = None,
 ) -> DreamTalkModel:
     """Write the weights file with the emotion presets, in half precision."""
     network = network.eval().half().float()
@@ -133,6 +228,7 @@ def export(
         encoder,
         noise_smoothing,
         name="starter",
+        lip_expert=expert,
     )
     model.save(target, dtype=torch.float16)
     return model
