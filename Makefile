@@ -15,7 +15,7 @@ demo: $(STAMP)
 		--out out/demo.mp4
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 RATE = 16_000
+
+# One process a core (pytest -n auto) and one thread a process: threads that wait for each other on
+# busy cores cost more than they bring.
+torch.set_num_threads(1)
+cv2.setNumThreads(1)
 
 
 @pytest.fixture(scope="session")
