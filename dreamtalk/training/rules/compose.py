@@ -37,6 +37,8 @@ class SpeakingStyle:
         smile: resting corners, IOD.
         brows: brow emphasis on stressed vowels, IOD.
         restless: slow variation of the emotion, relative.
+        variant: seed of how this person's version of the emotion differs, channel by channel;
+            0 for the average.
     """
 
     emotion: str = "neutral"
@@ -49,6 +51,7 @@ class SpeakingStyle:
     smile: float = 0.0
     brows: float = 0.012
     restless: float = 0.12
+    variant: int = 0
 
 
 def random_style(rng: random.Random, emotion: str | None = None) -> SpeakingStyle:
@@ -68,6 +71,7 @@ def random_style(rng: random.Random, emotion: str | None = None) -> SpeakingStyl
         skew=rng.gauss(0, 0.02),
         smile=rng.gauss(0, 0.006),
         brows=abs(rng.gauss(0, 0.014)),
+        variant=rng.randrange(1, 1 << 31),
     )
 
 
@@ -184,9 +188,20 @@ def act(score: Score, style: SpeakingStyle | None = None, seed: int = 0) -> npt.
     add("lidUpperRightY", 0.15 * emphasis)
 
     drift = 1 + style.restless * slow_noise(frames, score.fps, seed)
-    shape = offsets(style.emotion) * strength
-    motion += drift[:, None] * shape
+    motion += drift[:, None] * emotion_shape(style) * strength
     return motion.astype(np.float32)
+
+
+def emotion_shape(style: SpeakingStyle) -> Array:
+    """The channel offsets of the style's emotion at intensity 1, as this person shows it: (31,)."""
+    shape = offsets(style.emotion)
+    if style.variant == 0:
+        return shape
+    rng = np.random.Generator(np.random.PCG64(style.variant))
+    own = shape * np.exp(rng.normal(0, 0.35, len(shape))) + rng.normal(0, 0.004, len(shape))
+    # closed lips stay closed whoever it is
+    own[FACE.index["lipAperture"]] = shape[FACE.index["lipAperture"]]
+    return own
 
 
 def phone_loudness(segments: tuple[Segment, ...], waveform: Samples | None) -> Array:
