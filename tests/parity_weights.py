@@ -54,3 +54,26 @@ def manifest(name: str) -> Mapping[str, list[int]]:
 def checks(name: str) -> Mapping[str, dict]:
     """First three values, last value and sum of some of the generated tensors."""
     return json.loads((DATA / f"{name}_checks.json").read_text())
+
+
+def write_official_files(folder: Path) -> None:
+    """Made-up weights in the published containers, under the published names."""
+    from dreamtalk.diffusion.schedule import VarianceSchedule
+    from dreamtalk.networks.denoiser import Denoiser
+
+    state = fill_module(Denoiser(), DENOISER_PREFIX)
+    tables = VarianceSchedule().state_dict()
+    state |= {f"{DENOISER_PREFIX}var_sched.{k}": v for k, v in tables.items()}
+    torch.save({"model_state_dict": state}, folder / "denoising_network.pth")
+    weights = {k: torch.from_numpy(fill(k, tuple(v))) for k, v in manifest("pirenderer").items()}
+    raw = {f"module.{k}": v for k, v in weights.items()}
+    content = {"net_G_ema": weights, "net_G": raw, "current_epoch": 1, "current_iteration": 1}
+    torch.save(content, folder / "renderer.pt")
+
+
+if __name__ == "__main__":
+    import sys
+
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    write_official_files(target)
