@@ -59,9 +59,10 @@ def debug_views(renderer: MeshRenderer) -> dict[str, np.ndarray]:
     views["layers"] = frame[crop.slices]
 
     maps = renderer.skin.maps.cpu().numpy()
-    strength = maps.sum(0).reshape(renderer.skin.box.height, renderer.skin.box.width)
+    box = renderer.skin.box
+    strength = maps.sum(0).reshape(renderer.skin.shape)
     folds = np.zeros((height, width), np.float32)
-    folds[renderer.skin.box.slices] = strength
+    folds[box.slices] = cv2.resize(strength, (box.width, box.height))
     shown = _tint(base, np.clip(-folds * 6, 0, 1), RED, 0.8)
     views["folds"] = _tint(shown, np.clip(folds * 8, 0, 1), YELLOW, 0.8)
     return views

@@ -9,7 +9,16 @@ import numpy as np
 
 from . import topology as t
 from .geometry import FaceGeometry
-from .raster import blur, disc, fit_within, guided_filter, pixel_grid, polygon_mask, smoothstep
+from .raster import (
+    blur,
+    disc,
+    fit_within,
+    guided_filter,
+    pixel_grid,
+    polygon_mask,
+    signed_distance,
+    smoothstep,
+)
 
 logger = logging.getLogger("dreamtalk")
 
@@ -103,9 +112,9 @@ def _refine(image: np.ndarray, coarse: np.ndarray, face: FaceGeometry, sharpen: 
         radius = max(2, round(0.035 * face.face_width))
         matte = np.clip((guided_filter(grey, coarse, radius, 1e-4) - 0.1) / 0.8, 0, 1)
         # Far from the coarse edge the guide must not punch holes.
-        matte = np.where(blur(coarse, 0.03 * face.face_width) > 0.97, 1, matte)
-        matte = np.where(blur(coarse, 0.03 * face.face_width) < 0.03, 0, matte)
+        around = blur(coarse, 0.03 * face.face_width)
+        matte = np.where(around > 0.97, 1, np.where(around < 0.03, 0, matte))
     # A margin of its surroundings travels with the person: hair is finer than any matte.
-    margin = cv2.dilate(coarse, disc(0.02 * face.face_width))
-    margin = smoothstep(0.05, 0.95, blur(margin, 0.012 * face.face_width))
+    outside = signed_distance(coarse > 0.3)
+    margin = 1 - smoothstep(0.004 * face.face_width, 0.036 * face.face_width, outside)
     return np.clip(np.maximum(matte, margin), 0, 1).astype(np.float32)

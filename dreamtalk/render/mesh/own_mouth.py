@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from .geometry import FaceGeometry
-from .raster import blur, disc, pixel_grid, push_pull, smoothstep
+from .raster import blur, grow, pixel_grid, push_pull, smoothstep
 from .seam import Mouth
 
 SAMPLES = 32
@@ -56,7 +56,7 @@ def find_own_mouth(
     opening = np.zeros(image.shape[:2], np.uint8)
     polygon = np.concatenate([top, bottom[::-1]])
     cv2.fillPoly(opening, [np.round(polygon).astype(np.int32)], 1)
-    seen = cv2.erode(opening, disc(max(1.0, 0.7 * mm)))
+    seen = grow(opening, -0.7 * mm)
     if seen.sum() < 12:
         return None
     share, upper_teeth, lower_teeth, level = _split(image, mouth, float(skin.mean()))
@@ -64,7 +64,7 @@ def find_own_mouth(
     up = np.interp(uv[..., 0], table_u, mouth.upper)
     low = np.interp(uv[..., 0], table_u, mouth.lower)
     below_split = uv[..., 1] - (up + share * (low - up))
-    reach = cv2.dilate(opening, disc(5 * mm))
+    reach = grow(opening, 5 * mm)
     soft = max(0.6, 0.3 * mm)
     layers = []
     for part in (-below_split, below_split):

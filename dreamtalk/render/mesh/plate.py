@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .geometry import FaceGeometry
-from .raster import blur, disc, fit_within, push_pull, smoothstep
+from .raster import blur, fit_within, grow, push_pull, signed_distance, smoothstep
 
 WORK_SIDE = 256
 
@@ -30,7 +30,7 @@ def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -
     cover = cv2.resize(matte, (width, height), interpolation=cv2.INTER_AREA)
     unit = face.face_width * factor
     # Stray hair just outside the matte must not stay behind as an outline of where the head was.
-    hidden = cv2.dilate((cover > 0.03).astype(np.uint8), disc(0.055 * unit))
+    hidden = grow(cover > 0.03, 0.055 * unit)
     if hidden.all():
         return blur(image, 0.25 * face.face_width).astype(np.float32)
     smooth = push_pull(small, (1 - hidden).astype(np.float32))
@@ -43,6 +43,7 @@ def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -
     share = smoothstep(0.4 * reach, reach, depth)[..., None]
     fill = edges.astype(np.float32) / 255 * (1 - share) + smooth * share
     fill = cv2.resize(fill, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
-    wide = cv2.dilate((matte > 0.03).astype(np.float32), disc(0.03 * face.face_width))
-    blend = smoothstep(0.03, 0.9, blur(wide, 0.012 * face.face_width))[..., None]
+    outside = signed_distance(matte > 0.03)
+    reach = 0.045 * face.face_width
+    blend = (1 - smoothstep(0.3 * reach, reach, outside))[..., None]
     return np.clip(image * (1 - blend) + fill * blend, 0, 1).astype(np.float32)

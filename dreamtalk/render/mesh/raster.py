@@ -33,10 +33,31 @@ def signed_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur; a sigma under 0.05 px leaves the picture as it is."""
+    """Gaussian blur; a sigma under 0.05 px leaves the picture as it is.
+
+    Wide blurs are made on a smaller picture: the cost would grow with sigma.
+    """
     if sigma < 0.05:
         return image
+    height, width = image.shape[:2]
+    factor = min(sigma / 6, min(height, width) / 8)
+    if factor >= 2:
+        size = (max(4, round(width / factor)), max(4, round(height / factor)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        small = blur(small, sigma * size[0] / width)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def grow(mask: np.ndarray, radius: float) -> np.ndarray:
+    """(H, W) uint8 mask grown by ``radius`` px (at least 1), shrunk if that is negative.
+
+    By distance, so that the cost does not grow with the radius as that of a dilation does.
+    """
+    if not mask.any() or mask.all():
+        return mask.astype(np.uint8)
+    least = np.sign(radius) * max(1.0, abs(radius))
+    return (signed_distance(mask > 0) <= least + 0.5).astype(np.uint8)
 
 
 def disc(radius: float) -> np.ndarray:

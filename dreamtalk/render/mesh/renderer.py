@@ -25,7 +25,7 @@ from .mouth import build_mouth, mouth_pose, paint_mouth
 from .plate import background_plate
 from .pose import head_transform
 from .posture import lid_poses, lip_posture
-from .raster import disc
+from .raster import grow
 from .sampling import make_sampler
 from .seam import find_mouth
 from .skin import TINT, build_skin, fold_gain
@@ -122,7 +122,7 @@ class MeshRenderer:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        reach = cv2.dilate((self.matte > 0).astype(np.uint8), disc(0.35 * self.face.iod))
+        reach = grow(self.matte > 0, 0.35 * self.face.iod)
         result = torch.zeros(self.face.size)
         inside = np.zeros((crop.height, crop.width), bool)
         inside[self._box.slices] = True
@@ -292,8 +292,8 @@ class MeshRenderer:
             return
         region = self._region(marks[:, list(t.OVAL)], self._box, 4, 4)
         rows, columns = self._inside(region)
-        x = source[0][:, rows, columns] - skin.box.x0
-        y = source[1][:, rows, columns] - skin.box.y0
+        x = (source[0][:, rows, columns] - skin.box.x0) * skin.scale
+        y = (source[1][:, rows, columns] - skin.box.y0) * skin.scale
         change = self._sampler.sample_planes(gain - 1, x, y)
         for channel, tint in enumerate(TINT):
             frame[:, rows, columns, channel] *= 1 + tint * change

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...motion import FACE
 from . import topology as t
 from .geometry import Box, FaceGeometry
-from .raster import blur, disc, pixel_grid, polygon_mask, smoothstep
+from .raster import blur, grow, pixel_grid, polygon_mask, smoothstep
 from .sampling import Sampler
 
 # fold -> how it grows with each channel (per IOD); "L"/"R" are the subject's sides
@@ -64,11 +64,15 @@ class SkinLayer:
 
     Attributes:
         box: px of the crop.
+        scale: texels of the maps per px.
+        shape: (h, w) of the maps.
         maps: (K, h * w) float32, log-gain of each fold when fully there.
         mixing: (31, K) channels -> how far each fold is there.
     """
 
     box: Box
+    scale: float
+    shape: tuple[int, int]
     maps: Tensor
     mixing: Tensor
 
@@ -217,7 +221,7 @@ def _skin_mask(image: np.ndarray, face: FaceGeometry, box: Box) -> np.ndarray:
     chroma = np.abs((logs - logs.mean(-1, keepdims=True)) - (centre - centre.mean())).max(-1)
     dark = centre.mean() - logs.mean(-1)
     like = (1 - smoothstep(0.16, 0.34, chroma)) * (1 - smoothstep(0.55, 1.0, dark))
-    keep = like * cv2.erode(inside, disc(2 * face.mm))
+    keep = like * grow(inside, -2 * face.mm)
     return blur(keep.astype(np.float32), 1.5 * face.mm)
 
 
@@ -235,19 +239,21 @@ def build_skin(image: np.ndarray, face: FaceGeometry, sampler: Sampler) -> SkinL
     # Folds are soft: drawing them at 140 px per face width is enough, and much faster.
     scale = min(1.0, 140 / face.face_width)
     drawn = _draw(face, box, scale)
-    mask = _skin_mask(image, face, box)
+    shape = drawn["sulcus"].shape
+    mask = cv2.resize(
+        _skin_mask(image, face, box), (shape[1], shape[0]), interpolation=cv2.INTER_AREA
+    )
     maps = []
     for name in FOLD_GAINS:
-        large = cv2.resize(
-            drawn[name].astype(np.float32), (box.width, box.height), interpolation=cv2.INTER_LINEAR
-        )
-        maps.append((large * mask).reshape(-1))
+        maps.append((drawn[name] * mask).reshape(-1))
     mixing = np.zeros((len(FACE), len(FOLD_GAINS)), np.float32)
     for k, gains in enumerate(FOLD_GAINS.values()):
         for channel, gain in gains.items():
             mixing[FACE.index[channel], k] = gain
     return SkinLayer(
         box=box,
+        scale=scale,
+        shape=(shape[0], shape[1]),
         maps=torch.from_numpy(np.stack(maps).astype(np.float32)).to(sampler.device),
         mixing=torch.from_numpy(mixing).to(sampler.device),
     )
@@ -261,9 +267,9 @@ def fold_gain(layer: SkinLayer, channels: Tensor) -> Tensor:
         channels: (n, 31) offsets from the portrait's own face.
 
     Returns:
-        (n, h, w) factors over ``layer.box``, 1 at rest.
+        (n, h, w) factors on the texels of the maps, 1 at rest.
     """
     wanted = channels @ layer.mixing
     amount = 1.25 * torch.tanh((wanted - DEADBAND).clamp_min(0) / 1.25)
     gain = torch.exp(amount @ layer.maps)
-    return gain.view(len(channels), layer.box.height, layer.box.width)
+    return gain.view(len(channels), *layer.shape)
