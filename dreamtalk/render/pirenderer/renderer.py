@@ -17,6 +17,8 @@ from .coefficients import motion_coefficients, semantic_windows
 from .crop import colour_match, crop_box, cut, feathering
 from .generator import FaceGenerator
 
+_FRAME_BYTES = 400 << 20  # generous: what a frame's largest layers need in float32
+
 
 @dataclass(frozen=True)
 class PIRendererOptions:
@@ -94,14 +96,15 @@ class PIRenderer:
 
         Args:
             motion: in any space. In ``bfm`` the pose columns are taken as they are.
-            chunk: frames rendered together; by default 1 on the CPU and 8 elsewhere.
+            chunk: frames rendered together; by default 1 on the CPU (more would only leave its
+                caches), and up to 16 elsewhere as memory allows.
             progress: told the frames done.
 
         Yields:
             (n, H, W, 3) uint8 on the CPU
         """
         coefficients = motion_coefficients(motion, self.options.move_head)
-        chunk = chunk or (1 if self._device.type == "cpu" else 8)
+        chunk = chunk or _batch(self._device)
         total = len(coefficients)
         progress(0, total)
         self._colours = None
@@ -134,6 +137,16 @@ class PIRenderer:
         frames = frames.repeat(len(pasted), 1, 1, 1)
         frames[:, rows, columns] = _bytes(pasted, round_=True)
         return frames
+
+
+def _batch(device: torch.device) -> int:
+    """How many frames to render together there."""
+    if device.type == "cpu":
+        return 1
+    if device.type != "cuda":
+        return 4
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(16, free // _FRAME_BYTES))
 
 
 def _bytes(images: Tensor, round_: bool = False) -> Tensor:
