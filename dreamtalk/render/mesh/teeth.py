@@ -93,16 +93,20 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             left = start
             start += width
             middle, half = left + width / 2, width / 2
-            jitter = rng.uniform(-1, 1, 4)
+            jitter = rng.uniform(-1, 1, 5)
             t = (side * x - middle) / half  # -1 towards the midline .. 1 away from it
             columns = np.flatnonzero(np.abs(t[0]) <= 1.04)
             if len(columns) == 0:
                 continue
             part = (slice(None), slice(columns[0], columns[-1] + 1))
             t = t[part]
-            at = depth[part] + shift + 0.12 * jitter[0]
+            # No tooth is quite straight or ends where its neighbour does.
+            at = depth[part] + shift + 0.16 * jitter[0] + 0.14 * jitter[4] * t
             pointed = (0.9 if width > 6.5 and left > 10 and upper else 0.18) * np.abs(t) ** 1.5
-            corner = 0.75 * np.clip((np.abs(t) - 0.62) / 0.38, 0, 1) ** 2.2 + pointed * 0.5
+            # The corner away from the midline is the rounder one.
+            begin = np.where(t > 0, 0.42, 0.66)
+            bend = np.clip((np.abs(t) - begin) / (1 - begin), 0, 1)
+            corner = np.where(t > 0, 1.05, 0.65) * bend**2.2 + pointed * 0.5
             # The neck narrows: contact points sit in the outer third of the crown.
             taper = 1 - 0.10 * np.clip(at / length, 0, 1) ** 1.5 - 0.05 * np.exp(-at / 0.8)
             gap = (taper - np.abs(t)) * half
@@ -127,7 +131,8 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     # Between teeth: a thin warm shadow, deeper at the cutting edge; above the papillae it is gum.
     row = smoothstep(-soft, soft, depth - 0.9)
     between = np.clip(row - cover, 0, 1)[..., None]
-    line = tint * np.array([0.62, 0.50, 0.44], np.float32)
+    deep = np.exp(-np.maximum(depth - 0.9, 0) / 1.6)[..., None]
+    line = tint * (1 - deep * [0.40, 0.50, 0.56] - (1 - deep) * [0.20, 0.28, 0.34])
     in_gum = smoothstep(4.5, 7.5, depth)[..., None]
     colour = colour * (1 - between) + (line * (1 - in_gum) + gum * in_gum) * between
     cover = np.maximum(cover, row)
