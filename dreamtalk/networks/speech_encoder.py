@@ -21,6 +21,7 @@ from ..speech.logmel import BANDS, HOP, log_mel
 ROW = 2 * HOP
 """Samples a row: 50 rows a second."""
 _LOUD, _SPREAD = -6.0, 4.0  # about the mean and deviation of log-mel values of speech
+_SILENCE = 20  # rows
 _MEL_CONTEXT = 4  # log-mel frames that may differ at a cut
 
 
@@ -155,18 +156,21 @@ class SpeechEncoder(nn.Module):
         Returns:
             (R, row_dim), R = round(N / 320), at least 1.
         """
-        total = num_rows(waveform.numel())
+        rows = num_rows(waveform.numel())
         device = self.stem.weight.device
-        waveform = F.pad(waveform, (0, max(0, total * ROW - waveform.numel())))[: total * ROW]
+        # before and after a recording is silence, not nothing: the network takes a cut for a sound
+        rest = max(0, rows * ROW - waveform.numel())
+        padded = F.pad(waveform, (_SILENCE * ROW, rest))[: (_SILENCE + rows) * ROW]
+        padded = F.pad(padded, (0, _SILENCE * ROW))
+        total = rows + 2 * _SILENCE
         found = []
-        for start in range(0, total, chunk):
-            progress(start, total)
-            stop = min(start + chunk, total)
+        for start in range(_SILENCE, _SILENCE + rows, chunk):
+            progress(start - _SILENCE, rows)
+            stop = min(start + chunk, _SILENCE + rows)
             first, last = max(start - self.context, 0), min(stop + self.context, total)
-            rows = self(_mel(waveform, first, last, total).to(device)[None]).rows[0]
-            found.append(rows[start - first : stop - first])
-            progress(stop, total)
-        progress(total, total)
+            part = self(_mel(padded, first, last, total).to(device)[None]).rows[0]
+            found.append(part[start - first : stop - first])
+        progress(rows, rows)
         return torch.cat(found)
 
 
