@@ -104,6 +104,13 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("--dtype", choices=DTYPES, default="fp32")
     convert.set_defaults(run=run_convert)
 
+    bench = commands.add_parser("bench", help="how long each stage takes on this machine")
+    bench.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
+    bench.add_argument("--audio", required=True, type=Path, help="a recording")
+    bench.add_argument("--duration", type=float, default=10.0, help="seconds of it to use")
+    _add_device(bench)
+    bench.set_defaults(run=run_bench)
+
     add_train_parser(commands)
     return parser
 
@@ -139,6 +146,12 @@ def _add_motion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="starter", help="'starter' or a file")
     parser.add_argument("--steps", type=int, default=10, help="DDIM steps")
     parser.add_argument("--guidance", type=float, help="guidance scale, in place of the intensity")
+    parser.add_argument(
+        "--sync",
+        type=float,
+        default=0.0,
+        help="lip-sync guidance by the lip expert: 0 none, 2 strong",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--liveliness", type=float, default=1.0,
@@ -228,6 +241,16 @@ def run_plot(args: argparse.Namespace) -> None:
     print(f"{args.out}")
 
 
+def run_bench(args: argparse.Namespace) -> None:
+    """how long each stage takes on this machine"""
+    from .bench import bench
+
+    _check_device(args.device)
+    with _native_logs_hidden(args.verbose):
+        report = bench(args.portrait, args.audio, args.duration, args.device)
+    print(report)
+
+
 def run_convert(args: argparse.Namespace) -> None:
     """official checkpoint -> safetensors"""
     from .convert import convert
@@ -259,6 +282,7 @@ def _animate(args: argparse.Namespace, speech: Speech) -> Motion:
     with _stage("motion") as note, _bar("motion") as progress:
         motion = animate(
             speech, model, style, steps=args.steps, guidance=args.guidance, seed=args.seed,
+            sync=args.sync,
             liveliness=args.liveliness, progress=progress,
         )  # fmt: skip
         note(f"{len(motion)} frames")

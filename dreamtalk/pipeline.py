@@ -69,7 +69,7 @@ def choose_style(
 def animate(
     speech: Speech, model: DreamTalkModel, style: Style, steps: int = 10,
     guidance: float | None = None, seed: int = 0, liveliness: float = 1.0,
-    progress: Progress = silent,
+    progress: Progress = silent, sync: float = 0.0,
 ) -> Motion:  # fmt: skip
     """Speech -> motion.
 
@@ -81,13 +81,14 @@ def animate(
         guidance: scale of classifier-free guidance; the style's intensity by default.
         seed: for all that is drawn.
         liveliness: scale of blinks, gaze, head motion and breathing; 0 for the bare sampler.
+        sync: scale of the lip expert's guidance, 0 for none.
 
     Returns:
         25 fps, as many frames as the speech lasts.
     """
     features = speech_features(speech, model)
     motion = model.sample(
-        features, style, steps=steps, guidance=guidance, seed=seed, progress=progress
+        features, style, steps=steps, guidance=guidance, seed=seed, progress=progress, sync=sync
     )
     motion = fit_length(motion, speech.num_frames(motion.fps))
     if liveliness > 0:
