@@ -17,6 +17,7 @@ from dreamtalk.motion.spaces import FACE
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from dreamtalk.style import EMOTIONS
+from dreamtalk.training.conditions import CONDITIONS
 from dreamtalk.training.corpus.augment import augment, resample_window
 from dreamtalk.training.corpus.engines import Voice, available, random_voice, speak
 from dreamtalk.training.corpus.formant import synthesize
@@ -259,3 +260,10 @@ def test_recipes(tmp_path: Path) -> None:
     bad.write_text("colour = 3\n")
     with pytest.raises(DreamTalkError, match=r"bad\.toml"):
         load_recipe(bad)
+
+
+@pytest.mark.parametrize("name", sorted(CONDITIONS))
+def test_conditions(name: str, recordings: list[Recording]) -> None:
+    changed = CONDITIONS[name](recordings[0])
+    assert np.isfinite(changed.waveform).all()
+    assert changed.segments[-1].end == pytest.approx(changed.duration, abs=0.1)

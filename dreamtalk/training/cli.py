@@ -49,6 +49,9 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     evaluate.add_argument("--checkpoint", default="starter")
     evaluate.add_argument("--recordings", type=int, default=24)
     evaluate.add_argument("--steps", type=int, default=10, help="sampler steps")
+    evaluate.add_argument(
+        "--conditions", action="store_true", help="also noise, a child's voice, whispering, ..."
+    )
     evaluate.add_argument("--sync", type=float, default=0.0, help="lip-sync guidance")
     evaluate.set_defaults(run=_command(_evaluate))
     for stage in (corpus, speech, denoiser, expert, sync, evaluate):
@@ -147,6 +150,13 @@ def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
                 model, recordings, args.steps, degraded, args.sync, progress=progress
             )
             lines.append(f"{name} ({len(recordings)} recordings)\n{figures.table()}")
+    if args.conditions:
+        from .conditions import CONDITIONS
+
+        for name, change in CONDITIONS.items():
+            changed = [change(r) for r in voices]
+            figures = evaluate_speech(model, changed, args.steps, progress=progress)
+            lines.append(f"{name}\n{figures.table()}")
     accuracy, confusion = evaluate_emotions(model, everything[:6], steps=args.steps)
     lines.append(f"emotions named right {accuracy:.3f}\n{confusion}")
     return "\n".join(lines)
