@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import av
@@ -29,7 +29,7 @@ from scipy.io import loadmat
 
 from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.landmarks import FaceLandmarker
-from dreamtalk.motion.bridges import Bridges
+from dreamtalk.motion.bridges import Bridges, face_to_scores
 from dreamtalk.motion.spaces import ARKIT_CHANNELS, FACE_CHANNELS, SPACES
 
 RIDGE = 0.03  # in units of each channel's variance
@@ -57,6 +57,14 @@ SHOWN = {
               "mouthLowerDownLeft", "browInnerUp", "eyeLookOutLeft"),
     "bfm": ("exp00", "exp03", "exp05", "exp02", "exp04", "exp09", "exp10", "exp17"),
 }  # fmt: skip
+LINEAR = "(matrix only)"
+MORE_PATHS = (
+    ("face", "arkit", LINEAR),
+    ("bfm", "arkit", LINEAR),
+    ("face", "arkit", "face"),
+    ("face", "bfm", "face"),
+    ("bfm", "face", "bfm"),
+)
 
 
 @dataclass
@@ -159,23 +167,64 @@ def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
     return matrix
 
 
-def evaluate(clips: list[Clip], source: str, target: str) -> dict[str, dict[str, float]]:
-    """Leave one speaker out: r (mean of clips) and pooled R2, std ratio, clip means removed."""
-    truth, guess, correlation = [], [], []
-    closed: list[np.ndarray] = []
-    for speaker in sorted({clip.speaker for clip in clips}):
-        matrix = fit([c for c in clips if c.speaker != speaker], source, target)
-        for clip in (c for c in clips if c.speaker == speaker):
-            real, mapped = clip.values[target], clip.values[source] @ matrix
-            if target == "face":
-                shut = real[:, 0] < CLOSED
-                level = mapped[:, 0] - np.median(mapped[:, 0]) + np.median(real[:, 0])
-                closed.append(level[shut] < CLOSED)
-            real, mapped = real - real.mean(axis=0), mapped - mapped.mean(axis=0)
-            scale = np.linalg.norm(real, axis=0) * np.linalg.norm(mapped, axis=0)
-            correlation.append((real * mapped).sum(axis=0) / np.maximum(scale, 1e-12))
-            truth.append(real)
-            guess.append(mapped)
+def spread_of(clips: list[Clip], space: str) -> torch.Tensor:
+    """(C,) standard deviation within clips."""
+    variance = np.mean([clip.values[space].var(axis=0) for clip in clips], axis=0)
+    if space != "bfm":
+        # people are lopsided, but each to their own side
+        variance = (variance + np.abs(mirrored(variance[None], space)[0])) / 2
+    if space == "arkit":
+        variance[[ARKIT_CHANNELS.index(name) for name in BY_HAND]] = 0.0
+    return torch.from_numpy(np.sqrt(variance)).float()
+
+
+def fit_all(clips: list[Clip], provenance: dict[str, object]) -> Bridges:
+    """All maps between the spaces."""
+    matrices = {
+        pair: torch.from_numpy(fit(clips, *pair)).float() for pair in permutations(SPACES, 2)
+    }
+    return Bridges(matrices, {space: spread_of(clips, space) for space in SPACES}, provenance)
+
+
+def apply(bridges: Bridges, values: np.ndarray, path: tuple[str, ...]) -> np.ndarray:
+    """Map offsets along a path of spaces, as ``convert`` does; ``linear`` means by matrix only."""
+    current = torch.from_numpy(values).float()
+    if path[-1] == LINEAR:
+        return (current @ bridges.matrices[path[0], path[1]]).double().numpy()
+    for source, target in pairwise(path):
+        if target == "arkit":
+            if source == "bfm":
+                current = current @ bridges.matrices["bfm", "face"]
+            current = face_to_scores(current, bridges=bridges)
+        else:
+            current = current @ bridges.matrices[source, target]
+    return current.double().numpy()
+
+
+def evaluate(
+    clips: list[Clip], others: dict[str, Bridges], path: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Leave one speaker out: r (mean of clips) and pooled R2, std ratio, clip means removed.
+
+    Args:
+        clips: to measure on.
+        others: speaker -> bridges fitted without them.
+        path: spaces to go through, one after the other; or two of them and ``LINEAR``.
+    """
+    source, target = path[0], path[-2] if path[-1] == LINEAR else path[-1]
+    truth, guess, correlation, closed = [], [], [], []
+    for clip in clips:
+        real = clip.values[target]
+        mapped = apply(others[clip.speaker], clip.values[source], path)
+        if target == "face":
+            shut = real[:, 0] < CLOSED
+            level = mapped[:, 0] - np.median(mapped[:, 0]) + np.median(real[:, 0])
+            closed.append(level[shut] < CLOSED)
+        real, mapped = real - real.mean(axis=0), mapped - mapped.mean(axis=0)
+        scale = np.linalg.norm(real, axis=0) * np.linalg.norm(mapped, axis=0)
+        correlation.append((real * mapped).sum(axis=0) / np.maximum(scale, 1e-12))
+        truth.append(real)
+        guess.append(mapped)
     real, mapped = np.concatenate(truth), np.concatenate(guess)
     energy = (real**2).sum(axis=0) + 1e-12
     r2 = 1.0 - ((real - mapped) ** 2).sum(axis=0) / energy
@@ -186,8 +235,7 @@ def evaluate(clips: list[Clip], source: str, target: str) -> dict[str, dict[str,
         name: {k: round(float(v[index[name]]), 3) for k, v in (("r", r), ("r2", r2), ("std", gain))}
         for name in SHOWN[target]
     }
-    variance = energy / energy.sum()
-    figures["all"] = {"r2": round(float((r2 * variance).sum()), 3)}
+    figures["all"] = {"r2": round(float((r2 * energy / energy.sum()).sum()), 3)}
     if closed:
         figures["closed lips kept"] = {"share": round(float(np.concatenate(closed).mean()), 3)}
     return figures
@@ -209,13 +257,14 @@ def main() -> None:
     frames = sum(len(clip.values["face"]) for clip in clips)
     speakers = sorted({clip.speaker for clip in clips})
     print(f"{len(clips)} clips, {frames} frames, {len(speakers)} speakers; leave one speaker out:")
-    matrices, figures = {}, {}
-    for source, target in permutations(SPACES, 2):
-        figures[f"{source}->{target}"] = evaluate(clips, source, target)
-        matrices[source, target] = torch.from_numpy(fit(clips, source, target)).float()
-        print(f"\n{source} -> {target}")
-        for name, values in figures[f"{source}->{target}"].items():
-            print(f"  {name:20s}" + "".join(f"  {k} {v:6.3f}" for k, v in values.items()))
+    others = {s: fit_all([c for c in clips if c.speaker != s], {}) for s in speakers}
+    figures = {}
+    for path in (*permutations(SPACES, 2), *MORE_PATHS):
+        name = " -> ".join(path)
+        figures[name] = evaluate(clips, others, path)
+        print(f"\n{name}")
+        for channel, values in figures[name].items():
+            print(f"  {channel:20s}" + "".join(f"  {k} {v:6.3f}" for k, v in values.items()))
     provenance = {
         "script": "scripts/fit_bridges.py",
         "data": f"{len(clips)} clips of {len(speakers)} speakers published with DreamTalk and "
@@ -224,7 +273,7 @@ def main() -> None:
         "lasting": LASTING,
         "leave_one_speaker_out": figures,
     }
-    Bridges(matrices, provenance).save(arguments.out)
+    fit_all(clips, provenance).save(arguments.out)
     arguments.out.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
     print(f"\nwritten to {arguments.out}")
 

@@ -17,6 +17,7 @@ from dreamtalk.motion.bridges import (
     pose_to_head,
     to_face,
 )
+from dreamtalk.motion.scores import solve_scores
 
 
 def one(name: str, **channels: float) -> Motion:
@@ -141,3 +142,46 @@ def test_the_asset_says_where_it_comes_from(tmp_path) -> None:
     again = load_bridges(tmp_path / "copy.npz")
     for pair, matrix in bridges.matrices.items():
         torch.testing.assert_close(again.matrices[pair], matrix)
+
+
+@pytest.mark.parametrize(
+    ("channels", "value", "shape", "least"),
+    [
+        (("gazeLeftX", "gazeRightX"), 0.02, "eyeLookOutLeft", 0.7),
+        (("gazeLeftX", "gazeRightX"), -0.02, "eyeLookInLeft", 0.7),
+        (("browInnerLeftY", "browInnerRightY"), -0.02, "browDownLeft", 0.3),
+        (("browInnerLeftY", "browInnerRightY"), 0.02, "browInnerUp", 0.6),
+        (("lidUpperLeftY", "lidUpperRightY"), -0.05, "eyeBlinkLeft", 0.5),
+        (("lidUpperLeftY", "lidUpperRightY"), 0.02, "eyeWideLeft", 0.3),
+    ],
+)
+def test_opposites_get_a_score_of_their_own(
+    channels: tuple[str, ...], value: float, shape: str, least: float
+) -> None:
+    """What one score would have to say by being negative, another one says."""
+    face = one("face", **dict.fromkeys(channels, value))
+    scores = convert(face, "arkit")
+    assert float(scores.channel(shape)) > 0.05
+    assert float(to_face(scores).channel(channels[0])) / value > least
+
+
+def test_scores_are_the_best_within_bounds() -> None:
+    generator = torch.Generator().manual_seed(3)
+    matrix = torch.randn(5, 7, generator=generator)
+    inside = torch.rand(6, 5, generator=generator)
+    weight, penalty = torch.ones(7), torch.full((5,), 1e-6)
+    solved = solve_scores(inside @ matrix, torch.zeros(6, 5), matrix, weight, penalty)
+    torch.testing.assert_close(solved, inside, atol=2e-3, rtol=0)
+    # bound: no step within 0..1 makes it better
+    wanted = (3 * torch.randn(1, 5, generator=generator)) @ matrix
+    best = solve_scores(wanted, torch.zeros(1, 5), matrix, weight, penalty)
+    error = (best @ matrix - wanted).square().sum()
+    for index in range(5):
+        for step in (-0.01, 0.01):
+            tried = best.clone()
+            tried[0, index] = (tried[0, index] + step).clamp(0, 1)
+            assert (tried @ matrix - wanted).square().sum() >= error - 1e-3
+    assert solve_scores(torch.zeros(0, 7), torch.zeros(0, 5), matrix, weight, penalty).shape == (
+        0,
+        5,
+    )

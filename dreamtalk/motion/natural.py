@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import MotionError
 from ..speech.speech import Speech
 from .blinks import RATE, Blink, closure_curves, draw_blinks
-from .bridges import add_head_to_pose, map_offsets, to_face
+from .bridges import add_head_to_pose, face_to_scores, map_offsets, to_face
 from .gaze import LID_FOLLOWS, draw_gaze, hold_on_viewer, iris_offsets
 from .idle import draw_breath, draw_head
 from .motion import Motion
@@ -147,14 +147,15 @@ def _applied(motion: Motion, offsets: np.ndarray, pose: np.ndarray, closures: np
     added = torch.from_numpy(offsets).to(motion.expression)
     if motion.space == "face":
         return motion.with_(expression=_shut(motion.expression + added, closures), head=head)
-    moved = motion.with_(expression=motion.expression + map_offsets(added, "face", motion.space))
     if motion.space == "arkit":
-        expression = moved.expression.clamp(0.0, 1.0)
+        aim = map_offsets(motion.expression, "arkit", "face") + added
+        expression = face_to_scores(aim, guess=motion.expression)
         for side, closure in zip(("Left", "Right"), closures, strict=True):
             column = motion.motion_space.index[f"eyeBlink{side}"]
             open_ = expression[:, column]
             expression[:, column] = open_ + torch.from_numpy(closure).to(open_) * (1.0 - open_)
-        return moved.with_(expression=expression, head=head)
+        return motion.with_(expression=expression, head=head)
+    moved = motion.with_(expression=motion.expression + map_offsets(added, "face", motion.space))
     shut = map_offsets(_shut(torch.zeros_like(added), closures), "face", motion.space)
     posed = None if motion.pose is None else add_head_to_pose(motion.pose, torch.from_numpy(pose))
     return moved.with_(expression=moved.expression + shut, head=head, pose=posed)
