@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
@@ -76,3 +77,22 @@ def speech_of(audio: dict[str, Any], cls: Any) -> Any:
 
     waveform, rate = waveform_of(audio, cls)
     return speech_from_waveform(waveform, rate)
+
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def precision_input() -> Any:
+    """The widget for the number format of a network."""
+    return io.Combo.Input(
+        "precision",
+        options=list(PRECISIONS),
+        default="fp32",
+        tooltip="Number format to compute in. fp32 is exact; bf16 and fp16 take half the memory "
+        "and may be faster on a graphics card.",
+    )
+
+
+def dtype_of(precision: str) -> torch.dtype:
+    """The torch dtype of a choice of :func:`precision_input`."""
+    return PRECISIONS[choice("precision", precision, list(PRECISIONS))]

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..dreamtalk.errors import ModelNotFoundError
 from . import runtime
+from .convert import dtype_of, precision_input
 from .sockets import DTRenderer, LoadedRenderer
 
 NO_FILE = "(no file in models/dreamtalk)"
@@ -54,6 +55,7 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
                     default=True,
                     tooltip="Off holds the head still, as the published demo does without a pose.",
                 ),
+                precision_input(),
             ],
             outputs=[
                 DTRenderer.Output(
@@ -69,7 +71,7 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
         return f"{checkpoint} {stamp} {sorted(options.items())}"
 
     @classmethod
-    def execute(cls, checkpoint: str, **options: object) -> io.NodeOutput:
+    def execute(cls, checkpoint: str, precision: str = "fp32", **options: object) -> io.NodeOutput:
         from ..dreamtalk.render.pirenderer import load_pirenderer
 
         path = runtime.model_path(checkpoint)
@@ -79,5 +81,5 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
                 "file there and reload the page, or leave the renderer unconnected to use the "
                 "built-in one"
             )
-        network = load_pirenderer(path)
+        network = load_pirenderer(path, dtype=dtype_of(precision))
         return io.NodeOutput(LoadedRenderer(network, runtime.Hosted(network), checkpoint, options))

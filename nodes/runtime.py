@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..dreamtalk.errors import ModelNotFoundError
+from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError
 
 log = logging.getLogger("dreamtalk")
 
@@ -132,7 +132,7 @@ def input_files(accept: Callable[[str], bool]) -> list[str]:
     if not root.is_dir():
         return []
     found = []
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, _, names in os.walk(root):
         found += [os.path.relpath(os.path.join(folder, n), root) for n in names if accept(n)]
     return sorted(name.replace(os.sep, "/") for name in found)
 
@@ -144,11 +144,17 @@ def is_recording(name: str) -> bool:
 
 
 def input_path(name: str) -> Path:
-    """The file behind a name from :func:`input_files`; ``name [output]`` works as in ComfyUI."""
+    """The file behind a name from :func:`input_files`; ``name [output]`` works as in ComfyUI.
+
+    Raises:
+        DreamTalkError: if the name leads out of ComfyUI's folders.
+    """
     paths = _module("folder_paths")
-    if paths is not None:
-        return Path(paths.get_annotated_filepath(name))
-    return _folder("input") / name
+    found = Path(paths.get_annotated_filepath(name) if paths else _folder("input") / name)
+    allowed = [os.path.abspath(_folder(kind)) for kind in ("input", "output", "temp")]
+    if not any(Path(os.path.abspath(found)).is_relative_to(folder) for folder in allowed):
+        raise DreamTalkError(f"'{name}' is not in ComfyUI's input folder")
+    return found
 
 
 def file_stamp(name: str) -> str:

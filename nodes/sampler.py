@@ -6,14 +6,14 @@ from comfy_api.latest import io
 
 from ..dreamtalk.errors import ModelNotFoundError
 from . import runtime
-from .convert import choice
+from .convert import choice, dtype_of, precision_input
 from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, LoadedModel
 
 STARTER = "starter (built in)"
 SAMPLERS = ("ddim", "ddpm")
 
 
-def load_checkpoint(name: str) -> LoadedModel:
+def load_checkpoint(name: str, precision: str = "fp32") -> LoadedModel:
     """Load a checkpoint by its name in the list, under ComfyUI's memory management."""
     from ..dreamtalk.model import load_model
 
@@ -23,7 +23,7 @@ def load_checkpoint(name: str) -> LoadedModel:
             f"there is no '{name}' in models/{runtime.MODEL_FOLDER}: put the file there and reload "
             f"the page, or choose '{STARTER}'"
         )
-    model = load_model(path)
+    model = load_model(path, dtype=dtype_of(precision))
     return LoadedModel(model, runtime.Hosted(model), name)
 
 
@@ -46,6 +46,7 @@ class DreamTalkLoadModel(io.ComfyNode):
                     default=STARTER,
                     tooltip="The built-in starter, or a file in models/dreamtalk.",
                 ),
+                precision_input(),
             ],
             outputs=[
                 DTModel.Output(
@@ -55,13 +56,14 @@ class DreamTalkLoadModel(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, checkpoint: str) -> str:
+    def fingerprint_inputs(cls, checkpoint: str, precision: str) -> str:
         path = None if checkpoint == STARTER else runtime.model_path(checkpoint)
-        return checkpoint if path is None else f"{checkpoint} {path.stat().st_mtime_ns}"
+        stamp = path.stat().st_mtime_ns if path else 0
+        return f"{checkpoint} {stamp} {precision}"
 
     @classmethod
-    def execute(cls, checkpoint: str) -> io.NodeOutput:
-        return io.NodeOutput(load_checkpoint(checkpoint))
+    def execute(cls, checkpoint: str, precision: str) -> io.NodeOutput:
+        return io.NodeOutput(load_checkpoint(checkpoint, precision))
 
 
 class DreamTalkSampler(io.ComfyNode):

@@ -150,6 +150,24 @@ def test_load_model_lists_and_refuses(checkpoint: str, folders: Path) -> None:
         run_node("DreamTalkLoadModel", checkpoint="gone.pth")
 
 
+def test_load_model_in_half_precision(checkpoint: str, model: Any, audio: Any, motion: Any) -> None:
+    (half,) = run_node("DreamTalkLoadModel", checkpoint=checkpoint, precision="bf16")
+    assert half.model.fingerprint == model.model.fingerprint
+    (features,) = run_node("DreamTalkSpeechFeatures", model=half, audio=audio)
+    (style,) = run_node("DreamTalkStylePreset", model=half, emotion="sad", intensity=1.5)
+    (close,) = run_node(
+        "DreamTalkSampler", model=half, features=features, style=style, steps=4, seed=3
+    )
+    assert float((close.expression - motion.expression).abs().max()) < 0.005
+    with pytest.raises(Exception, match="precision can't be 'int8'"):
+        run_node("DreamTalkLoadModel", checkpoint=checkpoint, precision="int8")
+
+
+def test_files_outside_the_folders_are_refused(folders: Path) -> None:
+    with pytest.raises(Exception, match="not in ComfyUI's input folder"):
+        run_node("DreamTalkLoadSpeech", audio="../../etc/hostname")
+
+
 def test_sampler_is_seeded_and_checks_its_lists(model: Any, audio: Any, motion: Any) -> None:
     (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
