@@ -31,6 +31,9 @@ DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0 done, 1 error, 130 interrupted."""
+    # Threads of torch's pool that wait for each other at full speed make small operations twenty
+    # times slower as soon as something else runs on the machine. Read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = build_parser().parse_args(argv)
     _set_up_logging(args.verbose)
     try:

@@ -206,6 +206,39 @@ def test_bad_input_is_one_clear_line(folder: Path, speech_wav: Path, capsys, nam
     assert set(folder.iterdir()) == before, "nothing half-written"
 
 
+def test_bench(folder: Path, speech_wav: Path, capsys) -> None:
+    command = ["bench", "--portrait", str(folder / "portrait.png"), "--audio", str(speech_wav)]
+    assert main([*command, "--duration", "0.4"]) == 0
+    printed = capsys.readouterr().out
+    for stage in ("denoiser", "mesh renderer", "total"):
+        assert stage in printed
+    assert "10 frames of 264x264" in printed
+
+
+def test_plot(folder: Path, speech_wav: Path) -> None:
+    Motion(torch.zeros(30, len(FACE)), torch.zeros(30, 6)).save(folder / "p.npz")
+    out = folder / "p.png"
+    command = ["plot", "--motion", str(folder / "p.npz"), "--audio", str(speech_wav)]
+    assert main([*command, "--out", str(out)]) == 0
+    with Image.open(out) as picture:
+        assert picture.width >= 1000
+
+
+def test_style_track(folder: Path, speech_wav: Path) -> None:
+    def animate(*options: str) -> Motion:
+        out = str(folder / "t.npz")
+        command = ["animate", "--audio", str(speech_wav), "--out", out, "--liveliness", "0"]
+        assert main([*command, *options]) == 0
+        return Motion.load(out)
+
+    track = animate("--style-track", "0:neutral 1.2:happy")
+    neutral, happy = animate(), animate("--emotion", "happy")
+    width = [m.channel("mouthWidth") for m in (track, neutral, happy)]
+    assert torch.allclose(width[0][:10], width[1][:10], atol=0.01)
+    assert torch.allclose(width[0][-10:], width[2][-10:], atol=0.01)
+    assert main(["animate", "--audio", str(speech_wav), "--out", "x", "--style-track", "0:?"]) == 1
+
+
 def test_convert_refuses_what_is_no_checkpoint(folder: Path, capsys) -> None:
     (folder / "page.pth").write_text("<!DOCTYPE html><html></html>")
     assert main(["convert", str(folder / "page.pth"), str(folder / "page.safetensors")]) == 1
