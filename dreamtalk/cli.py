@@ -6,13 +6,12 @@ import argparse
 import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
+from .console import bar, native_logs_hidden, set_up_logging, stage
 from .errors import DreamTalkError
 from .style import EMOTIONS
 from .training.cli import add_train_parser
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from .model import DreamTalkModel
     from .motion.motion import Motion
     from .pipeline import Renderer
-    from .progress import Progress
     from .speech.speech import Speech
     from .style import Style
 
@@ -35,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # times slower as soon as something else runs on the machine. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = build_parser().parse_args(argv)
-    _set_up_logging(args.verbose)
+    set_up_logging(args.verbose)
     try:
         args.run(args)
     except DreamTalkError as error:
@@ -49,7 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-_FORMAT = "dreamtalk: %(levelname)s: %(message)s"
 _FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
 
 
@@ -223,9 +220,9 @@ def run_track(args: argparse.Namespace) -> None:
 
     check_writable(args.out)
     with (
-        _stage("tracking") as note,
-        _native_logs_hidden(args.verbose),
-        _bar("tracking") as progress,
+        stage("tracking") as note,
+        native_logs_hidden(args.verbose),
+        bar("tracking") as progress,
     ):
         tracked = track_video_report(args.video, neutral=args.neutral, progress=progress)
         note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
@@ -249,7 +246,7 @@ def run_bench(args: argparse.Namespace) -> None:
     from .bench import bench
 
     _check_device(args.device)
-    with _native_logs_hidden(args.verbose):
+    with native_logs_hidden(args.verbose):
         report = bench(args.portrait, args.audio, args.duration, args.device)
     print(report)
 
@@ -260,7 +257,7 @@ def run_convert(args: argparse.Namespace) -> None:
     from .render.video import check_writable
 
     check_writable(args.out)
-    with _stage("convert"):
+    with stage("convert"):
         convert(args.source, args.out, args.dtype)
     print(f"{args.out}")
 
@@ -268,7 +265,7 @@ def run_convert(args: argparse.Namespace) -> None:
 def _load_speech(args: argparse.Namespace) -> Speech:
     from .speech.loading import load_speech
 
-    with _stage("speech") as note:
+    with stage("speech") as note:
         speech = load_speech(args.audio, args.start, args.duration)
         note(f"{speech.duration:.1f} s")
     return speech
@@ -279,10 +276,10 @@ def _animate(args: argparse.Namespace, speech: Speech) -> Motion:
     from .pipeline import animate
 
     _check_device(args.device)
-    with _stage("model"):
+    with stage("model"):
         model = load_model(args.checkpoint, args.device)
     style = _style(args, model)
-    with _stage("motion") as note, _bar("motion") as progress:
+    with stage("motion") as note, bar("motion") as progress:
         motion = animate(
             speech, model, style, steps=args.steps, guidance=args.guidance, seed=args.seed,
             sync=args.sync,
@@ -300,7 +297,7 @@ def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
         return style_track(args.style_track, model.preset)
     if args.style is None:
         return choose_style(model, args.emotion, intensity=args.intensity)
-    with _stage("style") as note, _native_logs_hidden(args.verbose), _bar("style") as progress:
+    with stage("style") as note, native_logs_hidden(args.verbose), bar("style") as progress:
         style = choose_style(model, clip=args.style, intensity=args.intensity, progress=progress)
         note(str(args.style))
     return style
@@ -310,11 +307,11 @@ def _load_renderer(args: argparse.Namespace) -> Renderer:
     from .face import analyze_portrait, load_image
 
     _check_device(args.device)
-    with _stage("portrait") as note, _native_logs_hidden(args.verbose):
+    with stage("portrait") as note, native_logs_hidden(args.verbose):
         portrait = analyze_portrait(load_image(args.portrait), args.face)
         height, width = portrait.size
         note(f"{width}x{height} px")
-    with _stage("renderer") as note:
+    with stage("renderer") as note:
         note(str(args.renderer))
         if args.renderer == "mesh":
             from .render.mesh import MeshRenderer
@@ -331,7 +328,7 @@ def _render(args: argparse.Namespace, renderer: Renderer, motion: Motion, start:
 
     sound = Sound(args.audio, start=start) if args.audio is not None else None
     comment = None if args.no_label else AI_COMMENT
-    with _stage("video") as note, _bar("frames") as progress:
+    with stage("video") as note, bar("frames") as progress:
         frames = render_video(renderer, motion, args.out, sound, comment, progress)
         note(f"{frames} frames, {frames / motion.fps:.1f} s")
     print(f"{args.out}")
@@ -345,70 +342,6 @@ def _check_device(name: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None
-
-
-class _Stderr(logging.Handler):
-    """Writes to whatever ``sys.stderr`` is at the time."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
-
-
-def _set_up_logging(verbose: bool) -> None:
-    handler = _Stderr()
-    handler.setFormatter(logging.Formatter(_FORMAT))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
-
-
-@contextmanager
-def _native_logs_hidden(verbose: bool) -> Iterator[None]:
-    """Keep the start-up messages of MediaPipe's native code off the terminal.
-
-    They can't be switched off, so file descriptor 2 points nowhere meanwhile, and Python's own
-    messages take a copy of it.
-    """
-    try:
-        descriptor = sys.stderr.fileno()
-    except (AttributeError, OSError):  # captured or closed: nothing of the terminal's
-        descriptor = -1
-    if verbose or descriptor < 0:
-        yield
-        return
-    sys.stderr.flush()
-    terminal, original = os.dup(descriptor), sys.stderr
-    with open(os.devnull, "w") as nowhere, open(terminal, "w", closefd=False) as copy:
-        os.dup2(nowhere.fileno(), descriptor)
-        sys.stderr = copy
-        try:
-            yield
-        finally:
-            sys.stderr = original
-            os.dup2(terminal, descriptor)
-    os.close(terminal)
-
-
-@contextmanager
-def _stage(name: str) -> Iterator[Callable[[str], None]]:
-    """Print what was done and how long it took."""
-    notes: list[str] = []
-    start = time.perf_counter()
-    yield notes.append
-    took = time.perf_counter() - start
-    print(f"  {name:<9} {took:7.2f} s  {' '.join(notes)}", file=sys.stderr)
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Progress]:
-    """A progress bar that is there only while the work lasts, and only on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=0, desc=f"  {name}", leave=False, disable=None, file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..console import bar
 from ..progress import Progress
 
 Stage = Callable[[argparse.Namespace, Progress], str]
@@ -61,24 +61,11 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def _command(stage: Stage) -> Callable[[argparse.Namespace], None]:
     def run(args: argparse.Namespace) -> None:
-        with _bar(args.stage) as progress:
+        with bar(args.stage) as progress:
             report = stage(args, progress)
         sys.stdout.write(report + "\n")
 
     return run
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Progress]:
-    from tqdm import tqdm
-
-    with tqdm(total=0, desc=f"  {name}", leave=False, disable=None, file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
 
 
 def _corpus(args: argparse.Namespace, progress: Progress) -> str:
