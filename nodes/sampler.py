@@ -114,6 +114,15 @@ class DreamTalkSampler(io.ComfyNode):
                     tooltip="Multiplies the intensity of the style. At 1 the style's own intensity "
                     "holds. Values other than 1 take twice the time.",
                 ),
+                io.Float.Input(
+                    "sync",
+                    default=0.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.1,
+                    tooltip="Lip-sync guidance: pushes the lips to where the checkpoint's lip "
+                    "expert hears them. 0 none, 2 strong. Not every checkpoint has an expert.",
+                ),
             ],
             outputs=[
                 DTMotion.Output(display_name="motion", tooltip="For the motion and render nodes.")
@@ -130,6 +139,7 @@ class DreamTalkSampler(io.ComfyNode):
         steps: int,
         sampler: str,
         guidance: float,
+        sync: float,
     ) -> io.NodeOutput:
         choice("sampler", sampler, SAMPLERS)
         model.host.device()
@@ -140,6 +150,7 @@ class DreamTalkSampler(io.ComfyNode):
             sampler=sampler,
             guidance=style.intensity * guidance,
             seed=seed,
+            sync=sync,
             progress=runtime.Bar(),
         )
         return io.NodeOutput(motion)

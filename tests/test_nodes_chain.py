@@ -45,6 +45,7 @@ def checkpoint(folders: Path) -> str:
     from dreamtalk.model import DreamTalkModel
     from dreamtalk.motion.spaces import FACE, LIP_CHANNELS
     from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
+    from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
     from dreamtalk.networks.speech_encoder import SpeechEncoder
     from dreamtalk.style import EMOTIONS
 
@@ -62,8 +63,16 @@ def checkpoint(folders: Path) -> str:
     )
     presets = {emotion: torch.randn(32) for emotion in EMOTIONS}
     std = torch.full((len(FACE),), 0.01)
+    expert = LipExpert(LipExpertConfig(encoder.row_dim, style_dim=32, width=16, embedding=16))
     model = DreamTalkModel(
-        Denoiser(config), "face", "starter", None, std, presets, encoder, name="tiny"
+        Denoiser(config),
+        "face",
+        "starter",
+        motion_std=std,
+        presets=presets,
+        speech_encoder=encoder,
+        lip_expert=expert,
+        name="tiny",
     )
     model.save(folders / "models" / "dreamtalk" / "tiny.safetensors")
     return "tiny.safetensors"
@@ -181,6 +190,16 @@ def test_sampler_is_seeded_and_checks_its_lists(model: Any, audio: Any, motion: 
         run_node("DreamTalkSampler", **settings, sampler="euler")
     with pytest.raises(Exception, match="emotion can't be 'bored'"):
         run_node("DreamTalkStylePreset", model=model, emotion="bored")
+
+
+def test_lip_sync_guidance_works_under_inference_mode(model: Any, audio: Any, motion: Any) -> None:
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
+    (steered,) = run_node(
+        "DreamTalkSampler", model=model, features=features, style=style, steps=4, seed=3, sync=2.0
+    )
+    moved = (steered.expression - motion.expression).abs().amax(dim=0)
+    assert float(moved[:13].max()) > 0
 
 
 def test_features_need_an_input(model: Any) -> None:

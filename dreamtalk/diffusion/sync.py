@@ -7,6 +7,8 @@ that guides a diffusion model (Dhariwal and Nichol 2021, section 4), but on the 
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
@@ -35,12 +37,16 @@ def sync_guided(
     if scale == 0:
         return denoise
     lips = expert.config.lip_channels
+    with torch.inference_mode(False):
+        # Callers may work under inference mode, and may have loaded the weights so (ComfyUI does
+        # both): copies made out of it can be differentiated through.
+        judge, heard, style = copy.deepcopy(expert), rows.detach().clone(), code.detach().clone()
 
     def guided(x: Tensor, t: Tensor) -> Tensor:
         clean = denoise(x, t)
-        with torch.enable_grad():
-            moved = clean[..., :lips].detach().float().requires_grad_(True)
-            score = expert.log_sync(rows.detach(), moved, code[None]).sum()
+        with torch.inference_mode(False), torch.enable_grad():
+            moved = clean[..., :lips].detach().float().clone().requires_grad_(True)
+            score = judge.log_sync(heard, moved, style[None]).sum()
             (slope,) = torch.autograd.grad(score, moved)
         size = slope.square().mean(-1, keepdim=True).sqrt()
         # steep slopes are cut to the largest step, gentle ones keep their size
