@@ -17,6 +17,8 @@ from .samplers import Denoise
 
 _STEP = 0.1
 """Root mean square, in standard deviations, that the lips of a frame move at scale 1 at most."""
+_FRACTIONS = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Of the step, tried at once; where the lips are in sync already, a whole one would overshoot."""
 
 
 def sync_guided(
@@ -41,16 +43,23 @@ def sync_guided(
         # Callers may work under inference mode, and may have loaded the weights so (ComfyUI does
         # both): copies made out of it can be differentiated through.
         judge, heard, style = copy.deepcopy(expert), rows.detach().clone(), code.detach().clone()
+    fractions = torch.tensor(_FRACTIONS)[:, None, None]
+    many = len(_FRACTIONS)
 
     def guided(x: Tensor, t: Tensor) -> Tensor:
         clean = denoise(x, t)
         with torch.inference_mode(False), torch.enable_grad():
-            moved = clean[..., :lips].detach().float().clone().requires_grad_(True)
+            start = clean[..., :lips].detach().float().clone()
+            moved = start.clone().requires_grad_(True)
             score = judge.log_sync(heard, moved, style[None]).sum()
             (slope,) = torch.autograd.grad(score, moved)
         size = slope.square().mean(-1, keepdim=True).sqrt()
         # steep slopes are cut to the largest step, gentle ones keep their size
         step = scale * _STEP * slope / size.clamp(min=_STEP)
-        return torch.cat([clean[..., :lips] + step.to(clean.dtype), clean[..., lips:]], dim=-1)
+        with torch.no_grad():
+            tries = start + fractions.to(step) * step
+            scores = judge.log_sync(heard.expand(many, -1, -1), tries, style.expand(many, -1))
+        best = tries[scores.mean(1).argmax()][None]
+        return torch.cat([best.to(clean.dtype), clean[..., lips:]], dim=-1)
 
     return guided
