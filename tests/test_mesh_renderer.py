@@ -235,3 +235,14 @@ def test_chunks_do_not_matter(renderer: MeshRenderer) -> None:
     m = motion(rows, head)
     a, b = render(renderer, m, chunk=1).float(), render(renderer, m, chunk=6).float()
     assert float((a - b).abs().max()) <= 2
+
+
+def test_notes_say_what_is_wrong(renderer: MeshRenderer, portrait: Portrait) -> None:
+    assert renderer.notes == []
+    dark = Portrait(
+        portrait.image * 0.05, portrait.landmarks, portrait.rotation, portrait.expression
+    )
+    assert any("dark" in note for note in MeshRenderer(dark).notes)
+    yaw = euler_matrix(torch.tensor(0.0), torch.tensor(0.6), torch.tensor(0.0))
+    turned = Portrait(portrait.image, portrait.landmarks, yaw, portrait.expression)
+    assert any("turned by 34 degrees" in note for note in MeshRenderer(turned).notes)

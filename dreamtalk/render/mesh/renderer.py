@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import SpaceMismatchError
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
-from ...motion import Motion
+from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from . import topology as t
 from .contact import settle_lips
@@ -22,6 +22,7 @@ from .fields import build_fields
 from .geometry import Box, face_geometry
 from .matte import person_matte
 from .mouth import build_mouth, mouth_pose, paint_mouth
+from .notes import portrait_notes
 from .plate import background_plate
 from .pose import head_transform
 from .posture import lid_poses, lip_posture
@@ -44,6 +45,7 @@ class MeshRenderer:
 
     Attributes:
         rest: (1, 31) channels at which a frame equals the portrait: 0 unless its lips are apart.
+        notes: sentences about what will not look its best in this portrait, and why.
         face, matte, plate, fields, eyes, mouth: what was measured, in px of the crop.
 
     Args:
@@ -91,6 +93,10 @@ class MeshRenderer:
         self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
         self.rest = lip_posture(portrait.expression).to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
+        aperture = float(self.rest[0, FACE.index["lipAperture"]])
+        self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom)
+        for note in self.notes:
+            logger.warning("portrait: %s", note)
         self._points = self._tensor(self.face.landmarks)
         self._warp = WarpGrid.build(self.fields, self._sampler)
 

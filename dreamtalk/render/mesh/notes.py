@@ -1,0 +1,72 @@
+"""What a person should know about a portrait before it is animated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from .eyes import EyeLayer
+from .geometry import FaceGeometry
+from .pose import euler_angles
+
+TURNED_DEGREES = 20.0
+SHUT_OPENING = 0.035
+WIDE_APERTURE = 0.14
+SMALL_FACE = 60.0
+DARK = 0.10
+HELD = 0.6
+
+
+def portrait_notes(
+    image: np.ndarray,
+    face: FaceGeometry,
+    eyes: Sequence[EyeLayer],
+    aperture: float,
+    freedom: float,
+) -> list[str]:
+    """Sentences about what will not look its best, and why; empty for a good portrait.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        eyes: right and left.
+        aperture: how far the lips are apart, in inter-ocular distances.
+        freedom: share of the head's motion that can be shown.
+    """
+    notes = []
+    pitch, yaw, _ = (float(a) for a in euler_angles(torch.from_numpy(face.rotation)))
+    if abs(math.degrees(yaw)) > TURNED_DEGREES:
+        notes.append(
+            f"the head is turned by {abs(math.degrees(yaw)):.0f} degrees: its far side is not in "
+            "the picture, so keep head motion small or choose a portrait from the front"
+        )
+    if abs(math.degrees(pitch)) > TURNED_DEGREES + 5:
+        notes.append(
+            f"the head is tilted {'down' if pitch > 0 else 'up'} by "
+            f"{abs(math.degrees(pitch)):.0f} degrees: lips and lids will look flatter than they are"
+        )
+    if max(eye.opening for eye in eyes) < SHUT_OPENING * face.iod:
+        notes.append("the eyes are shut: there is no eye to show, so they stay shut")
+    if aperture > WIDE_APERTURE:
+        notes.append(
+            "the mouth is wide open: closing it works, but folds and corners of that expression "
+            "stay; a portrait with closed lips looks better"
+        )
+    if face.face_width < SMALL_FACE:
+        notes.append(
+            f"the face is only {face.face_width:.0f} px wide: mouth and lids will be coarse, "
+            "enlarge the picture first"
+        )
+    if freedom < HELD:
+        notes.append(
+            f"the frame cuts through the face: only {100 * freedom:.0f} % of the head's motion is "
+            "shown; a picture with some space around the head shows all"
+        )
+    y0, x0 = (int(v) for v in face.points.min(0)[::-1].clip(0))
+    y1, x1 = (int(v) + 1 for v in face.points.max(0)[::-1])
+    if float(np.median(image[y0:y1, x0:x1].mean(-1))) < DARK:
+        notes.append("the face is very dark: brighten the picture to see lips and eyes move")
+    return notes
