@@ -18,6 +18,7 @@ from .diffusion.samplers import Denoise, FrameNoise, sample_ddim, sample_ddpm
 from .diffusion.schedule import VarianceSchedule
 from .diffusion.sync import sync_guided
 from .errors import CheckpointError, DreamTalkError, ModelNotFoundError, SpaceMismatchError
+from .motion.edit import resample
 from .motion.motion import Motion
 from .motion.spaces import space as motion_space
 from .networks.denoiser import Denoiser, DenoiserConfig
@@ -117,7 +118,7 @@ class DreamTalkModel(nn.Module):
                 f"'{self.name or self.fingerprint}' works in the '{self.space}' space: convert the "
                 "motion first"
             )
-        clip = _at_rate(motion.expression.float(), motion.fps, FPS)[: self.config.max_style_length]
+        clip = resample(motion, FPS).expression.float()[: self.config.max_style_length]
         clip = (clip.to(self.device) - self.motion_mean) / self.motion_std
         code = self.denoiser.encode_style(clip[None])[0].float().cpu()
         return Style(code, self.fingerprint, name=name)
@@ -386,18 +387,6 @@ def _fingerprint(model: DreamTalkModel) -> str:
         array = values[key].detach().cpu().float().numpy()
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:12]
-
-
-def _at_rate(values: Tensor, fps: float, target: float) -> Tensor:
-    """Values (T, C) at another frame rate, by linear interpolation over the same time."""
-    if abs(fps - target) < 1e-3 or len(values) == 1:
-        return values
-    count = max(1, round(len(values) * target / fps))
-    position = (torch.arange(count) * (fps / target)).clamp(max=len(values) - 1)
-    left = position.floor().long()
-    right = (left + 1).clamp(max=len(values) - 1)
-    share = (position - left)[:, None]
-    return values[left] * (1 - share) + values[right] * share
 
 
 def _per_frame(code: Tensor, frames: int) -> Tensor:

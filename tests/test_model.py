@@ -153,6 +153,7 @@ class _Payload:
         return (Path.touch, (Path(self.path),))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("container", ["zip", "legacy", "pickle"])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, container):
     trap, path = tmp_path / "executed", tmp_path / "trap.pth"
