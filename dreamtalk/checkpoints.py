@@ -228,32 +228,36 @@ def _read_safetensors(path: Path) -> Checkpoint:
 
 
 def _read_pickle(path: Path, zipped: bool) -> Any:
-    if zipped and not zipfile.is_zipfile(path):
-        raise CheckpointError(f"'{path.name}' is cut off: get the file again")
     try:
+        if zipped and not zipfile.is_zipfile(path):
+            raise CheckpointError(f"'{path.name}' is cut off: get the file again")
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
-    except pickle.UnpicklingError as error:
-        message = str(error)
-        if "nsupported" in message or "not an allowed" in message or "GLOBAL" in message:
+    except CheckpointError:
+        raise
+    except Exception as error:
+        # the reader meets arbitrary bytes: whatever it trips over, the file is at fault
+        culprit = _culprit(str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if culprit is not None:
             raise CheckpointError(
-                f"'{path.name}' carries Python objects besides weights ({_culprit(message)}). They "
-                "could run any code, so the file was refused and nothing of it was executed. Get a "
-                "file with the weights alone"
+                f"'{path.name}' carries Python objects besides weights ({culprit}). They could run "
+                "any code, so the file was refused and nothing of it was executed. Get a file with "
+                "the weights alone"
             ) from error
-        raise CheckpointError(f"'{path.name}' is damaged or cut off: get it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "not a readable pickle"  # torch's own text is about its safety switch
         raise CheckpointError(
-            f"'{path.name}' is damaged, cut off or no weights file ({reason}): get it again"
+            f"'{path.name}' is damaged, cut off or no weights file ({reason[:120]}): get it again"
         ) from error
 
 
-def _culprit(message: str) -> str:
+def _culprit(message: str) -> str | None:
+    """What a pickle wanted to load or call, from torch's refusal; None if it was just broken."""
     for line in message.splitlines():
-        for mark in ("Unsupported global: GLOBAL ", "Unsupported class "):
+        for mark in ("Unsupported global: GLOBAL ", "Unsupported class ", "unrecognized function "):
             if mark in line:
                 return line.split(mark, 1)[1].split(" was ")[0].strip()
-    return "not plain tensors"
+    return None
 
 
 def _recognise(path: Path, content: Any) -> Checkpoint:

@@ -182,6 +182,27 @@ def test_truncated_files(tmp_path, kind, share):
         load_model(path)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_damaged_bytes_give_our_errors_only(tmp_path, kind):
+    path, draw = tmp_path / "damaged.bin", np.random.default_rng(0)
+    if kind == "safetensors":
+        small_model().save(path)
+    else:
+        state = {"model_state_dict": {"diff_net.net.content_encoder.x": torch.randn(50)}}
+        torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    whole = path.read_bytes()
+    for _ in range(80):
+        content = bytearray(whole)
+        for place in draw.integers(0, min(len(whole), 600), 4):
+            content[place] = draw.integers(256)
+        path.write_bytes(content)
+        try:
+            read_checkpoint(path)
+        except DreamTalkError as error:
+            assert "\n" not in str(error)
+
+
 def test_files_that_are_something_else(tmp_path):
     def refused(name: str, match: str) -> None:
         with pytest.raises(CheckpointError, match=match) as caught:
