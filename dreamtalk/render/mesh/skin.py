@@ -52,7 +52,7 @@ FOLD_GAINS: dict[str, dict[str, float]] = {
     "frownL": {"mouthCornerLeftY": -9.0},
     "frownR": {"mouthCornerRightY": -9.0},
 }
-TINT = (0.66, 1.04, 1.20)
+TINT = (0.72, 1.14, 1.08)
 """Shadows on skin are warm: how strongly red, green and blue take a gain."""
 DEADBAND = 0.12
 """What tracking noise amounts to: below it there is no fold."""
