@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ import numpy as np
 import torch
 from scipy.signal import savgol_filter
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait
 from dreamtalk.face.pose import rotation_to_angles
