@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io, ui
 
+from ..dreamtalk.face.portrait import Portrait
 from . import runtime
 from .convert import choice, first_image, fit
 from .sockets import DTPortrait
@@ -59,20 +60,31 @@ class DreamTalkPortrait(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, face: str, max_size: int, person_mask=None) -> io.NodeOutput:
-        from ..dreamtalk.face.analysis import analyze_portrait
-
         choice("face", face, FACES)
         picture = fit(first_image(image, cls), max_size)
         matte = None
         if person_mask is not None and person_mask.max() > 0:  # Load Image gives zeros for "none"
             matte = scaled_mask(person_mask, picture.shape[0], picture.shape[1])
-        with runtime.landmarker() as landmarker:
-            portrait = analyze_portrait(picture, face, matte, landmarker)
+        portrait = find_face(picture, face, matte)
         if portrait.faces > 1:
             runtime.notice(cls, f"{portrait.faces} faces found: used is the one called {face}")
         mask = oval_mask(portrait)
         marked = portrait.image * (0.55 + 0.45 * mask[..., None])
         return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
+
+
+def find_face(
+    picture: torch.Tensor, which: str = "largest", matte: torch.Tensor | None = None
+) -> Portrait:
+    """Analyse a picture, with the landmark model from ComfyUI's folders if it is there."""
+    from ..dreamtalk.face.analysis import analyze_portrait
+    from ..dreamtalk.face.landmarks import MODEL_NAME, FaceLandmarker
+
+    def find() -> Portrait:
+        with FaceLandmarker(runtime.model_path(MODEL_NAME)) as landmarker:
+            return analyze_portrait(picture, which, matte, landmarker)
+
+    return runtime.cancellable(find)
 
 
 def scaled_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:

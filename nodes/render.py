@@ -31,10 +31,12 @@ def frames_of(
         from ..dreamtalk.motion.bridges import to_face
         from ..dreamtalk.render.mesh import MeshRenderer
 
-        made, motion = MeshRenderer(portrait, runtime.compute_device()), to_face(motion)
+        device, motion = runtime.compute_device(), to_face(motion)
+        made: Any = runtime.cancellable(lambda: MeshRenderer(portrait, device))
     else:
         device = renderer.host.device()
-        made = renderer.network.for_portrait(portrait, device=device, **renderer.options)
+        network, options = renderer.network, renderer.options
+        made = runtime.cancellable(lambda: network.for_portrait(portrait, device=device, **options))
     return made, iter(watched(made.frames(motion), len(motion), bar))
 
 

@@ -6,6 +6,7 @@ so that the nodes run in tests and scripts without ComfyUI's server.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import mimetypes
 import os
@@ -15,9 +16,10 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,8 @@ EXAMPLES = {
     "dreamtalk_example.wav": _SHIPPED / "speech.wav",
     "dreamtalk_example.mp4": _SHIPPED / "clip.mp4",
 }
+T = TypeVar("T")
+_POLL_SECONDS = 0.1
 _UPDATE_SECONDS = 0.05
 _PREVIEW_SECONDS = 0.4
 _PREVIEW_SIZE = 384
@@ -106,15 +110,6 @@ def model_path(name: str) -> Path | None:
         return Path(found) if found else None
     root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
     return root / name if (root / name).is_file() else None
-
-
-@contextmanager
-def landmarker() -> Iterator[Any]:
-    """A face landmarker, with the model file from ComfyUI's folders if there is one."""
-    from ..dreamtalk.face.landmarks import MODEL_NAME, FaceLandmarker
-
-    with FaceLandmarker(model_path(MODEL_NAME)) as opened:
-        yield opened
 
 
 def _folder(kind: str) -> Path:
@@ -227,6 +222,28 @@ def stop_if_cancelled() -> None:
     management = _module("comfy.model_management")
     if management is not None:
         management.throw_exception_if_processing_interrupted()
+
+
+def cancellable(work: Callable[[], T]) -> T:
+    """Do work that can't be interrupted by itself, and stop waiting for it on a cancel.
+
+    It runs in a thread, which comes to its end alone after a cancel; its result is dropped then.
+    """
+    context, inference = contextvars.copy_context(), torch.is_inference_mode_enabled()
+
+    def run() -> T:
+        with torch.inference_mode(inference):  # the mode belongs to a thread
+            return work()
+
+    pool = ThreadPoolExecutor(1, "dreamtalk")
+    try:
+        future = pool.submit(context.run, run)
+        while not future.done():
+            stop_if_cancelled()
+            wait([future], timeout=_POLL_SECONDS)
+        return future.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 class Bar:

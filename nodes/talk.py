@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..dreamtalk.style import EMOTIONS
 from . import runtime
 from .convert import choice, first_image, fit, speech_of
+from .portrait import find_face
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .sockets import DTModel, LoadedModel
@@ -89,15 +90,12 @@ class DreamTalkTalk(io.ComfyNode):
         liveliness: float,
         model: LoadedModel | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.face.analysis import analyze_portrait
         from ..dreamtalk.motion.natural import add_natural_motion
         from ..dreamtalk.pipeline import fit_length
 
         choice("emotion", emotion, EMOTIONS)
         bar = runtime.Bar()
-        with runtime.landmarker() as landmarker:
-            picture = fit(first_image(image, cls), _MAX_SIZE)
-            portrait = analyze_portrait(picture, landmarker=landmarker)
+        portrait = find_face(fit(first_image(image, cls), _MAX_SIZE))
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
         style = loaded.model.preset(emotion, intensity)

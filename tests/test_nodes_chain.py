@@ -363,3 +363,33 @@ def test_features_from_an_audio_encoder(model: Any) -> None:
     style = model.model.preset("sad")
     with pytest.raises(Exception, match="features are 'wav2vec2"):
         run_node("DreamTalkSampler", model=model, features=features, style=style)
+
+
+def test_a_cancel_does_not_wait_for_work_without_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from threading import Event
+
+    from dreamtalk_pack.nodes import runtime  # type: ignore[import-not-found]
+
+    class Cancelled(Exception):
+        pass
+
+    started, release = Event(), Event()
+
+    def endless() -> None:
+        started.set()
+        release.wait(30)
+
+    def cancel() -> None:
+        if started.is_set():
+            raise Cancelled
+
+    monkeypatch.setattr(runtime, "stop_if_cancelled", cancel)
+    with pytest.raises(Cancelled):
+        runtime.cancellable(endless)
+    assert not release.is_set()
+    release.set()
+    monkeypatch.undo()
+    with torch.inference_mode():
+        assert runtime.cancellable(torch.is_inference_mode_enabled)
+    with pytest.raises(ZeroDivisionError):
+        runtime.cancellable(lambda: 1 // 0)
