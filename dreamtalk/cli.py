@@ -167,6 +167,10 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
     )
+    parser.add_argument(
+        "--debug", type=Path, metavar="PNG",
+        help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
+    )  # fmt: skip
     _add_device(parser)
 
 
@@ -304,7 +308,7 @@ def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
 
 
 def _load_renderer(args: argparse.Namespace) -> Renderer:
-    from .face import analyze_portrait, load_image
+    from .face import analyze_portrait, load_image, save_image
 
     _check_device(args.device)
     with stage("portrait") as note, native_logs_hidden(args.verbose):
@@ -314,9 +318,12 @@ def _load_renderer(args: argparse.Namespace) -> Renderer:
     with stage("renderer") as note:
         note(str(args.renderer))
         if args.renderer == "mesh":
-            from .render.mesh import MeshRenderer
+            from .render.mesh import MeshRenderer, debug_sheet
 
-            return MeshRenderer(portrait, device=args.device)
+            renderer = MeshRenderer(portrait, device=args.device)
+            if args.debug is not None:
+                save_image(debug_sheet(renderer), args.debug)
+            return renderer
         from .render.pirenderer import load_pirenderer
 
         return load_pirenderer(args.renderer, device=args.device).for_portrait(portrait)

@@ -96,7 +96,8 @@ def test_render_of_a_motion_file(folder: Path, speech_wav: Path) -> None:
     out = folder / "render.mp4"
     command = ["render", "--portrait", str(folder / "portrait.png"), "--out", str(out)]
     command += ["--motion", str(folder / "hand.npz"), "--audio", str(speech_wav)]
-    assert main(command) == 0
+    assert main([*command, "--debug", str(folder / "layers.png")]) == 0
+    assert (folder / "layers.png").stat().st_size > 10_000
     video, audio, frames = lengths(out)
     assert frames == 12
     assert audio == pytest.approx(video, abs=0.04)
