@@ -13,7 +13,8 @@ from scipy.signal import butter, sosfiltfilt
 from ..model import DreamTalkModel
 from ..motion.spaces import FACE
 from ..progress import Progress, silent
-from ..speech.speech import FPS, Features
+from ..speech.loading import normalize_loudness
+from ..speech.speech import FPS, Features, Speech
 from ..style import EMOTIONS
 from .corpus.augment import augment
 from .corpus.phones import BILABIALS, Segment
@@ -138,8 +139,10 @@ def _in_pauses(aperture: npt.NDArray[np.floating], segments: Sequence[Segment]) 
 
 
 def features_of(model: DreamTalkModel, waveform: Values) -> Features:
-    """The starter's feature rows of a waveform."""
-    return Features(model.speech_encoder.encode(torch.from_numpy(waveform)), model.feature_kind)
+    """The starter's feature rows of a waveform, at the loudness that every recording is brought
+    to."""
+    speech = normalize_loudness(Speech(torch.from_numpy(waveform)))
+    return Features(model.speech_encoder.encode(speech.waveform), model.feature_kind)
 
 
 def evaluate_speech(
