@@ -157,7 +157,7 @@ class DreamTalkModel(nn.Module):
         progress: Progress = silent,
         noise_smoothing: float | None = None,
         noise: Tensor | None = None,
-        chunk: int = 128,
+        chunk: int = 256,
         sync: float = 0.0,
     ) -> Motion:
         """Sample the motion that speaks ``features`` in a style.
@@ -308,12 +308,15 @@ def load_model(
     path: str | Path = STARTER,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    compile: bool = False,
 ) -> DreamTalkModel:
     """Load a denoising checkpoint.
 
     Args:
         path: ``"starter"`` for the built-in one, or a file: ours, or the official pickle.
         dtype: to compute in; the schedule and the motion statistics stay float32.
+        compile: run the decoder, which is most of the work, through ``torch.compile``; the first
+            chunk then takes as long as compiling does.
 
     Raises:
         ModelNotFoundError: if there is no such file.
@@ -329,6 +332,8 @@ def load_model(
     checkpoint = read_checkpoint(path).require(DENOISER)
     model = _official(checkpoint) if checkpoint.official else _ours(checkpoint)
     model.denoiser.to(dtype)
+    if compile:
+        model.denoiser.net.decoder.compile()  # in place: the weights keep their names
     return model.to(device)
 
 

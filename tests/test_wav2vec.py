@@ -110,3 +110,21 @@ def test_transformers_model_in_chunks():
     many = wav2vec_features(speech, model=model, chunk_seconds=2.0, context_seconds=1.5).rows
     assert one.shape == many.shape
     assert torch.nn.functional.cosine_similarity(one, many).min() > 0.99
+
+
+@pytest.mark.slow
+def test_pieces_differ_little_from_one_pass():
+    """What docs/official.md states: ``pytest -s -m slow tests/test_wav2vec.py`` prints it."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(
+        hidden_size=1024, num_hidden_layers=3, num_attention_heads=16, intermediate_size=4096,
+        feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True,
+    )  # fmt: skip
+    model = transformers.Wav2Vec2Model(config).eval()
+    speech = Speech(torch.randn(16000 * 25, generator=torch.Generator().manual_seed(1)) * 0.1)
+    one = wav2vec_features(speech, model=model).rows
+    many = wav2vec_features(speech, model=model, chunk_seconds=10.0, context_seconds=5.0).rows
+    relative = ((one - many).norm() / one.norm()).item()
+    print(f"rows in pieces differ by {100 * relative:.2f} % of one pass's rows (L2)")
+    assert relative < 0.03
