@@ -78,9 +78,17 @@ class FaceGenerator(nn.Module):
 
 
 def load_pirenderer(
-    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    compile: bool = False,
 ) -> FaceGenerator:
     """Load a renderer checkpoint: ours, or DreamTalk's, StyleTalk's or PIRender's own.
+
+    Args:
+        dtype: to compute in.
+        compile: run the networks through ``torch.compile``; the first frame then takes as long as
+            compiling does.
 
     Raises:
         ModelNotFoundError: if there is no such file.
@@ -90,6 +98,8 @@ def load_pirenderer(
     generator = FaceGenerator().eval()
     alive = {k: v for k, v in checkpoint.state.items() if not is_dead(k)}
     load_weights(generator, alive, checkpoint.path, "PIRenderer's face generator")
+    if compile:
+        generator.compile()  # in place: the weights keep their names
     return generator.to(device, dtype)
 
 
