@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
 from .corpus.augment import coloured_noise, resample_window, room
@@ -33,10 +34,16 @@ def child(recording: Recording, factor: float = 1.35) -> Recording:
     )
 
 
+def _prediction_filter(frame: npt.NDArray[np.float64], order: int) -> npt.NDArray[np.float64]:
+    """Linear prediction by the autocorrelation method: (order + 1,) with a leading 1."""
+    lags = np.array([frame[: len(frame) - k] @ frame[k:] for k in range(order + 1)])
+    # a little white noise keeps the equations regular where the frame is nearly periodic
+    lags[0] *= 1 + 1e-5
+    return np.concatenate([[1.0], -solve_toeplitz(lags[:-1], lags[1:])])
+
+
 def whispered(recording: Recording, order: int = 18) -> Recording:
     """The voice replaced by noise: linear prediction every 20 ms, excited by white noise."""
-    import librosa
-
     waveform = recording.waveform
     rng = np.random.Generator(np.random.PCG64(0))
     size, hop = 640, 320
@@ -47,7 +54,7 @@ def whispered(recording: Recording, order: int = 18) -> Recording:
         power = float(np.mean(frame**2))
         if power < 1e-8:
             continue
-        filtered = lfilter([1.0], librosa.lpc(frame, order=order), rng.standard_normal(size))
+        filtered = lfilter([1.0], _prediction_filter(frame, order), rng.standard_normal(size))
         filtered *= np.sqrt(power / (np.mean(filtered**2) + 1e-12))
         out[start : start + size] += filtered * window
     return replace(recording, waveform=out[: len(waveform)].astype(np.float32))
