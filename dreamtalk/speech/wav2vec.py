@@ -34,7 +34,7 @@ FILE_NAMES = (
 HOP = 320
 """Samples a row."""
 _FIELD = 400  # samples that a row's convolutions see
-_LARGE = {
+_LARGE: dict[str, Any] = {
     "hidden_size": 1024,
     "num_hidden_layers": 24,
     "num_attention_heads": 16,
