@@ -12,7 +12,9 @@ import numpy as np
 
 from . import topology as t
 from .geometry import Box, FaceGeometry
-from .raster import blur, pixel_grid, polygon_mask, signed_distance, smoothstep
+from .head import head_field, rings_around
+from .raster import pixel_grid, polygon_mask, signed_distance, smoothstep
+from .thin_plate import thin_plate_operator
 
 CELLS_PER_FACE = 38
 """Grid cells across the face width."""
@@ -27,6 +29,9 @@ class Fields:
         shape: (rows, columns) of the grid.
         points: (rows, columns, 3) float32, node positions with depth, px.
         head: (rows, columns) float32, share of the head's motion.
+        torso: (rows, columns) float32, share of the shoulders' motion.
+        pins: (4, rows, columns) float32, how far the left, right, upper and lower border of the
+            picture keep what they cut through from moving inwards.
         face: rows and columns of the grid where landmarks have influence.
         weights_a: (face nodes, 478) float32: displacement = weights @ landmark displacements.
         lip: rows and columns of the grid around the mouth, where field B is wanted.
@@ -38,108 +43,13 @@ class Fields:
     shape: tuple[int, int]
     points: np.ndarray
     head: np.ndarray
+    torso: np.ndarray
+    pins: np.ndarray
     face: Box
     weights_a: np.ndarray
     lip: Box
     weights_b: np.ndarray
     support: np.ndarray
-
-
-def thin_plate_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """U(r) = r^2 log r^2 between points (N, 2) and (M, 2): (N, M)."""
-    r2 = ((a[:, None, :] - b[None, :, :]) ** 2).sum(-1)
-    return r2 * np.log(np.maximum(r2, 1e-12))
-
-
-def thin_plate_operator(
-    controls: np.ndarray, targets: np.ndarray, ridge: float, block: int = 4096
-) -> np.ndarray:
-    """The linear map from values at controls to a thin-plate spline's values at targets.
-
-    Bookstein, "Principal Warps", 1989, with a ridge on the bending part so that near-coincident
-    controls with different values don't fold the plane.
-
-    Args:
-        controls: (N, 2), in units of about 1.
-        targets: (M, 2), same units.
-        ridge: added to the diagonal of the kernel matrix.
-        block: targets handled at once.
-
-    Returns:
-        (M, N) float32.
-    """
-    n = len(controls)
-    system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = thin_plate_kernel(controls, controls) + ridge * np.eye(n)
-    system[:n, n] = 1
-    system[:n, n + 1 :] = controls
-    system[n:, :n] = system[:n, n:].T
-    inverse = np.linalg.inv(system)[:, :n]
-    result = np.empty((len(targets), n), np.float32)
-    for start in range(0, len(targets), block):
-        part = targets[start : start + block]
-        basis = np.concatenate(
-            [thin_plate_kernel(part, controls), np.ones((len(part), 1)), part], axis=1
-        )
-        result[start : start + block] = basis @ inverse
-    return result
-
-
-def _rings(face: FaceGeometry, scale: float, chin_scale: float) -> np.ndarray:
-    """The outline pushed outwards: by ``scale`` at the top and the sides, more at the chin."""
-    oval = face.points[list(t.OVAL)]
-    rays = oval - face.centre
-    low = smoothstep(0.0, 0.5 * face.face_height, rays @ face.down)
-    return face.centre + rays * (scale + (chin_scale - scale) * low)[:, None]
-
-
-def _depth(face: FaceGeometry, nodes: np.ndarray) -> np.ndarray:
-    """(M,) depth towards the camera in px for node positions (M, 2)."""
-    oval = list(t.OVAL)
-    fw = face.face_width
-    rim = face.landmarks[oval, 2]
-    anchors = [face.points]
-    values = [face.landmarks[:, 2]]
-    for scale, depth in (
-        (1.25, rim - 0.16 * fw),
-        (1.6, np.full(len(oval), rim.mean() - 0.42 * fw)),
-        (2.4, np.full(len(oval), rim.mean() - 0.5 * fw)),
-    ):
-        anchors.append(_rings(face, scale, scale))
-        values.append(depth)
-    operator = thin_plate_operator(np.concatenate(anchors) / fw, nodes / fw, ridge=3e-3)
-    return operator @ np.concatenate(values).astype(np.float32)
-
-
-def _head_weight(face: FaceGeometry, nodes: np.ndarray, matte: np.ndarray) -> np.ndarray:
-    """(rows, columns) share of the head's motion for nodes (rows, columns, 2)."""
-    fw, fh = face.face_width, face.face_height
-    below = (nodes - face.points[t.CHIN]) @ face.down
-    above = (face.points[t.FOREHEAD] - nodes) @ face.down
-    across = np.abs((nodes - face.centre) @ face.right)
-    weight = 1 - smoothstep(-0.05 * fh, 0.72 * fh, below)
-    # Long hair and shoulders far to the side stay; the head itself is never that wide.
-    weight *= 1 - smoothstep(0.95 * fw, 1.7 * fw, across)
-    weight *= 1 - smoothstep(0.75 * fh, 1.0 * fh, above)
-    height, width = matte.shape
-    x, y = nodes[..., 0], nodes[..., 1]
-    picture_height, picture_width = face.size
-    sides = (
-        (x, face.crop.x0 == 0, matte[:, 0], y),
-        (width - 1 - x, face.crop.x1 == picture_width, matte[:, -1], y),
-        (y, face.crop.y0 == 0, matte[0], x),
-        (height - 1 - y, face.crop.y1 == picture_height, matte[-1], x),
-    )
-    for distance, at_border, touch, along in sides:
-        ramp = smoothstep(0, 0.3 * fw, distance)
-        if at_border:
-            # Where the person is cut off by the frame nothing is known beyond: pin it there.
-            profile = blur(touch[None, :].astype(np.float32), 0.12 * fw)[0]
-            profile = np.clip(profile * 1.6, 0, 1)
-            index = np.clip(np.round(along), 0, len(profile) - 1).astype(int)
-            ramp = 1 - profile[index] * (1 - ramp)
-        weight = weight * ramp
-    return weight.astype(np.float32)
 
 
 def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
@@ -155,8 +65,7 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
     rows, columns = int(np.ceil((height - 1) / cell)) + 1, int(np.ceil((width - 1) / cell)) + 1
     nodes = pixel_grid(rows, columns) * np.float32(cell)
 
-    depth = _depth(face, nodes.reshape(-1, 2)).reshape(rows, columns)
-    head = _head_weight(face, nodes, matte)
+    held = head_field(face, nodes, matte)
 
     # Landmarks act inside the face and fade out around it, further down than up (chin and neck).
     pad = int(np.ceil(1.2 * fw / cell))
@@ -187,7 +96,7 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
     lip = Box.around(
         np.min(lip_points, 0) / cell, np.max(lip_points, 0) / cell, columns, rows, least=4
     )
-    rings = np.concatenate([_rings(face, 1.22, 1.5), _rings(face, 1.57, 1.85)]) / fw
+    rings = np.concatenate([rings_around(face, 1.22, 1.5), rings_around(face, 1.57, 1.85)]) / fw
     weights = []
     for left_out, area in ((t.LOWER_RINGS, patch), (t.UPPER_RINGS, lip)):
         skip = {i for ring in left_out for i in ring} | set(t.LIDS)
@@ -201,11 +110,13 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
     return Fields(
         cell=float(cell),
         shape=(rows, columns),
-        points=np.concatenate([nodes, depth[..., None]], -1).astype(np.float32),
-        head=head,
+        points=np.concatenate([nodes, held.depth[..., None]], -1).astype(np.float32),
+        head=held.weight,
+        torso=held.torso,
+        pins=held.pins,
         face=patch,
         weights_a=weights[0],
         lip=lip,
         weights_b=weights[1],
-        support=(window > 1e-4) | (head > 1e-4),
+        support=(window > 1e-4) | (held.weight > 1e-4) | (held.torso > 1e-4),
     )

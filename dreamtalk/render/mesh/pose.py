@@ -62,3 +62,38 @@ def head_transform(head: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
     shift = soft_limit(head[:, 3:], TRANSLATION_LIMIT)
     scale = torch.exp(shift[:, 2] / CAMERA_DISTANCE)
     return rotation * scale[:, None, None], shift[:, :2] * flip[:2]
+
+
+TORSO_SHARES = (0.5, 1.6, 0.5)
+"""Shoulders per head for x, y, z. A breath lifts the shoulders more than the head."""
+TORSO_LIMITS = (0.14, 0.07, 0.3)
+"""Where the shoulders' x, y, z saturate, in inter-ocular distances."""
+TORSO_ROLL = 0.16
+TORSO_YAW = 0.12
+"""Shoulders per head: how far they lean with its roll; IOD that they shift per radian of yaw."""
+
+
+def torso_transform(head: Tensor) -> tuple[Tensor, Tensor]:
+    """What the shoulders do while the head does ``head``: they follow a little, and breathe.
+
+    A function of the same frame alone: frames can be made in any order and in pieces.
+
+    Args:
+        head: (n, 6) offsets, as in :func:`head_transform`.
+
+    Returns:
+        ((n, 2, 2) rotation times scale in the picture frame (y down), (n, 2) translation in
+        inter-ocular distances, y down).
+    """
+    shares, limits = (
+        torch.tensor(v, device=head.device, dtype=head.dtype) for v in (TORSO_SHARES, TORSO_LIMITS)
+    )
+    x, y, z = soft_limit(shares * head[:, 3:], limits).unbind(-1)
+    yaw, roll = (
+        soft_limit(head[:, i], math.radians(LIMITS_DEGREES[i])) * share
+        for i, share in ((1, TORSO_YAW), (2, TORSO_ROLL))
+    )
+    scale = torch.exp(z / CAMERA_DISTANCE)
+    c, s = scale * roll.cos(), scale * roll.sin()
+    rotation = torch.stack([torch.stack([c, -s], -1), torch.stack([s, c], -1)], -2)
+    return rotation, torch.stack([x + yaw, -y], -1)

@@ -24,7 +24,7 @@ from .matte import person_matte
 from .mouth import build_mouth, mouth_pose, paint_mouth
 from .notes import portrait_notes
 from .plate import background_plate
-from .pose import head_transform
+from .pose import head_transform, torso_transform
 from .posture import lid_poses, lip_posture
 from .raster import grow
 from .sampling import make_sampler
@@ -211,7 +211,16 @@ class MeshRenderer:
     def _head_motion(self, head: Tensor) -> HeadMotion:
         face = self.face
         rotation, shift = head_transform(self._freedom * head, self._tensor(face.rotation))
-        return HeadMotion(rotation, shift * face.iod, self._tensor(face.pivot))
+        torso, torso_shift = torso_transform(self._freedom * head)
+        chest = face.points[t.CHIN] + 1.2 * face.face_height * face.down
+        return HeadMotion(
+            rotation,
+            shift * face.iod,
+            self._tensor(face.pivot),
+            torso,
+            torso_shift * face.iod,
+            self._tensor(chest),
+        )
 
     def _moved(self, offsets: Tensor) -> Tensor:
         """Landmark offsets in IOD units -> displacements in px, with lips that touch."""
