@@ -73,13 +73,13 @@ def _depth(face: FaceGeometry, nodes: np.ndarray) -> np.ndarray:
     fw = face.face_width
     rim = face.landmarks[oval, 2]
     ears = face.landmarks[list(EARS), 2].mean()
-    round_off = rim - 0.10 * fw - 0.45 * np.maximum(rim - ears, 0)
+    round_off = rim - 0.06 * fw - 0.45 * np.maximum(rim - ears, 0)
     anchors = [face.points]
     values = [face.landmarks[:, 2]]
     for scale, depth in (
         (1.25, round_off),
-        (1.6, np.minimum(rim, ears) - 0.10 * fw),
-        (2.4, np.full(len(oval), ears - 0.12 * fw)),
+        (1.6, np.minimum(rim, ears) - 0.08 * fw),
+        (2.4, np.full(len(oval), ears - 0.10 * fw)),
     ):
         anchors.append(rings_around(face, scale, scale))
         values.append(depth)
@@ -99,7 +99,7 @@ def _depth(face: FaceGeometry, nodes: np.ndarray) -> np.ndarray:
 
 
 def _limit_slope(depth: np.ndarray, step: float) -> np.ndarray:
-    """The lowest surface above ``depth`` that changes by no more than ``step`` from node to node."""
+    """The lowest surface above ``depth`` that changes by at most ``step`` from node to node."""
     result = depth
     for _ in range(int(np.ptp(depth) / step) + 1):
         padded = np.pad(result, 1, mode="edge")

@@ -66,15 +66,20 @@ class WarpGrid:
     @classmethod
     def build(cls, fields: Fields, sampler: Sampler) -> WarpGrid:
         """Move fields to the sampler's device."""
-        arrays = (
-            fields.points,
-            fields.head,
-            fields.torso,
-            fields.pins,
-            fields.weights_a,
-            fields.weights_b,
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(sampler.device)
+
+        return cls(
+            fields=fields,
+            nodes=tensor(fields.points),
+            head=tensor(fields.head),
+            torso=tensor(fields.torso),
+            pins=tensor(fields.pins),
+            weights_a=tensor(fields.weights_a),
+            weights_b=tensor(fields.weights_b),
+            sampler=sampler,
         )
-        return cls(fields, *(torch.from_numpy(x).to(sampler.device) for x in arrays), sampler)
 
     def sources_a(self, moved: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
         """Where field A takes the pixels of a box from.
