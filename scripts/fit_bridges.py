@@ -10,7 +10,10 @@ is kept in ``--cache``, so a second run takes seconds.
 The fit is ridge regression on offsets: each clip's mean is taken out, and half of what a clip's
 mean differs from its speaker's is put back, so that lasting expressions (a happy clip against a
 sad one) count but a person's resting face doesn't. ``face`` and ARKit data are doubled by
-mirroring. Prints leave-one-speaker-out figures: those in docs/motion.md.
+mirroring. Prints leave-one-speaker-out figures, those in docs/motion.md: r as the mean over clips
+(``r``), over the clips in which the channel moves (``moving``: its standard deviation is at least
+half of the usual one), and over all frames together (``pooled``); R2 and the ratio of the spreads
+(``std``) over all frames together. Clip means are removed.
 """
 
 from __future__ import annotations
@@ -32,7 +35,12 @@ from dreamtalk.face.landmarks import FaceLandmarker
 from dreamtalk.motion.bridges import Bridges, face_to_scores
 from dreamtalk.motion.spaces import ARKIT_CHANNELS, FACE_CHANNELS, SPACES
 
-RIDGE = 0.03  # in units of each channel's variance
+RIDGE = 0.03  # in units of the inputs' variance
+RIDGES = {("arkit", "bfm"): 0.2}  # scores of a tracker are noisy, and 64 coefficients are many
+LEAST_SPREAD = {"face": 0.003, "arkit": 0.02, "bfm": 0.03}  # about the trackers' noise
+LEAST_SCATTER, HAND_SCATTER = 0.005, 0.05  # of scores; the second for those that are never seen
+MOVING = 0.5  # of a channel's usual spread: clips below that don't show it
+SHRINK = 0.1  # of the covariance of scores towards its diagonal
 LASTING = 0.5  # share of a clip's lasting expression that counts
 CLOSED = 0.035  # IOD of lip aperture below which lips count as closed
 # Signs that change when a face channel is mirrored; Left and Right change places anyway.
@@ -53,9 +61,11 @@ BY_HAND: dict[str, dict[str, float]] = {
 SHOWN = {
     "face": ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "chinY",
              "lidUpperLeftY", "gazeLeftX", "browInnerLeftY", "browOuterLeftY"),
-    "arkit": ("eyeBlinkLeft", "jawOpen", "mouthSmileLeft", "mouthPucker", "mouthFunnel",
-              "mouthLowerDownLeft", "browInnerUp", "eyeLookOutLeft"),
-    "bfm": ("exp00", "exp03", "exp05", "exp02", "exp04", "exp09", "exp10", "exp17"),
+    "arkit": ("eyeBlinkRight", "eyeBlinkLeft", "jawOpen", "mouthSmileLeft", "mouthPucker",
+              "mouthFunnel", "mouthRollLower", "mouthClose", "mouthLowerDownLeft",
+              "mouthUpperUpLeft", "browInnerUp", "browDownLeft", "eyeLookOutLeft"),
+    "bfm": ("exp00", "exp03", "exp05", "exp02", "exp04", "exp09", "exp10", "exp17", "exp14",
+            "exp15", "exp23"),
 }  # fmt: skip
 LINEAR = "(matrix only)"
 MORE_PATHS = (
@@ -146,9 +156,11 @@ def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
     # BFM has no irises: what correlates with gaze there is the pose
     if (source, target) == ("face", "bfm"):
         x[:, gaze] = 0.0
-    spread = x.std(axis=0) + 1e-4
+    # between each input's own spread, which blows up noise, and one for all, which mutes the eyes
+    own = np.sqrt(x.var(axis=0) + LEAST_SPREAD[source] ** 2)
+    spread = np.sqrt(own * np.sqrt((own**2).mean()))
     x = x / spread
-    gram = x.T @ x + RIDGE * len(x) * np.eye(x.shape[1])
+    gram = x.T @ x + RIDGES.get((source, target), RIDGE) * len(x) * np.eye(x.shape[1])
     matrix = np.linalg.solve(gram, x.T @ y) / spread[:, None]
     if source == "arkit":
         for name, effect in BY_HAND.items():
@@ -173,17 +185,29 @@ def spread_of(clips: list[Clip], space: str) -> torch.Tensor:
     if space != "bfm":
         # people are lopsided, but each to their own side
         variance = (variance + np.abs(mirrored(variance[None], space)[0])) / 2
-    if space == "arkit":
-        variance[[ARKIT_CHANNELS.index(name) for name in BY_HAND]] = 0.0
     return torch.from_numpy(np.sqrt(variance)).float()
+
+
+def scatter_of(clips: list[Clip], matrix: np.ndarray) -> torch.Tensor:
+    """(52, 52) covariance of ARKit scores around those that the matrix gives for their face."""
+    error = offsets(clips, "arkit", True) - offsets(clips, "face", True) @ matrix
+    covariance = error.T @ error / len(error)
+    covariance = (1.0 - SHRINK) * covariance + SHRINK * np.diag(np.diag(covariance))
+    unseen = [ARKIT_CHANNELS.index(name) for name in BY_HAND]
+    floor = np.full(len(covariance), LEAST_SCATTER)
+    floor[unseen] = HAND_SCATTER
+    return torch.from_numpy(covariance + np.diag(floor**2)).float()
 
 
 def fit_all(clips: list[Clip], provenance: dict[str, object]) -> Bridges:
     """All maps between the spaces."""
-    matrices = {
-        pair: torch.from_numpy(fit(clips, *pair)).float() for pair in permutations(SPACES, 2)
-    }
-    return Bridges(matrices, {space: spread_of(clips, space) for space in SPACES}, provenance)
+    fitted = {pair: fit(clips, *pair) for pair in permutations(SPACES, 2)}
+    return Bridges(
+        {pair: torch.from_numpy(matrix).float() for pair, matrix in fitted.items()},
+        {space: spread_of(clips, space) for space in SPACES},
+        scatter_of(clips, fitted["face", "arkit"]),
+        provenance,
+    )
 
 
 def apply(bridges: Bridges, values: np.ndarray, path: tuple[str, ...]) -> np.ndarray:
@@ -204,7 +228,7 @@ def apply(bridges: Bridges, values: np.ndarray, path: tuple[str, ...]) -> np.nda
 def evaluate(
     clips: list[Clip], others: dict[str, Bridges], path: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
-    """Leave one speaker out: r (mean of clips) and pooled R2, std ratio, clip means removed.
+    """Leave one speaker out; the module's docstring says what the figures are.
 
     Args:
         clips: to measure on.
@@ -221,24 +245,37 @@ def evaluate(
             level = mapped[:, 0] - np.median(mapped[:, 0]) + np.median(real[:, 0])
             closed.append(level[shut] < CLOSED)
         real, mapped = real - real.mean(axis=0), mapped - mapped.mean(axis=0)
-        scale = np.linalg.norm(real, axis=0) * np.linalg.norm(mapped, axis=0)
-        correlation.append((real * mapped).sum(axis=0) / np.maximum(scale, 1e-12))
+        correlation.append(correlated(real, mapped))
         truth.append(real)
         guess.append(mapped)
+    spreads = np.stack([real.std(axis=0) for real in truth])
+    moves = spreads >= MOVING * np.sqrt((spreads**2).mean(axis=0))
+    r = np.array(correlation)
     real, mapped = np.concatenate(truth), np.concatenate(guess)
     energy = (real**2).sum(axis=0) + 1e-12
     r2 = 1.0 - ((real - mapped) ** 2).sum(axis=0) / energy
-    gain = np.sqrt((mapped**2).sum(axis=0) / energy)
-    r = np.mean(correlation, axis=0)
+    columns = {
+        "r": r.mean(axis=0),
+        "moving": (r * moves).sum(axis=0) / np.maximum(moves.sum(axis=0), 1),
+        "pooled": correlated(real, mapped),
+        "r2": r2,
+        "std": np.sqrt((mapped**2).sum(axis=0) / energy),
+    }
     index = SPACES[target].index
     figures = {
-        name: {k: round(float(v[index[name]]), 3) for k, v in (("r", r), ("r2", r2), ("std", gain))}
+        name: {key: round(float(column[index[name]]), 3) for key, column in columns.items()}
         for name in SHOWN[target]
     }
     figures["all"] = {"r2": round(float((r2 * energy / energy.sum()).sum()), 3)}
     if closed:
         figures["closed lips kept"] = {"share": round(float(np.concatenate(closed).mean()), 3)}
     return figures
+
+
+def correlated(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Correlation of each column of two arrays (T, C) without a mean."""
+    scale = np.linalg.norm(first, axis=0) * np.linalg.norm(second, axis=0)
+    return (first * second).sum(axis=0) / np.maximum(scale, 1e-12)
 
 
 def main() -> None:
@@ -269,7 +306,7 @@ def main() -> None:
         "script": "scripts/fit_bridges.py",
         "data": f"{len(clips)} clips of {len(speakers)} speakers published with DreamTalk and "
         f"StyleTalk (MEAD and web clips), {frames} frames; only the fitted matrices are kept",
-        "ridge": RIDGE,
+        "ridge": {"usual": RIDGE, **{" -> ".join(pair): value for pair, value in RIDGES.items()}},
         "lasting": LASTING,
         "leave_one_speaker_out": figures,
     }

@@ -169,19 +169,32 @@ def test_scores_are_the_best_within_bounds() -> None:
     generator = torch.Generator().manual_seed(3)
     matrix = torch.randn(5, 7, generator=generator)
     inside = torch.rand(6, 5, generator=generator)
-    weight, penalty = torch.ones(7), torch.full((5,), 1e-6)
-    solved = solve_scores(inside @ matrix, torch.zeros(6, 5), matrix, weight, penalty)
+    weight, loose = torch.ones(7), 1e6 * torch.eye(5)
+    solved = solve_scores(inside @ matrix, torch.zeros(6, 5), matrix, weight, loose)
     torch.testing.assert_close(solved, inside, atol=2e-3, rtol=0)
     # bound: no step within 0..1 makes it better
     wanted = (3 * torch.randn(1, 5, generator=generator)) @ matrix
-    best = solve_scores(wanted, torch.zeros(1, 5), matrix, weight, penalty)
+    best = solve_scores(wanted, torch.zeros(1, 5), matrix, weight, loose)
     error = (best @ matrix - wanted).square().sum()
     for index in range(5):
         for step in (-0.01, 0.01):
             tried = best.clone()
             tried[0, index] = (tried[0, index] + step).clamp(0, 1)
             assert (tried @ matrix - wanted).square().sum() >= error - 1e-3
-    assert solve_scores(torch.zeros(0, 7), torch.zeros(0, 5), matrix, weight, penalty).shape == (
+    assert solve_scores(torch.zeros(0, 7), torch.zeros(0, 5), matrix, weight, loose).shape == (
         0,
         5,
     )
+
+
+def test_scores_stay_likely() -> None:
+    """Of two scores that do the same to a face, the one that varies takes the change."""
+    matrix, weight = torch.tensor([[1.0], [1.0]]), torch.tensor([10.0])
+    scatter = torch.diag(torch.tensor([0.2, 0.001]) ** 2)
+    scores = solve_scores(torch.tensor([[0.5]]), torch.zeros(1, 2), matrix, weight, scatter)
+    assert scores[0, 0] > 0.35
+    assert scores[0, 1] < 0.01
+    # what varies together moves together
+    together = torch.tensor([[0.04, 0.039], [0.039, 0.04]])
+    scores = solve_scores(torch.tensor([[0.5]]), torch.zeros(1, 2), matrix, weight, together)
+    torch.testing.assert_close(scores[0, 0], scores[0, 1], atol=1e-3, rtol=0)

@@ -34,11 +34,17 @@ RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 12
 """Pose columns of a head that looks straight ahead from the middle of the frame."""
 _CAMERA_DISTANCE = 10.0  # IOD, as in ``FaceBasis.encode``
 _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose and mouth corners
-# How firmly scores are held to their first guess: found by leave-one-speaker-out on the clips, as
-# the point where neither scores nor faces suffer much. What a tracker rarely shows is held firmer.
-_HOLD = 10.0
-_USUAL_SPREAD, _LEAST_SPREAD = 0.1, 0.01
-_RELUCTANT = ("mouthClose", "mouthFrownLeft", "mouthFrownRight")
+# Errors that scores may leave in a channel, as a share of its spread. Gaze, lips and brows are what
+# a rig must show; smaller tolerances cost agreement with the scores of a tracker.
+_TOLERANCE = 0.7
+_TOLERANCES = {
+    "lipAperture": 0.25,
+    "Width": 0.4,
+    "Corner": 0.3,
+    "lid": 0.4,
+    "brow": 0.3,
+    "gaze": 0.18,
+}
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,13 @@ class Bridges:
     Attributes:
         matrices: (source, target) -> (C_source, C_target) float32.
         spreads: space -> (C,) float32, how much each channel varies within clips.
+        scatter: (52, 52) float32, covariance of ARKit scores among faces with the same channels.
         provenance: what they were fitted on and how well they do.
     """
 
     matrices: dict[tuple[str, str], Tensor]
     spreads: dict[str, Tensor]
+    scatter: Tensor
     provenance: dict[str, object]
 
     def save(self, path: str | Path) -> None:
@@ -64,6 +72,7 @@ class Bridges:
         for name, members in SPACES.items():
             arrays[f"{name}_channels"] = np.array(members.channels)
             arrays[f"{name}_spread"] = self.spreads[name].numpy().astype(np.float32)
+        arrays["scatter"] = self.scatter.numpy().astype(np.float32)
         arrays["provenance"] = np.array(json.dumps(self.provenance))
         with open(path, "wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -87,7 +96,8 @@ def load_bridges(path: str | Path = ASSET) -> Bridges:
             for a, b in permutations(SPACES, 2)
         }
         spreads = {n: torch.from_numpy(data[f"{n}_spread"].astype(np.float32)) for n in SPACES}
-        return Bridges(matrices, spreads, json.loads(str(data["provenance"])))
+        scatter = torch.from_numpy(data["scatter"].astype(np.float32))
+        return Bridges(matrices, spreads, scatter, json.loads(str(data["provenance"])))
 
 
 def map_offsets(offsets: Tensor, source: str, target: str) -> Tensor:
@@ -149,7 +159,7 @@ def convert(motion: Motion, target: str) -> Motion:
 def face_to_scores(
     expression: Tensor, guess: Tensor | None = None, bridges: Bridges | None = None
 ) -> Tensor:
-    """ARKit scores whose face is the wanted one, as nearly as scores can.
+    """The likeliest ARKit scores for a face: within 0..1, and with nearly the wanted face.
 
     Args:
         expression: (T, 31) of the ``face`` space.
@@ -162,17 +172,18 @@ def face_to_scores(
     bridges = bridges or load_bridges()
     if guess is None:
         guess = expression @ bridges.matrices["face", "arkit"].to(expression)
-    spread = bridges.spreads["arkit"].clamp(min=_LEAST_SPREAD)
-    penalty = _HOLD * _USUAL_SPREAD / spread
-    for name in _RELUCTANT:
-        penalty[space("arkit").index[name]] *= 5.0
+    tolerance = torch.tensor([_tolerance(name) for name in space("face").channels])
     return solve_scores(
         expression,
         guess,
         bridges.matrices["arkit", "face"].to(expression),
-        1.0 / bridges.spreads["face"].to(expression),
-        penalty.to(expression),
+        1.0 / (tolerance * bridges.spreads["face"]).to(expression),
+        bridges.scatter.to(expression),
     )
+
+
+def _tolerance(channel: str) -> float:
+    return next((value for part, value in _TOLERANCES.items() if part in channel), _TOLERANCE)
 
 
 def to_face(motion: Motion) -> Motion:
