@@ -39,7 +39,7 @@ def person_matte(image: np.ndarray, face: FaceGeometry, given: np.ndarray | None
     """
     if given is not None and given.max() > 0.05:
         return _refine(image, given.astype(np.float32), face, sharpen=False)
-    return _refine(image, _grabcut(image, face), face, sharpen=True)
+    return _add_strands(image, _refine(image, _grabcut(image, face), face, sharpen=True), face)
 
 
 def _head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,20 +64,29 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     shoulders = (below > 0.15) & (np.abs(u) < 0.5 + 1.6 * np.clip(below - 0.15, 0, 1.0))
     hair = (np.abs(u) < 1.15) & (v > top - 0.75) & (below < 0.9)
 
+    cv2.setRNGSeed(0)  # k-means draws: the same picture has to give the same matte
     labels = np.full((height, width), cv2.GC_BGD, np.uint8)
     labels[hair] = cv2.GC_PR_BGD
     labels[(head < 1) | shoulders] = cv2.GC_PR_FGD
     core = (below > 0.3) & (np.abs(u) < 0.22 + 0.6 * np.clip(below - 0.3, 0, 0.6))
-    labels[(oval > 0) | ((below > -0.2) & (below < 0.32) & (np.abs(u) < 0.22)) | core] = cv2.GC_FGD
+    # Under the hair there is a skull, and it reaches higher than the landmarks.
+    skull = (u / 0.44) ** 2 + ((v - top - 0.16) / 0.34) ** 2 < 1
+    labels[skull | (oval > 0) | ((below > -0.2) & (below < 0.32) & (np.abs(u) < 0.22)) | core] = (
+        cv2.GC_FGD
+    )
     labels[neck & (labels == cv2.GC_BGD)] = cv2.GC_PR_FGD
     if not (labels == cv2.GC_BGD).any():
-        # A face that fills the picture: the corners above it are the best guess of background.
-        labels[(labels == cv2.GC_PR_BGD) & (np.abs(u) > 0.75) & (v < 0)] = cv2.GC_BGD
+        # A face that fills the picture: only the corners above it are surely not the person. What
+        # is like them in colour is not either; the rest may be long hair.
+        corner = (labels == cv2.GC_PR_BGD) & (np.abs(u) > 0.65) & (v < top + 0.05)
+        labels[corner] = cv2.GC_BGD
+        if corner.any():
+            apart = _apart(small, corner) - _apart(small, labels == cv2.GC_FGD)
+            labels[(labels == cv2.GC_PR_BGD) & (apart > 0.04)] = cv2.GC_PR_FGD
     if not (labels == cv2.GC_BGD).any():
         return np.ones(image.shape[:2], np.float32)
     pixels = np.ascontiguousarray(np.round(blur(small, 0.7) * 255).astype(np.uint8))
     try:
-        cv2.setRNGSeed(0)  # its k-means draws: the same picture has to give the same matte
         cv2.grabCut(
             pixels,
             labels,
@@ -91,6 +100,10 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     except cv2.error:
         logger.warning("GrabCut found no matte; a plain head shape stands in for it")
         cut = ((head < 1) | shoulders).astype(np.uint8)
+    # Dark hair before a dark wall: taking some of the wall along is harmless, losing hair is not.
+    above = skull & (v < top)
+    if above.any():
+        cut |= ((head < 1.5) & (v < top + 0.5) & (_apart(small, above) < 0.06)).astype(np.uint8)
     # Keep what hangs together with the face, and close holes smaller than an eye.
     count, parts = cv2.connectedComponents(cut)
     seed = parts[oval > 0]
@@ -102,6 +115,16 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     person = np.maximum(clean, oval).astype(np.float32)
     size = (image.shape[1], image.shape[0])
     return cv2.resize(blur(person, 0.8), size, interpolation=cv2.INTER_LINEAR)
+
+
+def _apart(image: np.ndarray, area: np.ndarray) -> np.ndarray:
+    """(H, W) how far each pixel's colour is from the main colours of an area."""
+    pixels = np.ascontiguousarray(image[area].astype(np.float32))
+    criteria = (cv2.TERM_CRITERIA_MAX_ITER, 12, 0.0)
+    count = min(5, len(pixels))
+    labels = np.zeros((len(pixels), 1), np.int32)
+    centres = cv2.kmeans(pixels, count, labels, criteria, 1, cv2.KMEANS_PP_CENTERS)[2]
+    return np.linalg.norm(image[:, :, None] - centres, axis=-1).min(-1)
 
 
 def _refine(image: np.ndarray, coarse: np.ndarray, face: FaceGeometry, sharpen: bool) -> np.ndarray:
@@ -118,3 +141,33 @@ def _refine(image: np.ndarray, coarse: np.ndarray, face: FaceGeometry, sharpen: 
     outside = signed_distance(coarse > 0.3)
     margin = 1 - smoothstep(0.004 * face.face_width, 0.036 * face.face_width, outside)
     return np.clip(np.maximum(matte, margin), 0, 1).astype(np.float32)
+
+
+def _add_strands(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -> np.ndarray:
+    """Before a plain backdrop, take in strands of hair that stand out from the person.
+
+    They would stay behind in mid-air when the head moves. Where the backdrop has a pattern of its
+    own nothing tells strands from it, and the matte stays as it is.
+    """
+    small, factor = fit_within(image, WORK_SIDE)
+    cover = cv2.resize(matte, small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    unit = face.face_width * factor
+    outside = signed_distance(cover > 0.03)
+    size = 2 * max(2, round(0.09 * unit)) + 1
+    pixels = np.ascontiguousarray(np.round(small * 255).astype(np.uint8))
+    backdrop = cv2.medianBlur(pixels, size).astype(np.float32) / 255
+    apart = np.abs(small - backdrop).max(-1)
+    ring = (outside > 0.02 * unit) & (outside < 0.35 * unit)
+    if not ring.any():
+        return matte
+    usual = float(np.quantile(apart[ring], 0.75))
+    if usual > 0.03:
+        return matte
+    stray = smoothstep(2.5 * usual + 0.02, 2.5 * usual + 0.07, apart)
+    stray *= 1 - smoothstep(0.25 * unit, 0.4 * unit, outside)
+    stray[outside <= 0.5] = 1
+    parts = cv2.connectedComponents((stray > 0.15).astype(np.uint8))[1]
+    joined = np.isin(parts, np.unique(parts[outside <= 0])) & (parts > 0)
+    stray = blur(stray * joined, 0.02 * unit)
+    strands = cv2.resize(np.clip(2 * stray, 0, 1), image.shape[1::-1])
+    return np.maximum(matte, strands).astype(np.float32)
