@@ -37,7 +37,8 @@ from dreamtalk.training.corpus.recordings import (
 )
 from dreamtalk.training.corpus.texts import text
 from dreamtalk.training.denoiser import denoiser_loss
-from dreamtalk.training.evaluation import best_lag, closure_rate, compare, evaluate_emotions
+from dreamtalk.training.emotions import EmotionNamer, evaluate_presets
+from dreamtalk.training.evaluation import best_lag, closure_rate, compare
 from dreamtalk.training.loops import LoopSettings, train
 from dreamtalk.training.motions import MotionData
 from dreamtalk.training.recipe import load_recipe
@@ -234,7 +235,7 @@ def test_denoiser_stage_learns_and_exports(recordings: list[Recording], tmp_path
     export(network, encoder, data, recordings[:2], path, noise_smoothing=10.0)
     model = load_model(path)
     assert set(model.presets) == set(EMOTIONS)
-    accuracy, confusion = evaluate_emotions(model, recordings[:1], steps=2)
+    accuracy, confusion = evaluate_presets(model, EmotionNamer(recordings), recordings[:1], steps=2)
     assert 0 <= accuracy <= 1
     assert confusion.shape == (8, 8)
 

@@ -1,4 +1,4 @@
-"""``dreamtalk train corpus|speech|denoiser|export|evaluate``: one command per stage."""
+"""``dreamtalk train corpus|coverage|speech|denoiser|lip-expert|sync|evaluate``: the stages."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..console import bar
 from ..progress import Progress
 
 Stage = Callable[[argparse.Namespace, Progress], str]
+PARTS = ("base", "acted", "piper", "hibari", "kokoro", "prompts")
 
 
 def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -26,8 +27,9 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     corpus.add_argument("--hours", type=float, default=2.6)
     corpus.add_argument("--seed", type=int, default=0)
     corpus.add_argument(
-        "--part", default="base", choices=("base", "piper", "kokoro", "prompts"),
-        help="base: flite, festival, espeak-ng; prompts: recorded fr, it, ru (en for --split test)",
+        "--part", default="base", choices=PARTS,
+        help="base: flite, festival, espeak-ng; acted: voices that sound like an emotion; prompts: "
+        "recorded fr, it, ru (en for --split test); else a neural engine, which needs packages",
     )  # fmt: skip
     corpus.add_argument("--split", choices=("train", "test"), default="train")
     corpus.set_defaults(run=_command(_corpus))
@@ -44,17 +46,28 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         stage.add_argument("--config", type=Path, help="a recipe (toml); the starter's by default")
         stage.add_argument("--steps", type=int, help="instead of the recipe's")
         stage.add_argument("--work", type=Path, required=True, help="checkpoints and curves")
+    for stage in (speech, denoiser):
+        stage.add_argument(
+            "--init", help="begin with the weights of this file ('starter': the built-in)"
+        )
+    coverage = stages.add_parser("coverage", help="phones and diphones of a corpus")
+    coverage.add_argument("--split", choices=("train", "test"), default="train")
+    coverage.set_defaults(run=_command(_coverage))
 
     evaluate = stages.add_parser("evaluate", help="figures on held-out voices and texts")
     evaluate.add_argument("--checkpoint", default="starter")
-    evaluate.add_argument("--recordings", type=int, default=24)
+    evaluate.add_argument("--recordings", type=int, default=16, help="for each line")
     evaluate.add_argument("--steps", type=int, default=10, help="sampler steps")
     evaluate.add_argument(
         "--conditions", action="store_true", help="also noise, a child's voice, whispering, ..."
     )
     evaluate.add_argument("--sync", type=float, default=0.0, help="lip-sync guidance")
     evaluate.set_defaults(run=_command(_evaluate))
-    for stage in (corpus, speech, denoiser, expert, sync, evaluate):
+    evaluate.add_argument(
+        "--clips", type=Path, help="folder of tracked clips, PERSON_EMOTION.npz: styles from them"
+    )
+    evaluate.add_argument("--out", type=Path, help="also as JSON")
+    for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
         stage.add_argument("--corpus", type=Path, required=True, help="folder of the corpus")
     return train
 
@@ -79,11 +92,29 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
             found = prompt_recordings(language, progress=progress)
             count += save_recordings(args.corpus, f"prompts-{language}", found, args.split)
     else:
-        engines = None if args.part == "base" else (args.part,)
         count = build_corpus(
-            args.corpus, args.hours, args.seed, args.split, engines, args.part, progress=progress
-        )
+            args.corpus, args.hours, args.seed, args.split, _engines(args.part), args.part,
+            acted=args.part == "acted", progress=progress,
+        )  # fmt: skip
     return f"{count} recordings in {args.corpus / args.split}"
+
+
+def _engines(part: str) -> tuple[str, ...] | None:
+    from .corpus import hibari
+    from .corpus.engines import available
+
+    if part == "base":
+        return None
+    if part == "acted":
+        return (*available(), "hibari") if hibari.installed() else available()
+    return (part,)
+
+
+def _coverage(args: argparse.Namespace, progress: Progress) -> str:
+    from .corpus.recordings import read_corpus
+    from .coverage import measure_coverage
+
+    return measure_coverage(read_corpus(args.corpus, args.split)).table()
 
 
 def _speech(args: argparse.Namespace, progress: Progress) -> str:
@@ -91,7 +122,8 @@ def _speech(args: argparse.Namespace, progress: Progress) -> str:
     from .stages import train_speech
 
     recipe = load_recipe(args.config)
-    return str(train_speech(recipe, args.corpus, args.work, args.steps, progress))
+    made = train_speech(recipe, args.corpus, args.work, args.steps, args.init, progress)
+    return f"{made}\ncurves in {made.parent}"
 
 
 def _denoiser(args: argparse.Namespace, progress: Progress) -> str:
@@ -99,7 +131,8 @@ def _denoiser(args: argparse.Namespace, progress: Progress) -> str:
     from .stages import train_denoiser
 
     recipe = load_recipe(args.config)
-    return str(train_denoiser(recipe, args.corpus, args.work, args.steps, progress))
+    made = train_denoiser(recipe, args.corpus, args.work, args.steps, args.init, progress)
+    return f"{made}\ncurves in {made.parent}"
 
 
 def _lip_expert(args: argparse.Namespace, progress: Progress) -> str:
@@ -107,43 +140,26 @@ def _lip_expert(args: argparse.Namespace, progress: Progress) -> str:
     from .stages import train_lip_expert
 
     recipe = load_recipe(args.config)
-    return train_lip_expert(recipe, args.corpus, args.work, args.steps, progress)
+    report = train_lip_expert(recipe, args.corpus, args.work, args.steps, progress)
+    return f"{report}\n{args.work / 'lip-expert' / 'starter.safetensors'}"
 
 
 def _sync(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
     from .stages import train_sync
 
-    return str(train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress))
+    made = train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress)
+    return f"{made}\ncurves in {made.parent}"
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
     from ..model import load_model
-    from .corpus.recordings import read_corpus
-    from .evaluation import evaluate_emotions, evaluate_speech
+    from .report import evaluate
 
-    model = load_model(args.checkpoint)
-    everything = list(read_corpus(args.corpus, "test"))
-    recorded = [r for r in everything if r.voice.startswith("asterisk")][: args.recordings]
-    voices = [r for r in everything if not r.voice.startswith("asterisk")][: args.recordings]
-    lines = []
-    for name, recordings, degraded in (
-        ("held-out synthetic voices and texts", voices, False),
-        ("the same with rooms, noise and codecs", voices, True),
-        ("recorded prompts of an unheard speaker", recorded, False),
-    ):
-        if recordings:
-            figures = evaluate_speech(
-                model, recordings, args.steps, degraded, args.sync, progress=progress
-            )
-            lines.append(f"{name} ({len(recordings)} recordings)\n{figures.table()}")
-    if args.conditions:
-        from .conditions import CONDITIONS
-
-        for name, change in CONDITIONS.items():
-            changed = [change(r) for r in voices]
-            figures = evaluate_speech(model, changed, args.steps, progress=progress)
-            lines.append(f"{name}\n{figures.table()}")
-    accuracy, confusion = evaluate_emotions(model, everything[:6], steps=args.steps)
-    lines.append(f"emotions named right {accuracy:.3f}\n{confusion}")
-    return "\n".join(lines)
+    report = evaluate(
+        load_model(args.checkpoint), args.corpus, args.recordings, args.steps, args.conditions,
+        args.sync, args.clips, progress,
+    )  # fmt: skip
+    if args.out is not None:
+        report.save(args.out)
+    return report.text()

@@ -15,11 +15,11 @@ from ..motion.spaces import FACE
 from ..progress import Progress, silent
 from ..speech.loading import normalize_loudness
 from ..speech.speech import FPS, Features, Speech
-from ..style import EMOTIONS
 from .corpus.augment import augment
+from .corpus.codecs import CODECS, through_codec
 from .corpus.phones import BILABIALS, Segment
 from .corpus.recordings import Recording
-from .rules.compose import SpeakingStyle, rule_motion
+from .rules.compose import rule_motion
 
 Values = npt.NDArray[np.float32]
 CLOSED = 0.035
@@ -164,7 +164,10 @@ def evaluate_speech(
         progress(i, len(recordings))
         waveform = recording.waveform
         if degraded:
-            waveform = augment(waveform, np.random.Generator(np.random.PCG64(i)))
+            rng = np.random.Generator(np.random.PCG64(i))
+            waveform = augment(waveform, rng)
+            if i % 2:
+                waveform = through_codec(waveform, sorted(CODECS)[i // 2 % len(CODECS)])
         motion = model.sample(
             features_of(model, waveform), model.preset("neutral"), steps, seed=i, sync=sync
         )
@@ -172,50 +175,3 @@ def evaluate_speech(
         targets.append(rule_motion(recording.segments, recording.waveform, frames=len(motion)))
     progress(len(recordings), len(recordings))
     return compare(predicted, targets, recordings)
-
-
-def evaluate_emotions(
-    model: DreamTalkModel, recordings: Sequence[Recording], intensity: float = 1.0, steps: int = 10
-) -> tuple[float, npt.NDArray[np.int64]]:
-    """How often a classifier trained on rule motion names the generated motion's emotion.
-
-    The classifier sees means and deviations of the channels over four seconds: nearest class mean
-    after whitening by the within-class deviation.
-
-    Returns:
-        Accuracy, and the confusion matrix (true, named).
-    """
-    references, spread = _emotion_classes(recordings)
-    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
-    for i, recording in enumerate(recordings):
-        waveform = recording.waveform[: 10 * 16000]
-        features = features_of(model, waveform)
-        for truth, emotion in enumerate(EMOTIONS):
-            motion = model.sample(features, model.preset(emotion, intensity), steps, seed=i)
-            for piece in _pieces(motion.expression.numpy()):
-                named = ((_summary(piece) - references) ** 2 / spread).sum(1).argmin()
-                confusion[truth, named] += 1
-    return float(np.trace(confusion) / max(confusion.sum(), 1)), confusion
-
-
-def _emotion_classes(recordings: Sequence[Recording]) -> tuple[np.ndarray, np.ndarray]:
-    means, within = [], []
-    for emotion in EMOTIONS:
-        rows = []
-        for i, r in enumerate(recordings):
-            for intensity in (0.7, 1.0):
-                style = SpeakingStyle(emotion, intensity)
-                motion = rule_motion(r.segments, r.waveform, style, seed=1000 + i)
-                rows += [_summary(piece) for piece in _pieces(motion)]
-        means.append(np.mean(rows, 0))
-        within.append(np.var(rows, 0))
-    return np.stack(means), np.mean(within, 0) + 0.003**2
-
-
-def _pieces(motion: Values) -> list[Values]:
-    length = int(4 * FPS)
-    return [motion[i : i + length] for i in range(0, len(motion) - length + 1, length)]
-
-
-def _summary(motion: Values) -> np.ndarray:
-    return np.concatenate([motion.mean(0), motion.std(0)])

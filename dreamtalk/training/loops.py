@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..progress import Progress, silent
+from .plots import plot_curves
 
 log = logging.getLogger("dreamtalk")
 
@@ -71,7 +72,7 @@ def train(
         model: the network; it is left holding the averaged weights.
         loss: one step's loss; it must use ``model``.
         settings: how.
-        folder: for ``last.pt`` (resumed from if there) and ``curves.csv``.
+        folder: for ``last.pt`` (resumed from if there), ``curves.csv`` and ``curves.png``.
         stop_after: leave after so many steps of this call, as if interrupted.
 
     Returns:
@@ -86,6 +87,7 @@ def train(
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         average, first = state["average"], int(state["step"])
+        _drop_rows(folder / "curves.csv", first)
         log.info("resumed from step %d", first)
     last = settings.steps if stop_after is None else min(settings.steps, first + stop_after)
     model.train()
@@ -118,6 +120,7 @@ def train(
                         "average": average, "step": step + 1}, partial)  # fmt: skip
             partial.replace(checkpoint)
     progress(last, settings.steps)
+    plot_curves(folder)
     if last == settings.steps:
         model.load_state_dict(average)
     model.eval()
@@ -137,6 +140,20 @@ def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
             average[key].lerp_(value, 1 - decay)
         else:
             average[key].copy_(value)
+
+
+def _drop_rows(path: Path, first: int) -> None:
+    """Leave out what was written after the checkpoint: those steps are made again."""
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or []
+        rows = [r for r in reader if (r.get("step") or "").isdigit() and int(r["step"]) < first]
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=names)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _write_row(path: Path, row: dict[str, float]) -> None:

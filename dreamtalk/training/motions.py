@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,19 @@ from ..networks.speech_encoder import SpeechEncoder
 from ..progress import Progress, silent
 from ..style import EMOTIONS
 from .corpus.augment import augment
+from .corpus.codecs import CODECS, through_codec
 from .corpus.recordings import Recording
+from .identity import random_identity
 from .rules.compose import SpeakingStyle, act, random_style, read_score, slow_noise
 
 Values = npt.NDArray[np.float32]
 
 EDGE_SHARE = 0.15
 """Share of windows whose first or last frame is made an edge of the recording."""
+IDENTITY_SHARE = 0.35
+"""Share of style clips that carry a person's proportions."""
+CODED_SHARE = 0.1
+"""Share of degraded copies that go through a codec as well."""
 STD_FLOOR = 0.008
 """Smallest deviation, IOD, that channels are divided by: what a tracker's noise is."""
 _GAZE = [FACE.index[c] for c in ("gazeLeftX", "gazeLeftY", "gazeRightX", "gazeRightY")]
@@ -74,9 +80,8 @@ class MotionData:
         copies: differently degraded copies of each recording.
         window: feature rows on each side of a frame.
         clip: frames of the longest style clip.
-        teacher: recordings' rows with the encoder's dropout on, so that the denoiser learns to
-        live with
-            phone posteriors that are as unsure as they are on voices the encoder has not heard.
+        unsure: rows with the encoder's dropout on, so that the denoiser learns to live with phone
+            posteriors that are as unsure as they are on voices the encoder has not heard.
     """
 
     def __init__(
@@ -100,8 +105,12 @@ class MotionData:
             rng = random.Random(f"styles/{seed}/{i}")
             frames = len(self.rows[i][0]) // 2
             score = read_score(recording.segments, recording.waveform, frames)
-            for k, emotion in enumerate(EMOTIONS):
+            # a voice that sounds like an emotion is acted in that one, any other voice in all
+            acted = (recording.emotion,) * 2 if recording.emotion else EMOTIONS
+            for k, emotion in enumerate(acted):
                 style = random_style(rng, emotion)
+                if recording.emotion:
+                    style = replace(style, intensity=recording.intensity)
                 self.takes.append(Take(i, style, act(score, style, seed=i * 8 + k)))
         progress(len(recordings), len(recordings))
         everything = np.concatenate([t.motion for t in self.takes])
@@ -166,16 +175,22 @@ def cached_rows(
     for copy in range(copies):
         rng = np.random.Generator(np.random.PCG64([*seed, copy]))
         torch.manual_seed(int(rng.integers(1 << 30)))
-        waveform = torch.from_numpy(augment(recording.waveform, rng))
-        found.append(encoder.encode(waveform).numpy().astype(np.float16))
+        degraded = augment(recording.waveform, rng)
+        if rng.random() < CODED_SHARE:
+            degraded = through_codec(degraded, str(rng.choice(sorted(CODECS))))
+        rows = encoder.encode(torch.from_numpy(degraded))
+        found.append(rows.numpy().astype(np.float16))
     encoder.eval()
     return found
 
 
 def disturb_clip(clip: Values, rng: np.random.Generator) -> Values:
     """What a tracked clip has beside the style: blinks, gaze, tracking noise, a badly known
-    neutral."""
-    out = clip + rng.normal(0, 0.003, clip.shape) + rng.normal(0, 0.004, clip.shape[1:])
+    neutral face or none."""
+    rest = rng.uniform(0, 0.009)
+    if rng.random() < IDENTITY_SHARE:
+        clip = clip + (rng.uniform(0.2, 1) * random_identity(rng)).astype(np.float32)
+    out = clip + rng.normal(0, 0.003, clip.shape) + rng.normal(0, rest, clip.shape[1:])
     count = len(clip)
     for axis in (0, 1):
         gaze = rng.normal(0, 0.008) + 0.008 * slow_noise(count, 25, int(rng.integers(1 << 30)))

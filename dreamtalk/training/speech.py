@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,14 +13,17 @@ from ..networks.speech_encoder import ROW, SpeechEncoder
 from ..speech.logmel import log_mel
 from ..speech.speech import SAMPLE_RATE
 from .corpus.augment import augment, resample_window
+from .corpus.codecs import CODECS, through_codec
 from .corpus.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 from .corpus.recordings import Recording
 from .targets import TARGET_RATE, Targets, make_targets
 
-NATURAL = frozenset({"asterisk", "piper", "kokoro"})
+NATURAL = frozenset({"asterisk", "piper", "kokoro", "hibari"})
 """Engines whose voices sound like people, and people."""
-NATURAL_SHARE = 0.35
+NATURAL_SHARE = 0.55
 """Share of windows drawn from these alone."""
+CODED = 6
+"""Every so many recordings, one goes through a codec."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,13 @@ class SpeechData:
     """Recordings with targets, and random windows of them."""
 
     def __init__(self, recordings: list[Recording], seed: int = 0) -> None:
-        self.recordings = recordings
+        names = sorted(CODECS)
+        self.recordings = [
+            replace(r, waveform=through_codec(r.waveform, names[i // CODED % len(names)]))
+            if i % CODED == CODED - 1
+            else r
+            for i, r in enumerate(recordings)
+        ]
         self.targets: list[Targets] = [make_targets(r) for r in recordings]
         self.seed = seed
         natural = [i for i, r in enumerate(recordings) if r.voice.split("/")[0] in NATURAL]

@@ -34,16 +34,23 @@ def train_speech(
     corpus: Path,
     work: Path,
     steps: int | None = None,
+    init: str | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Stage 1. Resumes from ``work/speech`` if it holds a checkpoint.
+
+    Args:
+        init: weights file whose speech encoder is trained further; else from nothing.
 
     Returns:
         ``work/speech/encoder.pt``
     """
     data = SpeechData(list(read_corpus(corpus)))
     torch.manual_seed(recipe.speech.seed)
-    encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(recipe.encoder))
+    if init is None:
+        encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(recipe.encoder))
+    else:
+        encoder = _starter(init).speech_encoder.requires_grad_(True)
     size, rows = recipe.speech_batch
     train(
         encoder,
@@ -55,6 +62,19 @@ def train_speech(
     target = work / "speech" / "encoder.pt"
     torch.save({"config": encoder.config.to_dict(), "state": encoder.state_dict()}, target)
     return target
+
+
+def _starter(init: str) -> DreamTalkModel:
+    model = load_model(init)
+    if model.speech_encoder is None:
+        raise DreamTalkError(f"'{init}' brings no speech encoder: it can't be trained further here")
+    return model
+
+
+def _made(path: Path, stage: str) -> DreamTalkModel:
+    if not path.exists():
+        raise DreamTalkError(f"there is no '{path}': run 'dreamtalk train {stage}' first")
+    return load_model(path)
 
 
 def load_encoder(path: Path) -> SpeechEncoder:
@@ -76,9 +96,14 @@ def train_denoiser(
     corpus: Path,
     work: Path,
     steps: int | None = None,
+    init: str | None = None,
     progress: Progress = silent,
 ) -> Path:
     """Stage 2 and export. Resumes from ``work/denoiser`` if it holds a checkpoint.
+
+    Args:
+        init: weights file whose denoiser is trained further, on the rows of this training's
+            speech encoder; else from nothing.
 
     Returns:
         ``work/denoiser/starter.safetensors``
@@ -93,7 +118,12 @@ def train_denoiser(
     })  # fmt: skip
     data = _motions(recordings, encoder, recipe, config, progress)
     torch.manual_seed(recipe.denoiser.seed)
-    network = Denoiser(config)
+    if init is None:
+        network = Denoiser(config)
+    else:
+        old = _starter(init)
+        network, config = old.denoiser.requires_grad_(True), old.config
+        data.mean, data.std = old.motion_mean.clone(), old.motion_std.clone()
     schedule = VarianceSchedule(config.diffusion_steps, config.beta_first, config.beta_last)
     size, frames = recipe.denoiser_batch
     train(
@@ -120,7 +150,7 @@ def train_lip_expert(
     Returns:
         Its accuracy on held-out speech against the shift in frames, with and without style.
     """
-    model = load_model(work / "denoiser" / "starter.safetensors")
+    model = _made(work / "denoiser" / "starter.safetensors", "denoiser")
     held_out = _motions(
         list(read_corpus(corpus, "test")), model.speech_encoder, recipe, model.config, progress
     )
@@ -145,7 +175,9 @@ def train_lip_expert(
         report.append(f"{'with' if styled else 'without'} style  {figures}")
         model.lip_expert = expert.half().float()
     model.save(work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
-    return "\n".join(report)
+    text = "\n".join(report)
+    (work / "lip-expert" / "accuracy.txt").write_text(text + "\n")
+    return text
 
 
 def train_sync(
@@ -160,7 +192,7 @@ def train_sync(
     Returns:
         ``work/sync/starter.safetensors``
     """
-    model = load_model(work / "lip-expert" / "starter.safetensors")
+    model = _made(work / "lip-expert" / "starter.safetensors", "lip-expert")
     recordings = list(read_corpus(corpus))
     data = _motions(recordings, model.speech_encoder, recipe, model.config, progress)
     data.mean, data.std = model.motion_mean.clone(), model.motion_std.clone()

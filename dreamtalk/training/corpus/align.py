@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,22 @@ def pronunciation(word: str) -> list[str] | None:
     """ARPAbet symbols of a word, None if the dictionary lacks it."""
     found = _decoder().lookup_word(word)
     return found.split() if found else None
+
+
+@lru_cache(maxsize=1)
+def dictionary() -> tuple[str, ...]:
+    """The plain words of the dictionary, three to ten letters, in its order.
+
+    Raises:
+        MissingDependencyError: if PocketSphinx is not installed.
+    """
+    _decoder()
+    from pocketsphinx import get_model_path
+
+    path = Path(get_model_path("en-us"), "cmudict-en-us.dict")
+    with path.open(encoding="utf-8") as file:
+        words = [line.split(maxsplit=1)[0] for line in file if line.strip()]
+    return tuple(w for w in words if w.isalpha() and w.isascii() and 3 <= len(w) <= 10)
 
 
 def align(waveform: Samples, text: str) -> tuple[Segment, ...]:

@@ -58,6 +58,8 @@ class Voice:
         rate: duration factor, above 1 is slower.
         pitch: factor on the voice's own pitch, where the engine can.
         pitch_range: factor on the range of the pitch, where the engine can.
+        tract: factor on the formants, above 1 is a shorter vocal tract; other than 1 it takes
+            WORLD, which then does the pitch too.
     """
 
     engine: str
@@ -66,6 +68,7 @@ class Voice:
     rate: float = 1.0
     pitch: float = 1.0
     pitch_range: float = 1.0
+    tract: float = 1.0
 
     @property
     def label(self) -> str:
@@ -94,9 +97,12 @@ ESPEAK_VARIANTS = (
     "victor", "whisper", "whisperf",
 )  # fmt: skip
 
+_SINGLE = {"piper": ("joe", 1.75, 1.15), "hibari": ("heart", 1.0, 1.0)}
+"""Neural engines of one voice: its name, and what makes pitch and formants those of a woman."""
+
 HELD_OUT_VARIANTS = frozenset({"f4", "m6", "Andrea", "Marco", "quincy", "klatt3", "linda"})
 
-ALIGNED = frozenset({"piper", "kokoro"})
+ALIGNED = frozenset({"piper", "kokoro", "hibari"})
 """Engines whose phone times come from an aligner, which must know the words."""
 
 
@@ -106,6 +112,12 @@ def speak(voice: Voice, text: str) -> Utterance:
     Raises:
         MissingDependencyError: if the engine is not installed or fails.
     """
+    if voice.tract != 1.0:
+        from .world import convert
+
+        plain = speak(replace(voice, pitch=1.0, pitch_range=1.0, tract=1.0), text)
+        changed = convert(plain.waveform, voice.pitch, voice.pitch_range, voice.tract)
+        return replace(plain, waveform=changed, voice=voice.label)
     if voice.engine == "flite":
         return _flite(voice, text)
     if voice.engine == "festival":
@@ -120,6 +132,10 @@ def speak(voice: Voice, text: str) -> Utterance:
         from .kokoro import speak as kokoro
 
         return kokoro(voice, text)
+    if voice.engine == "hibari":
+        from .hibari import speak as hibari
+
+        return hibari(voice, text)
     if voice.engine == "formant":
         from .formant import speak_text
 
@@ -162,9 +178,21 @@ def _any_voice(rng: random.Random, engines: tuple[str, ...]) -> Voice:
         language = rng.choice(ESPEAK_LANGUAGES)
         name = f"{language}+{rng.choice(ESPEAK_VARIANTS)}"
         return replace(voice, name=name, language=language.split("-")[0])
-    if engine == "piper":
-        return replace(voice, name="joe")
+    if engine in _SINGLE:
+        from .world import installed
+
+        return _other_speaker(rng, replace(voice, name=_SINGLE[engine][0]), installed())
     return replace(voice, name=f"f{rng.randint(0, 99)}")
+
+
+def _other_speaker(rng: random.Random, voice: Voice, vocoder: bool) -> Voice:
+    """A woman, a man or a child out of the one voice of a neural engine; a third stays as it is."""
+    if not vocoder or rng.random() < 0.33:
+        return voice
+    pitch, tract = rng.choice(((1.0, 1.0), (0.6, 0.87), (1.35, 1.18)))
+    pitch *= rng.uniform(0.87, 1.15) * _SINGLE[voice.engine][1]
+    tract *= rng.uniform(0.94, 1.06) * _SINGLE[voice.engine][2]
+    return replace(voice, pitch=pitch, tract=tract)
 
 
 def _run(command: list[str]) -> str:

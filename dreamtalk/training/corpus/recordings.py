@@ -18,8 +18,10 @@ import numpy as np
 from ...errors import DreamTalkError, MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
+from .align import dictionary
 from .engines import ALIGNED, Samples, Utterance, available, random_voice, speak
 from .phones import PHONE_INDEX, PHONES, Segment
+from .prosody import emotional_sound, emotional_voice, random_emotion
 from .texts import text
 
 log = logging.getLogger("dreamtalk")
@@ -36,11 +38,14 @@ class Recording:
         waveform: (N,) float32 at 16 kHz.
         segments: phones in time order that cover it.
         voice: engine and voice.
+        emotion, intensity: that the voice was made to sound like; empty where that was left open.
     """
 
     waveform: Samples
     segments: tuple[Segment, ...]
     voice: str
+    emotion: str = ""
+    intensity: float = 0.0
 
     @property
     def duration(self) -> float:
@@ -66,18 +71,27 @@ def join(utterances: list[Utterance], pauses: list[float]) -> Recording:
 
 
 def make_recording(
-    seed: int, index: int, engines: tuple[str, ...], split: str, seconds: float = 24.0
+    seed: int,
+    index: int,
+    engines: tuple[str, ...],
+    split: str,
+    seconds: float = 24.0,
+    acted: bool = False,
 ) -> Recording:
     """The ``index``-th recording of a corpus: the same for the same arguments and engines."""
     rng = random.Random(f"{seed}/{split}/{index}")
     voice = random_voice(rng, engines, split)
+    emotion, intensity = random_emotion(rng) if acted else ("", 0.0)
+    if emotion:
+        voice = emotional_voice(voice, emotion, intensity)
     utterances: list[Utterance] = []
     pauses: list[float] = []
     total, failures = 0.0, 0
     while total < seconds:
         try:
             known = voice.engine in ALIGNED
-            utterance = speak(voice, text(rng, voice.language, split, known_words=known))
+            words = dictionary() if known else ()
+            utterance = speak(voice, text(rng, voice.language, split, known, words))
         except MissingDependencyError as error:
             failures += 1
             if failures > 20:
@@ -87,14 +101,21 @@ def make_recording(
         utterances.append(utterance)
         pauses.append(rng.choice((0.05, 0.2, 0.4, 0.9)))
         total += pauses[-1] + len(utterance.waveform) / SAMPLE_RATE
-    return join(utterances, pauses)
+    recording = join(utterances, pauses)
+    if not emotion:
+        return recording
+    sound = emotional_sound(recording.waveform, emotion, intensity)
+    return replace(recording, waveform=sound, emotion=emotion, intensity=intensity)
 
 
 def save_shard(path: Path, recordings: list[Recording]) -> None:
     """Write recordings as one ``.npz``: int16 samples, phone numbers and boundaries."""
     arrays: dict[str, np.ndarray] = {
-        "phones": np.array(PHONES), "voices": np.array([r.voice for r in recordings])
-    }  # fmt: skip
+        "phones": np.array(PHONES),
+        "voices": np.array([r.voice for r in recordings]),
+        "emotions": np.array([r.emotion for r in recordings]),
+        "intensities": np.array([r.intensity for r in recordings]),
+    }
     for i, r in enumerate(recordings):
         peak = max(1.0, float(np.abs(r.waveform).max()))
         arrays[f"samples{i}"] = np.round(r.waveform / peak * 32767).astype(np.int16)
@@ -111,13 +132,17 @@ def load_shard(path: Path) -> list[Recording]:
     found = []
     with np.load(path) as data:
         names = [str(p) for p in data["phones"]]
+        count = len(data["voices"])
+        emotions = data["emotions"] if "emotions" in data else [""] * count
+        intensities = data["intensities"] if "intensities" in data else [0.0] * count
         for i, voice in enumerate(data["voices"]):
             segments = tuple(
                 Segment(names[int(phone)], *(float(v) for v in row))
                 for phone, row in zip(data[f"phone{i}"], data[f"times{i}"], strict=True)
             )
             waveform = data[f"samples{i}"].astype(np.float32) / 32767
-            found.append(Recording(waveform, segments, str(voice)))
+            acting = (str(emotions[i]), float(intensities[i]))
+            found.append(Recording(waveform, segments, str(voice), *acting))
     return found
 
 
@@ -129,6 +154,7 @@ def build_corpus(
     engines: tuple[str, ...] | None = None,
     part: str = "base",
     seconds: float = 24.0,
+    acted: bool = False,
     progress: Progress = silent,
 ) -> int:
     """Generate shards into ``folder/split``; shards that exist already are kept.
@@ -141,6 +167,7 @@ def build_corpus(
         engines: all that this machine has by default.
         part: name of this part of the corpus; parts with other engines may lie beside it.
         seconds: length of a recording, at least.
+        acted: with prosody that matches an emotion, which the recording then carries.
         progress: called per shard.
 
     Returns:
@@ -153,6 +180,8 @@ def build_corpus(
     target = folder / split
     target.mkdir(parents=True, exist_ok=True)
     settings = {"seed": seed, "engines": list(engines), "shard": SHARD, "seconds": seconds}
+    if acted:
+        settings["acted"] = True
     note = target / f"{part}.json"
     if note.exists() and json.loads(note.read_text()) != settings:
         raise DreamTalkError(
@@ -167,7 +196,10 @@ def build_corpus(
             first = shard * SHARD
             save_shard(
                 path,
-                [make_recording(seed, first + i, engines, split, seconds) for i in range(SHARD)],
+                [
+                    make_recording(seed, first + i, engines, split, seconds, acted)
+                    for i in range(SHARD)
+                ],
             )
     progress(shards, shards)
     return shards * SHARD

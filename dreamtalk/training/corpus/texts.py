@@ -7,6 +7,7 @@ words that put every consonant beside every vowel, which neither of the others d
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 ENGLISH: tuple[str, ...] = (
     "Please bring the blue paper map back before five.",
@@ -186,10 +187,14 @@ HELD_OUT = 8
 
 
 def text(
-    rng: random.Random, language: str = "en", split: str = "train", known_words: bool = False
+    rng: random.Random,
+    language: str = "en",
+    split: str = "train",
+    known_words: bool = False,
+    dictionary: Sequence[str] = (),
 ) -> str:
-    """One utterance in ``language``: a sentence, a composed one or, unless only words of a
-    dictionary will do, invented words.
+    """One utterance in ``language``: a sentence, a composed one, and invented words or, where only
+    words of a dictionary will do, random ones of ``dictionary``.
     """
     if language != "en":
         sentence = rng.choice(OTHERS[language])
@@ -199,6 +204,9 @@ def text(
     draw = rng.random()
     if draw < 0.3:
         return rng.choice(ENGLISH[:HELD_OUT] if split == "test" else ENGLISH[HELD_OUT:])
+    if known_words and dictionary and draw < 0.65:
+        words = " ".join(rng.choice(dictionary) for _ in range(rng.randint(4, 9)))
+        return words.capitalize() + "."
     if draw < 0.8 or known_words:
         return composed_sentence(rng)
     return " ".join(invented_word(rng) for _ in range(rng.randint(4, 9))).capitalize() + "."

@@ -187,9 +187,20 @@ def act(score: Score, style: SpeakingStyle | None = None, seed: int = 0) -> npt.
     add("lidUpperLeftY", 0.15 * emphasis)
     add("lidUpperRightY", 0.15 * emphasis)
 
-    drift = 1 + style.restless * slow_noise(frames, score.fps, seed)
-    motion += drift[:, None] * emotion_shape(style) * strength
+    level = emotion_course(score) + style.restless * slow_noise(frames, score.fps, seed)
+    motion += level[:, None] * emotion_shape(style) * strength
     return motion.astype(np.float32)
+
+
+def emotion_course(score: Score) -> Array:
+    """How an emotion rises and falls with the speech: onset with the voice, apex on stressed
+    vowels, some release in pauses. (T,), 1 on average while speaking.
+    """
+    talking = (score.tracks.aperture > 0.02).astype(float)
+    slow = gaussian_filter1d(talking, 0.3 * score.fps, mode="nearest")
+    stress = gaussian_filter1d(score.stress, 0.12 * score.fps, mode="nearest")
+    course: Array = 0.80 + 0.17 * np.clip(1.5 * slow, 0, 1) + 0.15 * stress
+    return course
 
 
 def emotion_shape(style: SpeakingStyle) -> Array:
@@ -198,7 +209,7 @@ def emotion_shape(style: SpeakingStyle) -> Array:
     if style.variant == 0:
         return shape
     rng = np.random.Generator(np.random.PCG64(style.variant))
-    own = shape * np.exp(rng.normal(0, 0.35, len(shape))) + rng.normal(0, 0.004, len(shape))
+    own = shape * np.exp(rng.normal(-0.1, 0.45, len(shape))) + rng.normal(0, 0.007, len(shape))
     # closed lips stay closed whoever it is
     own[FACE.index["lipAperture"]] = shape[FACE.index["lipAperture"]]
     return own

@@ -1,0 +1,77 @@
+"""Styles from tracked clips of acted emotion: does the generated motion show the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DreamTalkError
+from ..model import DreamTalkModel
+from ..motion.files import load_motion
+from ..motion.motion import Motion
+from ..style import EMOTIONS
+from .corpus.recordings import Recording
+from .emotions import EmotionNamer, pieces
+from .evaluation import features_of
+
+Clips = list[tuple[str, Motion]]
+
+
+def read_clips(folder: Path) -> Clips:
+    """Motion files as ``dreamtalk track`` writes them, ``PERSON_..._EMOTION_....npz``.
+
+    Every person needs a neutral clip: its quietest quarter with the lips nearly shut is the
+    person's face at rest, which the other clips are measured from.
+
+    Returns:
+        (emotion, motion from rest) of each clip.
+
+    Raises:
+        DreamTalkError: if there are no such files, or a person has no neutral clip.
+    """
+    people: dict[str, dict[str, list[Motion]]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        parts = path.stem.split("_")
+        emotion = next((e for e in EMOTIONS if e in parts), None)
+        if emotion is not None:
+            motion = load_motion(path)
+            people.setdefault(parts[0], {}).setdefault(emotion, []).append(motion)
+    if not people:
+        raise DreamTalkError(f"no motion files named PERSON_EMOTION.npz in '{folder}'")
+    found: Clips = []
+    for person, clips in people.items():
+        if "neutral" not in clips:
+            raise DreamTalkError(f"'{person}' in '{folder}' has no neutral clip")
+        quiet = clips["neutral"][0].expression
+        lips = quiet[:, 0]
+        rest = quiet[lips <= lips.quantile(0.25)].median(dim=0).values
+        for emotion, motions in clips.items():
+            found += [(emotion, replace(m, expression=m.expression - rest)) for m in motions]
+    return found
+
+
+def evaluate_clips(
+    model: DreamTalkModel,
+    namer: EmotionNamer,
+    clips: Clips,
+    recordings: Sequence[Recording],
+    steps: int = 10,
+) -> tuple[float, npt.NDArray[np.int64]]:
+    """How often motion in the style of a clip is named as the clip's emotion.
+
+    Returns:
+        Accuracy, and the confusion matrix (true, named).
+    """
+    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
+    for i, recording in enumerate(recordings):
+        features = features_of(model, recording.waveform[: 10 * 16000])
+        for emotion, clip in clips:
+            style = model.encode_style(clip)
+            motion = model.sample(features, style, steps, seed=i)
+            for piece in pieces(motion.expression.numpy()):
+                confusion[EMOTIONS.index(emotion), namer.name(piece)] += 1
+    return float(np.trace(confusion) / max(confusion.sum(), 1)), confusion

@@ -1,0 +1,139 @@
+"""What the corpus is made with beside the engines: codecs, voices, prosody; and what it covers."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamtalk.errors import MissingDependencyError
+from dreamtalk.style import EMOTIONS
+from dreamtalk.training.corpus import align, hibari, kokoro, piper, world
+from dreamtalk.training.corpus.codecs import CODECS, through_codec
+from dreamtalk.training.corpus.engines import ALIGNED, Voice, random_voice, speak
+from dreamtalk.training.corpus.formant import synthesize
+from dreamtalk.training.corpus.phones import Segment
+from dreamtalk.training.corpus.prosody import PROSODY, emotional_sound, emotional_voice
+from dreamtalk.training.corpus.recordings import (
+    build_corpus,
+    load_shard,
+    make_recording,
+    read_corpus,
+    save_shard,
+)
+from dreamtalk.training.corpus.texts import text
+from dreamtalk.training.coverage import measure_coverage
+
+INSTALLED = {"piper": piper.installed, "kokoro": kokoro.installed, "hibari": hibari.installed}
+
+
+@pytest.fixture(scope="module")
+def waveform() -> np.ndarray:
+    return synthesize(["sil", "AA", "P", "IY", "S", "UW", "M", "AA", "T", "AE", "sil"])[0]
+
+
+@pytest.mark.parametrize("name", sorted(CODECS))
+def test_codecs_keep_time_and_length(name: str, waveform: np.ndarray) -> None:
+    for bit_rate in CODECS[name][2]:
+        out = through_codec(waveform, name, bit_rate)
+        assert out.shape == waveform.shape
+        assert out.dtype == np.float32
+        assert np.corrcoef(out, waveform)[0, 1] > 0.9
+    assert np.abs(through_codec(np.zeros(4000, np.float32), name)).max() < 0.01
+    assert len(through_codec(waveform[:300], name)) == 300
+
+
+@pytest.mark.skipif(not world.installed(), reason="no pyworld")
+def test_world_changes_the_voice_but_not_the_timing(waveform: np.ndarray) -> None:
+    out = world.convert(waveform, pitch=1.5, tract=1.15)
+    assert out.shape == waveform.shape
+
+    def envelope(x: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.add.reduceat(x**2, np.arange(0, len(x), 320)))
+
+    assert np.corrcoef(envelope(out), envelope(waveform))[0, 1] > 0.8
+    assert np.corrcoef(out, waveform)[0, 1] < 0.9
+
+
+@pytest.mark.skipif(world.installed(), reason="pyworld is there")
+def test_world_missing(waveform: np.ndarray) -> None:
+    with pytest.raises(MissingDependencyError, match="pip install pyworld"):
+        world.convert(waveform)
+
+
+@pytest.mark.parametrize("engine", sorted(ALIGNED))
+def test_neural_engines(engine: str) -> None:
+    """They speak where their packages are, and say what to install where they are not."""
+    voice = random_voice(random.Random(3), (engine,))
+    assert voice.label.startswith(engine)
+    plain = Voice(engine, voice.name)
+    if not INSTALLED[engine]():
+        with pytest.raises(MissingDependencyError, match="pip install"):
+            speak(plain, "My mother made a pumpkin pie.")
+        return
+    utterance = speak(plain, "My mother made a pumpkin pie.")
+    phones = [s.phone for s in utterance.segments if s.phone != "sil"]
+    assert phones[:2] == ["M", "AY"]
+    assert utterance.segments[-1].end == pytest.approx(len(utterance.waveform) / 16000, abs=0.1)
+
+
+@pytest.mark.skipif(not align.installed(), reason="no pocketsphinx")
+def test_dictionary_words_are_spoken_of() -> None:
+    words = align.dictionary()
+    assert len(words) > 10_000
+    assert all(align.pronunciation(w) for w in words[::5000])
+    said = {text(random.Random(i), known_words=True, dictionary=words) for i in range(40)}
+    assert len(said) > 30
+
+
+def test_prosody_follows_the_emotion(waveform: np.ndarray) -> None:
+    assert set(PROSODY) == set(EMOTIONS)
+    voice = Voice("formant", "1")
+    assert emotional_voice(voice, "neutral", 1.0) == voice
+    angry, sad = (emotional_voice(voice, e, 1.0) for e in ("angry", "sad"))
+    assert angry.pitch > 1 > sad.pitch
+    assert angry.rate < 1 < sad.rate
+    quiet = waveform * 0.2
+
+    def rms(e: str) -> float:
+        return float(np.sqrt(np.mean(emotional_sound(quiet, e, 1.0) ** 2)))
+
+    assert rms("angry") > rms("neutral") > rms("sad")
+
+
+def test_acted_recordings_know_their_emotion(tmp_path: Path) -> None:
+    found = [make_recording(0, i, ("formant",), "train", 1.0, acted=True) for i in range(4)]
+    assert all(r.emotion in EMOTIONS and 0.4 <= r.intensity <= 1.2 for r in found)
+    save_shard(tmp_path / "x.npz", found)
+    again = load_shard(tmp_path / "x.npz")
+    assert [(r.emotion, r.intensity) for r in again] == [(r.emotion, r.intensity) for r in found]
+
+
+def test_an_interrupted_corpus_goes_on(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(tmp_path, 0.03, engines=("formant",), seconds=1.0, progress=stop)
+    assert len(list((tmp_path / "train").glob("*.npz"))) == 1
+    build_corpus(tmp_path, 0.03, engines=("formant",), seconds=1.0)
+    whole = [r.waveform for r in read_corpus(tmp_path)]
+    other = tmp_path / "other"
+    build_corpus(other, 0.03, engines=("formant",), seconds=1.0)
+    assert all(
+        np.array_equal(a, r.waveform) for a, r in zip(whole, read_corpus(other), strict=True)
+    )
+
+
+def test_coverage() -> None:
+    recording = make_recording(0, 0, ("formant",), "train", 2.0)
+    found = measure_coverage([recording])
+    assert found.hours == pytest.approx(recording.duration / 3600)
+    a, b = recording.segments[0].phone, recording.segments[1].phone
+    assert found.diphones[(a, b)] >= 1
+    assert ("ZH", "OE") in found.missing()
+    assert "all pairs" in found.table()
+    assert isinstance(recording.segments[0], Segment)

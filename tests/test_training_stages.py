@@ -1,0 +1,160 @@
+"""Every stage through the command line on seconds of data, and what they leave behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dreamtalk.cli import main
+from dreamtalk.errors import DreamTalkError
+from dreamtalk.model import load_model
+from dreamtalk.motion.motion import Motion
+from dreamtalk.style import EMOTIONS
+from dreamtalk.training.clips import read_clips
+from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
+from dreamtalk.training.emotions import EmotionNamer
+from dreamtalk.training.identity import random_identity
+from dreamtalk.training.loops import LoopSettings, train
+from dreamtalk.training.plots import plot_curves, smooth
+from dreamtalk.training.report import evaluate
+from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
+
+RECIPE = """
+speech_batch = [3, 40]
+denoiser_batch = [4, 6]
+expert_batch = 6
+sync_weight = 0.05
+copies = 1
+[speech]
+steps = 4
+save_every = 2
+[denoiser]
+steps = 4
+[lip_expert]
+steps = 3
+[sync]
+steps = 2
+[encoder]
+width = 16
+dilations = [1, 2]
+[network]
+d_model = 16
+heads = 2
+layers = 1
+ff = 16
+window = 2
+max_style_length = 24
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for split in ("train", "test"):
+        build_corpus(folder, 0.01, split=split, engines=("formant",), seconds=4.2)
+    return folder
+
+
+def test_all_stages(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, work = tmp_path / "tiny.toml", tmp_path / "work"
+    recipe.write_text(RECIPE)
+
+    def run(stage: str, *more: str) -> str:
+        assert main(["train", stage, "--corpus", str(corpus), *more]) == 0
+        return capsys.readouterr().out
+
+    assert f"{SHARD} recordings" in run("coverage")
+    common = ("--config", str(recipe), "--work", str(work))
+    assert "encoder.pt" in run("speech", *common)
+    assert "starter.safetensors" in run("denoiser", *common)
+    assert "without style" in run("lip-expert", *common)
+    assert "sync" in run("sync", *common)
+    for folder in ("speech", "denoiser", "lip-expert", "lip-expert-unstyled", "sync"):
+        assert (work / folder / "curves.csv").exists()
+        assert (work / folder / "last.pt").exists()
+        assert (work / folder / "curves.png").stat().st_size > 1000
+    made = work / "sync" / "starter.safetensors"
+    figures = tmp_path / "figures.json"
+    shown = run(
+        "evaluate", "--checkpoint", str(made), "--recordings", "1", "--steps", "2",
+        "--conditions", "--out", str(figures),
+    )  # fmt: skip
+    for line in ("held-out synthetic voices", "noise at 5 dB", "sung", "presets", "lip expert"):
+        assert line in shown
+    saved = json.loads(figures.read_text())
+    assert set(saved["lip_expert"]) == {str(k) for k in range(1, 11)}
+    # further training of a made file
+    again = tmp_path / "again"
+    more = ("--config", str(recipe), "--work", str(again), "--init", str(made), "--steps", "2")
+    run("speech", *more)
+    run("denoiser", *more)
+    old, new = (load_model(p) for p in (made, again / "denoiser" / "starter.safetensors"))
+    assert torch.equal(old.motion_mean, new.motion_mean)
+    assert old.config == new.config
+
+
+@pytest.mark.parametrize("stage", ["denoiser", "lip-expert", "sync"])
+def test_stages_out_of_turn(
+    stage: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", stage, "--corpus", str(corpus), "--work", str(tmp_path)]) != 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_curves_forget_what_is_made_again(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(2, 1)
+
+    def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        if step == 70 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            raise KeyboardInterrupt
+        return model(torch.randn(8, 2)).square().mean(), {"figure": float(step)}
+
+    settings = LoopSettings(steps=100, warmup=2, save_every=30)
+    with pytest.raises(KeyboardInterrupt):
+        train(model, loss, settings, tmp_path)
+    train(model, loss, settings, tmp_path)
+    with (tmp_path / "curves.csv").open() as file:
+        steps = [int(r["step"]) for r in csv.DictReader(file)]
+    assert steps == [0, 20, 40, 60, 80, 99]
+    assert plot_curves(tmp_path / "nothing") is None
+    assert np.allclose(smooth(np.ones(5)), 1)
+
+
+def test_namer_knows_the_rule() -> None:
+    recordings = [make_recording(0, i, ("formant",), "train", 8.5) for i in range(4)]
+    namer = EmotionNamer(recordings[:3])
+    heard = recordings[3]
+    for index, emotion in enumerate(EMOTIONS):
+        motion = rule_motion(heard.segments, heard.waveform, SpeakingStyle(emotion))
+        assert namer.name(motion[:100]) == index
+
+
+def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
+    recording = make_recording(0, 0, ("formant",), "train", 4.0)
+    own = random_identity(np.random.default_rng(0)).astype(np.float32)
+    for emotion in ("neutral", "happy"):
+        motion = rule_motion(recording.segments, recording.waveform, SpeakingStyle(emotion)) + own
+        Motion(torch.from_numpy(motion), torch.zeros(len(motion), 6)).save(
+            tmp_path / f"ann_{emotion}.npz"
+        )
+    found = dict(read_clips(tmp_path))
+    assert found["neutral"].expression.median(dim=0).values.abs().max() < 0.15
+    difference = found["happy"].expression.mean(0) - found["neutral"].expression.mean(0)
+    assert difference[1] > 0.05  # the mouth is wider
+    (tmp_path / "ann_neutral.npz").unlink()
+    with pytest.raises(DreamTalkError, match="no neutral clip"):
+        read_clips(tmp_path)
+    with pytest.raises(DreamTalkError, match="no motion files"):
+        read_clips(tmp_path / "nothing")
+
+
+def test_evaluate_needs_a_test_split(tmp_path: Path) -> None:
+    with pytest.raises(DreamTalkError, match="no corpus"):
+        evaluate(load_model(), tmp_path)
