@@ -1,6 +1,6 @@
 """What guidance does to the starter: lip-sync guidance and the intensity of emotions.
 
-python benchmarks/starter.py --corpus C [--checkpoint starter] [--recordings 4]
+python benchmarks/starter.py --corpus C [--checkpoint starter] [--recordings 4] [--plot PNG]
 
 C is a corpus with a test split (``dreamtalk train corpus --corpus C --split test``).
 """
@@ -8,6 +8,7 @@ C is a corpus with a test split (``dreamtalk train corpus --corpus C --split tes
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,10 +18,32 @@ from dreamtalk.motion.spaces import LIP_CHANNELS
 from dreamtalk.speech.speech import Features
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
-from dreamtalk.training.evaluation import evaluate_speech, features_of
+from dreamtalk.training.emotions import EmotionNamer, pieces
+from dreamtalk.training.evaluation import Figures, evaluate_speech, features_of
 from dreamtalk.training.rules.expressions import offsets
 
 LIPS = len(LIP_CHANNELS)
+SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+INTENSITIES = (0.0, 0.5, 1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True)
+class Acted:
+    """All emotions, at one setting of the guidances.
+
+    Attributes:
+        sync: the lip expert's mean P_sync.
+        strength: of each emotion but neutral, share of the rule's upper face.
+        named: share of pieces that the classifier names right.
+    """
+
+    sync: float
+    strength: tuple[float, ...]
+    named: float
+
+    @property
+    def mean(self) -> float:
+        return sum(self.strength) / len(self.strength)
 
 
 def emotion_strength(expression: torch.Tensor, emotion: str) -> float:
@@ -30,36 +53,76 @@ def emotion_strength(expression: torch.Tensor, emotion: str) -> float:
 
 
 @torch.no_grad()
-def mean_sync(model: DreamTalkModel, features: Features, sync: float) -> float:
-    """The lip expert's mean P_sync over all emotions."""
+def act_all(
+    model: DreamTalkModel,
+    namer: EmotionNamer,
+    features: Features,
+    sync: float = 0.0,
+    intensity: float = 1.0,
+) -> Acted:
+    """Every emotion on the same speech."""
     assert model.lip_expert is not None
-    found = []
-    for emotion in EMOTIONS:
-        style = model.preset(emotion)
+    scores, strength, right, total = [], [], 0, 0
+    for index, emotion in enumerate(EMOTIONS):
+        style = model.preset(emotion, intensity)
         motion = model.sample(features, style, sync=sync).expression
         lips = ((motion - model.motion_mean) / model.motion_std)[None, :, :LIPS]
         rows = features.rows[None, : 2 * len(motion)]
-        found.append(model.lip_expert.log_sync(rows, lips, style.code[None]).exp().mean())
-    return float(torch.stack(found).mean())
+        scores.append(model.lip_expert.log_sync(rows, lips, style.code[None]).exp().mean())
+        if index:
+            strength.append(emotion_strength(motion, emotion))
+        named = [namer.name(piece) == index for piece in pieces(motion.numpy())]
+        right, total = right + sum(named), total + len(named)
+    return Acted(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
 
 
-def report(model: DreamTalkModel, recordings: list[Recording]) -> None:
-    features = features_of(model, recordings[0].waveform[: 8 * 16_000])
-    print("lip-sync guidance: P_sync, aperture r, width r, closure (chance), 8-12 Hz")
-    for sync in (0.0, 0.5, 1.0, 2.0, 4.0):
-        f = evaluate_speech(model, recordings, sync=sync)
-        score = mean_sync(model, features, sync)
+def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> None:
+    """Print both sweeps, as the tables of the documents."""
+    features = features_of(model, recordings[0].waveform[: 16 * 16_000])
+    namer = EmotionNamer(recordings)
+    print("lip-sync guidance")
+    print("| scale | P_sync | aperture r | width r | closed (chance) | emotion | named right |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    swept: list[tuple[Figures, Acted]] = []
+    for scale in SCALES:
+        f = evaluate_speech(model, recordings, sync=scale)
+        acted = act_all(model, namer, features, sync=scale)
+        swept.append((f, acted))
         print(
-            f"{sync:4.1f}  {score:.3f}  {f.aperture:.3f}  {f.width:.3f}  "
-            f"{f.closure:.2f} ({f.chance:.2f})  {f.jitter:.2f}"
+            f"| {scale:g} | {acted.sync:.3f} | {f.aperture:.3f} | {f.width:.3f} | "
+            f"{f.closure:.2f} ({f.chance:.2f}) | {acted.mean:.2f} | {acted.named:.2f} |"
         )
-    print("intensity: share of the rule's upper face, per emotion")
-    for intensity in (0.0, 0.5, 1.0, 1.5, 2.0):
-        shares = [
-            emotion_strength(model.sample(features, model.preset(e, intensity)).expression, e)
-            for e in EMOTIONS[1:]
-        ]
-        print(f"{intensity:4.1f}  " + "  ".join(f"{s:5.2f}" for s in shares))
+    print("\nintensity (guidance scale of the style)")
+    print("| intensity | P_sync | mean | " + " | ".join(EMOTIONS[1:]) + " |")
+    print("| " + " | ".join(["---"] * (2 + len(EMOTIONS))) + " |")
+    graded = [act_all(model, namer, features, intensity=w) for w in INTENSITIES]
+    for w, acted in zip(INTENSITIES, graded, strict=True):
+        shares = " | ".join(f"{s:.2f}" for s in acted.strength)
+        print(f"| {w:g} | {acted.sync:.3f} | {acted.mean:.2f} | {shares} |")
+    if plot is not None:
+        draw(swept, graded, plot)
+
+
+def draw(swept: list[tuple[Figures, Acted]], graded: list[Acted], path: Path) -> None:
+    """The sweeps as a picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(SCALES, [a.sync for _, a in swept], "o-", label="P_sync")
+    left.plot(SCALES, [f.aperture for f, _ in swept], "s-", label="aperture r")
+    left.plot(SCALES, [a.mean for _, a in swept], "^-", label="emotion, share of the rule's")
+    left.set_xlabel("scale of the lip-sync guidance")
+    left.set_ylim(0, 1.3)
+    left.legend()
+    right.plot(INTENSITIES, [a.sync for a in graded], "o-", label="P_sync")
+    right.plot(INTENSITIES, [a.mean for a in graded], "^-", label="emotion, share of the rule's")
+    right.set_xlabel("intensity of the emotion")
+    right.legend()
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    FigureCanvasAgg(figure).print_figure(path, dpi=100)
 
 
 def main() -> None:
@@ -67,10 +130,11 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--checkpoint", default="starter")
     parser.add_argument("--recordings", type=int, default=4)
+    parser.add_argument("--plot", type=Path, help="the sweeps as a picture")
     args = parser.parse_args()
     torch.set_num_threads(1)
     recordings = list(read_corpus(args.corpus, "test"))[: args.recordings]
-    report(load_model(args.checkpoint), recordings)
+    report(load_model(args.checkpoint), recordings, args.plot)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,16 @@ def test_an_interrupted_corpus_goes_on(tmp_path: Path) -> None:
     )
 
 
+def test_wrong_alignments_are_told() -> None:
+    waveform, segments = synthesize(["sil", "AA", "P", "IY", "sil", "UW", "M", "AA", "sil"])
+    assert align.plausible(waveform, segments)
+    swapped = [Segment("sil" if s.phone == "AA" else s.phone, s.start, s.end) for s in segments]
+    long = [Segment("sil", s.start, s.end + 0.3) if s.phone == "sil" else s for s in swapped[1:3]]
+    assert not align.plausible(waveform, (Segment("sil", 0.3, 0.9), *segments[5:]))
+    assert not align.plausible(waveform, tuple(long))
+    assert not align.plausible(waveform * 0, segments)
+
+
 def test_coverage() -> None:
     recording = make_recording(0, 0, ("formant",), "train", 2.0)
     found = measure_coverage([recording])

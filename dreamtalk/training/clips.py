@@ -21,14 +21,16 @@ from .evaluation import features_of
 Clips = list[tuple[str, Motion]]
 
 
-def read_clips(folder: Path) -> Clips:
+def read_clips(folder: Path, from_rest: bool = True) -> Clips:
     """Motion files as ``dreamtalk track`` writes them, ``PERSON_..._EMOTION_....npz``.
 
-    Every person needs a neutral clip: its quietest quarter with the lips nearly shut is the
-    person's face at rest, which the other clips are measured from.
+    Args:
+        folder: of the files.
+        from_rest: measure from the person's own face at rest instead of the mean face. Every
+            person then needs a neutral clip: its quarter with the lips nearest is the rest.
 
     Returns:
-        (emotion, motion from rest) of each clip.
+        (emotion, motion) of each clip.
 
     Raises:
         DreamTalkError: if there are no such files, or a person has no neutral clip.
@@ -44,6 +46,9 @@ def read_clips(folder: Path) -> Clips:
         raise DreamTalkError(f"no motion files named PERSON_EMOTION.npz in '{folder}'")
     found: Clips = []
     for person, clips in people.items():
+        if not from_rest:
+            found += [(emotion, m) for emotion, motions in clips.items() for m in motions]
+            continue
         if "neutral" not in clips:
             raise DreamTalkError(f"'{person}' in '{folder}' has no neutral clip")
         quiet = clips["neutral"][0].expression

@@ -34,13 +34,15 @@ class Report:
 
     Attributes:
         lines: name, number of recordings and figures.
-        presets, clips: accuracy and confusion matrix (true, named) of the emotions.
+        presets, clips, unrested: accuracy and confusion matrix (true, named) of the emotions of
+            presets, of clips from the person's face at rest, and of clips from the mean face.
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
     presets: tuple[float, Any] | None = None
     clips: tuple[float, Any] | None = None
+    unrested: tuple[float, Any] | None = None
     shifts: dict[int, float] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -58,7 +60,11 @@ class Report:
             lines.append(
                 f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
             )
-        for title, found in (("presets", self.presets), ("styles from clips", self.clips)):
+        for title, found in (
+            ("presets", self.presets),
+            ("styles of clips from the face at rest", self.clips),
+            ("styles of clips from the mean face", self.unrested),
+        ):
             if found is not None:
                 lines.append(f"emotions, {title}: {found[0]:.3f} named right (true, named):")
                 lines += [
@@ -76,6 +82,7 @@ class Report:
             "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
             "emotions": None if self.presets is None else self.presets[0],
             "clips": None if self.clips is None else self.clips[0],
+            "clips_from_mean_face": None if self.unrested is None else self.unrested[0],
             "lip_expert": self.shifts,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +139,10 @@ def evaluate(
     sources = (voices or everything)[:6]
     report.presets = evaluate_presets(model, namer, sources, steps=steps)
     if clips is not None:
-        report.clips = evaluate_clips(model, namer, read_clips(clips), sources[:3], steps)
+        report.clips, report.unrested = (
+            evaluate_clips(model, namer, read_clips(clips, rest), sources[:3], steps)
+            for rest in (True, False)
+        )
     if model.lip_expert is not None:
         report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])
     return report

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import MissingDependencyError
 from ...speech.speech import SAMPLE_RATE
 from .engines import Samples, Utterance
-from .phones import Segment, from_arpabet
+from .phones import VOWELS, Segment, from_arpabet
 
 _FRAME = 0.01
 _LATE = 0.01  # its frame times point at the left edge of its windows
@@ -102,6 +102,28 @@ def align(waveform: Samples, text: str) -> tuple[Segment, ...]:
     last = segments[-1]
     segments[-1] = Segment(last.phone, last.start, max(last.end, len(waveform) / SAMPLE_RATE))
     return tuple(segments)
+
+
+def plausible(waveform: Samples, segments: tuple[Segment, ...]) -> bool:
+    """Whether pauses are quiet and vowels are not: what is read differs from its text at times.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+        segments: phones that cover it.
+    """
+
+    def level(s: Segment, inset: float = 0.0) -> float:
+        part = waveform[
+            int((s.start + inset) * SAMPLE_RATE) : int((s.end - inset) * SAMPLE_RATE) + 1
+        ]
+        return float(np.sqrt(np.mean(part**2))) if len(part) else 0.0
+
+    vowels = [level(s) for s in segments if s.phone in VOWELS]
+    if not vowels:
+        return False
+    usual = float(np.median(vowels))
+    pauses = [level(s, 0.08) for s in segments if s.phone == "sil" and s.end - s.start >= 0.25]
+    return max(pauses, default=0.0) < 0.25 * usual and min(vowels) > 0.03 * usual
 
 
 def warp_onto(waveform: Samples, spoken: Utterance) -> tuple[tuple[Segment, ...], float]:

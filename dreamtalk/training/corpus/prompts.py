@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
-from .align import align, warp_onto
+from .align import align, plausible, warp_onto
 from .engines import Samples, Utterance, Voice, speak
 from .recordings import Recording, join
 
@@ -57,7 +57,7 @@ def prompts(language: str, progress: Progress = silent) -> list[Utterance]:
         else:
             spoken = speak(Voice("espeak", imitation, language), words)
             segments, cost = warp_onto(waveform, spoken)
-        if segments:
+        if segments and plausible(waveform, segments):
             found.append((cost, Utterance(waveform, segments, label, words)))
     progress(len(entries), len(entries))
     if language == "en" or not found:
