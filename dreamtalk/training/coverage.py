@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .corpus import align
 from .corpus.phones import PHONES, VOWELS
 from .corpus.recordings import Recording
 
@@ -59,8 +60,13 @@ class Coverage:
             lines.append(f"  {name:20s} {once:5d} {enough:5d} {len(pairs):5d}")
         lines.append("minutes of each phone: ")
         lines[-1] += " ".join(f"{p} {self.seconds[p] / 60:.1f}" for p in PHONES)
-        gaps = [f"{a}-{b}" for a, b in self.missing() if (a in VOWELS) != (b in VOWELS)]
-        lines.append(f"missing between a consonant and a vowel: {' '.join(gaps) or 'none'}")
+        if align.installed():
+            english = sorted(align.english_diphones())
+            gaps = [p for p in english if not self.diphones[p]]
+            lines.append(
+                f"of {len(english)} diphones inside English words {len(english) - len(gaps)} are "
+                f"there; missing: {' '.join('-'.join(p) for p in gaps) or 'none'}"
+            )
         return "\n".join(lines)
 
 

@@ -7,7 +7,9 @@ whose phone times are known, say the same and warping it onto the recording in t
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,16 @@ def pronunciation(word: str) -> list[str] | None:
     return found.split() if found else None
 
 
+def _entries() -> list[list[str]]:
+    """Lines of the dictionary: a word and its ARPAbet symbols."""
+    _decoder()
+    from pocketsphinx import get_model_path
+
+    path = Path(get_model_path("en-us"), "cmudict-en-us.dict")
+    with path.open(encoding="utf-8") as file:
+        return [line.split() for line in file if line.strip()]
+
+
 @lru_cache(maxsize=1)
 def dictionary() -> tuple[str, ...]:
     """The plain words of the dictionary, three to ten letters, in its order.
@@ -55,13 +67,21 @@ def dictionary() -> tuple[str, ...]:
     Raises:
         MissingDependencyError: if PocketSphinx is not installed.
     """
-    _decoder()
-    from pocketsphinx import get_model_path
-
-    path = Path(get_model_path("en-us"), "cmudict-en-us.dict")
-    with path.open(encoding="utf-8") as file:
-        words = [line.split(maxsplit=1)[0] for line in file if line.strip()]
+    words = [entry[0] for entry in _entries()]
     return tuple(w for w in words if w.isalpha() and w.isascii() and 3 <= len(w) <= 10)
+
+
+@lru_cache(maxsize=1)
+def english_diphones() -> frozenset[tuple[str, str]]:
+    """Pairs of neighbours that at least ten words of the dictionary have.
+
+    Raises:
+        MissingDependencyError: if PocketSphinx is not installed.
+    """
+    counts: Counter[tuple[str, str]] = Counter()
+    for _, *symbols in _entries():
+        counts.update(itertools.pairwise(from_arpabet(s) for s in symbols))
+    return frozenset(pair for pair, n in counts.items() if n >= 10)
 
 
 def align(waveform: Samples, text: str) -> tuple[Segment, ...]:
