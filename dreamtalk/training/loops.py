@@ -38,7 +38,7 @@ class LoopSettings:
         clip: largest gradient norm.
         ema: decay of the averaged weights, reached gradually.
         save_every: steps between checkpoints.
-        seed: of dropout.
+        seed: of dropout and of what the stage draws from its data.
     """
 
     steps: int = 2000

@@ -131,7 +131,7 @@ def evaluate(
     measure("  English", english)
     measure("  other languages", others)
     measure("recorded prompts, a speaker not heard", recorded)
-    measure("  rooms, noise, codecs", recorded, True)
+    measure("  prompts with rooms, noise, codecs", recorded, True)
     if conditions:
         for name, change in CONDITIONS.items():
             measure(name, _changed(voices[:recordings], change))

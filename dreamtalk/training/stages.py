@@ -45,7 +45,7 @@ def train_speech(
     Returns:
         ``work/speech/encoder.pt``
     """
-    data = SpeechData(list(read_corpus(corpus)))
+    data = SpeechData(list(read_corpus(corpus)), recipe.speech.seed)
     torch.manual_seed(recipe.speech.seed)
     if init is None:
         encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(recipe.encoder))
@@ -231,6 +231,7 @@ def _motions(
     return MotionData(
         recordings,
         encoder,
+        seed=recipe.denoiser.seed,
         copies=recipe.copies,
         window=config.window,
         clip=config.max_style_length,

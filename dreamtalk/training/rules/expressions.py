@@ -68,7 +68,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "fear": Expression(
         {"mouthWidth": 7.0, "mouthInnerWidth": 7.5, "mouthCorner_Y": -4.6, "lipUpperY": -1.0,
          "lipUpperInnerY": -0.8, "lipLowerY": -3.4, "lipLowerZ": -1.0, "chinY": -2.2,
-         "lidUpper_Y": 2.4, "lidLower_Y": -0.4, "browInner_Y": 5.4, "browOuter_Y": 0.6,
+         "lidUpper_Y": 2.4, "lidLower_Y": -0.4, "browInner_Y": 6.0, "browOuter_Y": 0.2,
          "browFurrow_X": -0.9, "cheek_Y": -0.8, "noseWing_Y": -0.9},
         1.2, 1.0, 1.5),
     # AU 4 + 9 + 10 + 15
@@ -81,7 +81,7 @@ EXPRESSIONS: dict[str, Expression] = {
     # AU 12 + 14 on one side, the other brow up
     "contempt": Expression(
         {"mouthWidth": 3.5, "mouthInnerWidth": 3.0, "lipX": 3.0, "jawX": 1.8,
-         "mouthCornerLeftY": 5.6, "mouthCornerRightY": -1.8, "lipUpperY": 1.6,
+         "mouthCornerLeftY": 6.8, "mouthCornerRightY": -2.0, "lipUpperY": 1.6,
          "lipUpperInnerY": 1.4, "lipUpperZ": 1.0, "lipLowerZ": 1.6, "lidUpper_Y": -1.6,
          "lidLower_Y": 0.4, "cheekLeftY": 2.6, "cheekRightY": -1.2, "noseWingLeftY": 1.3,
          "noseWingRightY": -0.6, "browInnerRightY": 2.8, "browOuterRightY": 3.6,
