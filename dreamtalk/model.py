@@ -23,6 +23,7 @@ from .motion.motion import Motion
 from .motion.spaces import space as motion_space
 from .networks.denoiser import Denoiser, DenoiserConfig
 from .networks.lip_expert import LipExpert, LipExpertConfig
+from .networks.sampling import SamplingNetwork
 from .progress import Progress, silent
 from .speech.speech import FPS, Features
 from .style import EMOTIONS, Style
@@ -87,6 +88,8 @@ class DreamTalkModel(nn.Module):
         self.feature_kind = feature_kind
         self.noise_smoothing = noise_smoothing
         self.name = name
+        self.compiled = False
+        self._sampling: tuple[list[tuple[int, int]], SamplingNetwork] | None = None
         self.presets = {k: v.float().cpu() for k, v in (presets or {}).items()}
         mean = torch.zeros(channels) if motion_mean is None else motion_mean.float()
         std = torch.ones(channels) if motion_std is None else motion_std.float()
@@ -157,7 +160,7 @@ class DreamTalkModel(nn.Module):
         progress: Progress = silent,
         noise_smoothing: float | None = None,
         noise: Tensor | None = None,
-        chunk: int = 256,
+        chunk: int | None = None,
         sync: float = 0.0,
     ) -> Motion:
         """Sample the motion that speaks ``features`` in a style.
@@ -173,7 +176,8 @@ class DreamTalkModel(nn.Module):
             noise_smoothing: see :class:`FrameNoise`; the checkpoint's default if not given.
             noise: x_T (N, C) instead of the drawn one.
             chunk: frames computed together; the result does not depend on it (but for the ends of
-                chunks where ``sync`` is on).
+                chunks where ``sync`` is on). By default 256, and 64 on a CPU, where what passes
+                from layer to layer then stays in its cache.
             sync: scale of the lip expert's guidance, 0 for none; see :func:`sync_guided`.
 
         Returns:
@@ -197,9 +201,10 @@ class DreamTalkModel(nn.Module):
         scale = style.intensity if guidance is None else guidance
         if isinstance(scale, Tensor):  # cut or held, like the codes that it goes with
             scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
-        if isinstance(scale, Tensor):
-            scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
+        network = self._sampling_network()
         null = None if _is_one(scale) else self.denoiser.encode_null_style()
+        if chunk is None:
+            chunk = 64 if device.type == "cpu" and not sync else 256
         ddim = sampler == "ddim"
         calls = len(self.schedule.ddim_times(steps)) if ddim else self.config.diffusion_steps
         total = -(-frames // chunk) * calls
@@ -208,7 +213,7 @@ class DreamTalkModel(nn.Module):
         for index, start in enumerate(range(0, frames, chunk)):
             part = slice(start, min(start + chunk, frames))
             predict = guided(
-                self.denoiser,
+                network,
                 self.denoiser.encode_rows(rows, part.start, part.stop),
                 codes[None, part] if codes.ndim == 2 else codes[None],
                 null,
@@ -238,6 +243,17 @@ class DreamTalkModel(nn.Module):
             x = x[0] * self.motion_std + self.motion_mean
             expression[part] = x.cpu()
         return Motion(expression, torch.zeros(frames, 6), FPS, self.space)
+
+    def _sampling_network(self) -> SamplingNetwork:
+        """Made again only when the weights have changed."""
+        # weights loaded under inference mode count no versions: they can't change either
+        stamp = [
+            (p.data_ptr(), 0 if p.is_inference() else p._version)
+            for p in self.denoiser.parameters()
+        ]
+        if self._sampling is None or self._sampling[0] != stamp:
+            self._sampling = (stamp, SamplingNetwork(self.denoiser, self.compiled))
+        return self._sampling[1]
 
     def save(
         self,
@@ -332,8 +348,7 @@ def load_model(
     checkpoint = read_checkpoint(path).require(DENOISER)
     model = _official(checkpoint) if checkpoint.official else _ours(checkpoint)
     model.denoiser.to(dtype)
-    if compile:
-        model.denoiser.net.decoder.compile()  # in place: the weights keep their names
+    model.compiled = compile
     return model.to(device)
 
 

@@ -12,6 +12,7 @@ from dreamtalk.model import DreamTalkModel
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.layers import position_table, time_sinusoid
+from dreamtalk.networks.sampling import SamplingNetwork
 from dreamtalk.speech.speech import Features
 from tests.parity_weights import DENOISER_PREFIX, checks, fill, fill_module, manifest, numbers
 
@@ -130,7 +131,9 @@ def test_sampling(denoiser, name, scale):
     n = numbers("denoiser_sampling")
     content = denoiser.encode_rows(n["wav2vec"][None])
     style = denoiser.encode_style(n["style_frames"][None])
-    denoise = guided(denoiser, content, style, scale=1.0 if scale is None else scale)
+    denoise = guided(
+        SamplingNetwork(denoiser), content, style, scale=1.0 if scale is None else scale
+    )
     close(sample_ddim(denoise, n["x_T"], VarianceSchedule(), 10), n[f"out_{name}"])
 
 
@@ -158,19 +161,49 @@ def test_windows():
         close(features.windows(5, start, start + count), expected, 0)
 
 
+def test_sampling_network(denoiser):
+    """As the whole network, each batch item by itself, and both at once where inputs allow it."""
+    n = numbers("denoiser_forward")
+    network, codes = SamplingNetwork(denoiser), n["style_code"]
+    content = denoiser.encode_content(n["audio"])
+    for times, expected in zip(n["t_pairs"], n["out"], strict=True):
+        for i in range(len(times)):
+            predict = network.predictor(content[i : i + 1], [codes[i : i + 1]])
+            for _ in range(2):  # nothing may change in between
+                (out,) = predict(n["x_t"][i : i + 1], times[i : i + 1])
+                close(out[0], expected[i])
+
+
+@pytest.mark.parametrize("layers", [1, 2, 4])
+def test_sampling_network_of_other_sizes(layers):
+    """Against the plain network, with one style, another, and one per frame."""
+    torch.manual_seed(0)
+    model = Denoiser(DenoiserConfig(24, 31, tuple(range(13)), 32, 4, layers, 64, 3, 50)).eval()
+    for p in model.parameters():  # biases start at zero
+        p.add_(0.1 * torch.randn_like(p))
+    content = model.encode_content(torch.randn(1, 6, 7, 24))
+    styles = [torch.randn(1, 32), torch.randn(1, 6, 32), torch.randn(1, 32)]
+    x, t = torch.randn(1, 6, 31), torch.tensor([7])
+    predict = SamplingNetwork(model).predictor(content, styles)
+    for _ in range(2):
+        for style, out in zip(styles, predict(x, t), strict=True):
+            close(out, model.predict(x, t, content, style))
+
+
 def test_guidance_at_the_ends(denoiser):
     n = numbers("denoiser_forward")
     x, t = n["x_t"][:1], n["t_pairs"][0, :1]
+    network = SamplingNetwork(denoiser)
     content = denoiser.encode_content(n["audio"][:1])
     style, null = n["style_code"][:1], denoiser.encode_null_style()
-    close(guided(denoiser, content, style, null, 0.0)(x, t), denoiser.predict(x, t, content, null))
+    close(guided(network, content, style, null, 0.0)(x, t), denoiser.predict(x, t, content, null))
     per_frame = torch.tensor([0.0, 1.0] * 4)
-    mixed = guided(denoiser, content, style, null, per_frame)(x, t)
+    mixed = guided(network, content, style, null, per_frame)(x, t)
     close(mixed[:, ::2], denoiser.predict(x, t, content, null)[:, ::2])
     close(mixed[:, 1::2], denoiser.predict(x, t, content, style)[:, 1::2])
     track = style[:, None].expand(-1, 8, -1)
-    close(guided(denoiser, content, track, null, 0.5)(x, t),
-          guided(denoiser, content, style, null, 0.5)(x, t))  # fmt: skip
+    close(guided(network, content, track, null, 0.5)(x, t),
+          guided(network, content, style, null, 0.5)(x, t))  # fmt: skip
 
 
 def test_ddpm_recovers_a_known_value():

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ..networks.denoiser import Denoiser
+from ..networks.sampling import SamplingNetwork
 from .samplers import Denoise
 
 
 def guided(
-    denoiser: Denoiser,
+    network: SamplingNetwork,
     content: Tensor,
     style: Tensor,
     null_style: Tensor | None = None,
@@ -29,18 +28,20 @@ def guided(
     Returns:
         ``denoise(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)``
     """
-    if not isinstance(scale, Tensor) and scale == 1.0:
-        return lambda x, t: denoiser.predict(x, t, content, style)
-    null = denoiser.encode_null_style() if null_style is None else null_style
-    if not isinstance(scale, Tensor) and scale == 0.0:
-        return lambda x, t: denoiser.predict(x, t, content, null)
-    if style.ndim == 3:
-        null = null[:, None].expand(-1, style.shape[1], -1)
-    both = torch.cat([style, null])
+    one = not isinstance(scale, Tensor) and float(scale) == 1.0
+    if null_style is None and not one:
+        null_style = network.denoiser.encode_null_style()
+    if null_style is None or one:
+        only_styled = network.predictor(content, [style])
+        return lambda x, t: only_styled(x, t)[0]
+    if not isinstance(scale, Tensor) and float(scale) == 0.0:
+        only_null = network.predictor(content, [null_style])
+        return lambda x, t: only_null(x, t)[0]
+    both = network.predictor(content, [style, null_style])
     strength = scale.to(content)[:, None] if isinstance(scale, Tensor) else scale
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
-        styled, neutral = denoiser.predict(x, t, content, both).chunk(2)
+        styled, neutral = both(x, t)
         return neutral + strength * (styled - neutral)
 
     return denoise

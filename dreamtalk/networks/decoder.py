@@ -29,9 +29,12 @@ class TwoBranchDecoder(nn.Module):
         expression_dim: coefficients in all.
         lower: indices of those that the lower branch makes; the upper makes the others.
         window: rows on each side of the centre.
+
+    Attributes:
+        order: where each coefficient is in upper and lower ones, one after the other.
     """
 
-    _order: Tensor
+    order: Tensor
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class TwoBranchDecoder(nn.Module):
         self.upper_tail_fc = _tail(dim, len(above))
         self.lower_tail_fc = _tail(dim, len(below))
         order = torch.tensor(above + below).argsort()
-        self.register_buffer("_order", order, persistent=False)
+        self.register_buffer("order", order, persistent=False)
 
     def forward(self, memory: Tensor, style: Tensor) -> Tensor:
         """Decode the centre of every window.
@@ -75,4 +78,4 @@ class TwoBranchDecoder(nn.Module):
         start = self.pos_embed(style[:, :, None].expand(-1, -1, 2 * self.window + 1, -1))
         upper = self.upper_tail_fc(self.upper_decoder(start, memory, self.window))
         lower = self.lower_tail_fc(self.lower_decoder(start, memory, self.window))
-        return torch.cat([upper, lower], dim=-1)[..., self._order]
+        return torch.cat([upper, lower], dim=-1)[..., self.order]

@@ -94,8 +94,6 @@ class Attention(nn.Module):
             (..., Q, dim)
         """
         weight, bias, dim = self.in_proj_weight, self.in_proj_bias, self.dim
-        if padding is None and query[..., 0, 0].numel() == 1 < memory[..., 0, 0].numel():
-            return self._attend_shared(query.reshape(query.shape[-2:]), memory)
         if query is memory:
             q, k, v = F.linear(query, weight, bias).chunk(3, dim=-1)
         else:
@@ -139,31 +137,6 @@ class Attention(nn.Module):
         attention = F.dropout(attention, self.dropout, self.training)
         mixed = torch.einsum("...hd,hed->...he", attention @ memory, value)
         return self.out_proj(rearrange(mixed, "... h e -> ... (h e)") + bias[2 * dim :])
-
-    def _attend_shared(self, query: Tensor, memory: Tensor) -> Tensor:
-        """As ``forward`` for queries (Q, dim) that all sequences share.
-
-        The scores of all heads and queries become one matrix product with the memory, without keys.
-        """
-        weight, bias, dim = self.in_proj_weight, self.in_proj_bias, self.dim
-        probe = rearrange(self._probe(query), "q h d -> (h q) d")
-        scores = rearrange(memory @ probe.T, "... l (h q) -> ... h q l", h=self.heads)
-        attention = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
-        value = F.linear(memory, weight[2 * dim :], bias[2 * dim :])
-        mixed = attention @ rearrange(value, "... l (h e) -> ... h l e", h=self.heads)
-        return self.out_proj(rearrange(mixed, "... h q e -> ... q (h e)"))
-
-    def _probe(self, query: Tensor) -> Tensor:
-        """What the memory is multiplied with to get the scores: (..., dim) -> (..., heads, dim).
-
-        The key projection, moved to the query's side. The key bias adds the same amount to all
-        scores of a query and cancels in the softmax.
-        """
-        weight, dim = self.in_proj_weight, self.dim
-        q = F.linear(query, weight[:dim], self.in_proj_bias[:dim]) * (dim // self.heads) ** -0.5
-        q = rearrange(q, "... (h e) -> ... h e", h=self.heads)
-        key = rearrange(weight[dim : 2 * dim], "(h e) d -> h e d", h=self.heads)
-        return torch.einsum("...he,hed->...hd", q, key)
 
 
 class EncoderLayer(nn.Module):

@@ -1,0 +1,288 @@
+"""The denoising network arranged for sampling: the same function in fewer, larger operations.
+
+While sampling, weights, speech and style stay as they are from step to step; only the noisy
+coefficients and the time change. What depends on the former alone is computed once here, and the
+rest is arranged so that nearly all time goes into large matrix products. Training uses the plain
+network in ``denoiser.py``.
+
+Matrices are (rows, width); F windows (one a frame) of W rows make F * W rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .denoiser import Denoiser
+from .layers import Attention, Decoder, DecoderLayer, time_sinusoid
+
+Predictor = Callable[[Tensor, Tensor], list[Tensor]]
+"""``predictor(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)`` for each of the styles."""
+
+
+class _Affine(NamedTuple):
+    """``x @ weight + bias``; the weight is (in, out), as matrix products read it fastest."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.addmm(self.bias, x, self.weight)
+
+    def add_to(self, x: Tensor, y: Tensor) -> Tensor:
+        """Add the result for ``y`` to ``x``, in place: the product itself does the sum."""
+        return x.add_(self.bias).addmm_(y, self.weight)
+
+
+def _affine(weight: Tensor, bias: Tensor, dtype: torch.dtype) -> _Affine:
+    return _Affine(weight.T.contiguous().to(dtype), bias.to(dtype))
+
+
+def _linear(layer: nn.Linear) -> _Affine:
+    return _affine(layer.weight, layer.bias, layer.weight.dtype)
+
+
+def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+class _Attention:
+    """Attention of the rows of a window to the rows of its memory.
+
+    The bias of the keys adds the same to all scores of a query and cancels in the softmax. What is
+    added to all values comes out as it is, since the weights sum to 1: it joins the last bias.
+
+    Args:
+        before: a linear layer that the memory is yet to go through. It is merged into the
+            projections of keys and values, and so is the time vector that is added behind it.
+    """
+
+    def __init__(self, attention: Attention, before: nn.Linear | None = None) -> None:
+        self.dtype, self.heads = attention.in_proj_weight.dtype, attention.heads
+        scale = (attention.dim // self.heads) ** -0.5
+        self._q, self._k, self._v = attention.in_proj_weight.float().chunk(3)
+        self._q_bias, _, v_bias = attention.in_proj_bias.float().chunk(3)
+        self._q, self._q_bias = self._q * scale, self._q_bias * scale
+        out, out_bias = attention.out_proj.weight.float(), attention.out_proj.bias.float()
+        self.from_time = (out @ self._v).T.contiguous().to(self.dtype)
+        if before is not None:
+            v_bias = v_bias + self._v @ before.bias.float()
+            self._k, self._v = self._k @ before.weight.float(), self._v @ before.weight.float()
+        self.out = _affine(out, out_bias + out @ v_bias, self.dtype)
+
+    @cached_property
+    def q(self) -> _Affine:
+        """(d, d)"""
+        return _affine(self._q, self._q_bias, self.dtype)
+
+    @cached_property
+    def v(self) -> Tensor:
+        """(d, d)"""
+        return self._v.T.contiguous().to(self.dtype)
+
+    @cached_property
+    def kv(self) -> Tensor:
+        """(d, 2 d)"""
+        return torch.cat([self._k, self._v]).T.contiguous().to(self.dtype)
+
+    @cached_property
+    def qkv(self) -> _Affine:
+        """(d, 3 d)"""
+        bias = F.pad(self._q_bias, (0, 2 * len(self._k)))
+        return _affine(torch.cat([self._q, self._k, self._v]), bias, self.dtype)
+
+    @cached_property
+    def to_probe(self) -> Tensor:
+        """(h, e, d): the projection of the keys, moved to the queries' side."""
+        return self._k.unflatten(0, (self.heads, -1)).to(self.dtype)
+
+    @cached_property
+    def from_mix(self) -> Tensor:
+        """(h, d, e): the projection of the values, moved behind the weighted sum."""
+        return self._v.unflatten(0, (self.heads, -1)).mT.contiguous().to(self.dtype)
+
+    def at(self, time: Tensor) -> _Affine:
+        """The last projection at a time: (1, d) was added to all of the memory."""
+        return self.out._replace(bias=torch.addmm(self.out.bias, time, self.from_time)[0])
+
+    def probe(self, query: Tensor) -> Tensor:
+        """(Q, d) -> (h, Q, d), whose products with memory rows are the scores."""
+        return torch.bmm(self._split(self.q(query)), self.to_probe)
+
+    def gather(self, q: Tensor, k: Tensor, v: Tensor, width: int) -> Tensor:
+        """Projected queries, keys and values (F * W, d) -> (F * W, d), before the last one."""
+        q, k, v = (self._windows(x, width) for x in (q, k, v))
+        # keys first: the softmax over a dimension that isn't the last one is the faster one
+        weights = torch.bmm(k, q.mT).softmax(dim=1)
+        return self._rows(torch.bmm(weights.mT, v))
+
+    def gather_shared(self, scores: Tensor, v: Tensor, width: int) -> Tensor:
+        """As ``gather``, for scores (F * W, h * W) with queries that all windows share."""
+        weights = scores.view(-1, width, scores.shape[1]).softmax(dim=1)
+        weights = weights.unflatten(2, (self.heads, width)).transpose(1, 2).flatten(0, 1)
+        return self._rows(torch.bmm(weights.mT, self._windows(v, width)))
+
+    def gather_one(self, query: Tensor, memory: Tensor) -> Tensor:
+        """One query a window (F, d), memory (F, W, d) -> (F, d), before the last projection."""
+        probe = self.probe(query).transpose(0, 1)
+        weights = torch.bmm(probe, memory.mT).softmax(dim=-1)
+        mix = torch.bmm(weights, memory).transpose(0, 1)
+        return torch.bmm(mix, self.from_mix).transpose(0, 1).flatten(1)
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(1, (self.heads, -1)).transpose(0, 1)
+
+    def _windows(self, x: Tensor, width: int) -> Tensor:
+        """(F * W, h * e) -> (F * h, W, e)"""
+        return (
+            x.unflatten(1, (self.heads, -1)).unflatten(0, (-1, width)).transpose(1, 2).flatten(0, 1)
+        )
+
+    def _rows(self, x: Tensor) -> Tensor:
+        """Inverse of ``_windows``."""
+        return x.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+class _Shared(NamedTuple):
+    """What the first layer knows of a style that is the same in all windows."""
+
+    query: Tensor  # (W, d), after self-attention
+    probe: Tensor  # (d, h * W)
+
+
+class _Layer:
+    """One layer of a decoder; memories are yet to go through ``before``."""
+
+    def __init__(self, layer: DecoderLayer, before: nn.Linear) -> None:
+        self.plain = layer
+        self.own = _Attention(layer.self_attn)
+        self.cross = _Attention(layer.multihead_attn, before)
+        self.widen, self.narrow = _linear(layer.linear1), _linear(layer.linear2)
+
+    def share(self, start: Tensor) -> _Shared:
+        """The part that depends on the style alone; start (W, d)."""
+        x = start + self.plain.self_attn(start[None], start[None])[0]
+        query = _norm(x, self.plain.norm1)
+        return _Shared(query, self.cross.probe(query).flatten(0, 1).T.contiguous())
+
+    def first(self, shared: _Shared, memory: Tensor, v: Tensor, time: Tensor) -> Tensor:
+        """The layer from a shared style; memory and its values v (F * W, d) -> (F * W, d)."""
+        width = len(shared.query)
+        out = self.cross.at(time)
+        mixed = self.cross.gather_shared(memory @ shared.probe, v, width)
+        x = (shared.query + out.bias).repeat(len(memory) // width, 1)
+        return self._feed_forward(x.addmm_(mixed, out.weight))
+
+    def whole(self, x: Tensor, kv: Tensor, time: Tensor, width: int) -> Tensor:
+        """The layer for all rows: x (F * W, d), keys and values of the memory (F * W, 2 d)."""
+        q, k, v = self.own.qkv(x).chunk(3, dim=1)
+        x = self.own.out.add_to(x, self.own.gather(q, k, v, width))
+        x = _norm(x, self.plain.norm1)
+        k, v = kv.chunk(2, dim=1)
+        x = self.cross.at(time).add_to(x, self.cross.gather(self.cross.q(x), k, v, width))
+        return self._feed_forward(x)
+
+    def centre(self, x: Tensor, memory: Tensor, time: Tensor, width: int) -> Tensor:
+        """The layer for the row in the middle of each window alone: -> (F, d)."""
+        x, memory = x.unflatten(0, (-1, width)), memory.unflatten(0, (-1, width))
+        own = x[:, width // 2].clone()
+        own = self.own.out.add_to(own, self.own.gather_one(own, x))
+        own = _norm(own, self.plain.norm1)
+        own = self.cross.at(time).add_to(own, self.cross.gather_one(own, memory))
+        return self._feed_forward(own)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        x = _norm(x, self.plain.norm2)
+        return _norm(self.narrow.add_to(x, self.widen(x).relu_()), self.plain.norm3)
+
+
+class _Branch:
+    """A decoder with its tail."""
+
+    def __init__(self, decoder: Decoder, tail: nn.Module, before: nn.Linear) -> None:
+        self.layers = [_Layer(cast(DecoderLayer, layer), before) for layer in decoder.layers]
+        self.norm, self.tail = decoder.norm, tail
+
+    def __call__(
+        self, starts: Sequence[Tensor | _Shared], memory: Tensor, time: Tensor, width: int
+    ) -> list[Tensor]:
+        """Coefficients (F, C') for each style; starts are shared or rows (F * W, d)."""
+        first, *others = self.layers
+        projected: dict[_Layer, Tensor] = {}  # keys and values, used by all styles
+        results = []
+        for start in starts:
+            if isinstance(start, _Shared):
+                x = first.first(start, memory, memory @ first.cross.v, time)
+                between = others[:-1]
+            else:
+                x = start.repeat(len(memory) // len(start), 1)  # layers work in place
+                between = self.layers[:-1]
+            for layer in between:
+                if layer not in projected:
+                    projected[layer] = memory @ layer.cross.kv
+                x = layer.whole(x, projected[layer], time, width)
+            centre = self.layers[-1].centre(x, memory, time, width)
+            results.append(self.tail(_norm(centre, self.norm)))
+        return results
+
+    def start(self, start: Tensor) -> Tensor | _Shared:
+        """From the style at each row of one window (W, d), or of all (N, W, d)."""
+        if start.ndim == 2 and len(self.layers) > 1:
+            return self.layers[0].share(start)
+        return start.flatten(0, -2)
+
+
+class SamplingNetwork:
+    """A copy of a denoiser's weights, arranged for sampling one recording.
+
+    Args:
+        denoiser: its weights must not change as long as this is used.
+        compiled: run the decoders through ``torch.compile``.
+    """
+
+    @torch.no_grad()
+    def __init__(self, denoiser: Denoiser, compiled: bool = False) -> None:
+        net, self.denoiser = denoiser.net, denoiser
+        fusion = net.content_xt_to_decoder_input_wo_time
+        first, second, third = (cast(nn.Linear, fusion[i]) for i in (0, 2, 4))
+        self.noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
+        self.second = _linear(second)
+        decoder = net.decoder
+        self.branches = (
+            _Branch(decoder.upper_decoder, decoder.upper_tail_fc, third),
+            _Branch(decoder.lower_decoder, decoder.lower_tail_fc, third),
+        )
+        self.run = [torch.compile(branch) if compiled else branch for branch in self.branches]
+
+    @torch.no_grad()
+    def predictor(self, content: Tensor, styles: Sequence[Tensor]) -> Predictor:
+        """A function that predicts the clean coefficients of these frames.
+
+        Args:
+            content: (1, N, W, d) from the denoiser's ``encode_content`` or ``encode_rows``.
+            styles: codes (1, d), or (1, N, d) for one per frame.
+        """
+        net, content = self.denoiser.net, content[0]
+        frames, width, d = content.shape
+        positions = net.decoder.pos_embed.pos_table[0]
+        # one window each, or one window a frame
+        rows = [positions + (s[0] if s.ndim == 2 else s[0][:, None]) for s in styles]
+        starts = [[branch.start(start) for start in rows] for branch in self.branches]
+
+        @torch.no_grad()
+        def predict(x: Tensor, t: Tensor) -> list[Tensor]:
+            memory = (content + (x[0] @ self.noisy)[:, None]).relu_().view(frames * width, d)
+            memory = self.second(memory).relu_()
+            time = net.time_embed_net(time_sinusoid(t, d).to(x.dtype))
+            upper, lower = (
+                run(own, memory, time, width) for run, own in zip(self.run, starts, strict=True)
+            )
+            both = (torch.cat(halves, dim=1) for halves in zip(upper, lower, strict=True))
+            return [x[None, :, net.decoder.order] for x in both]
+
+        return predict
