@@ -75,8 +75,11 @@ def build_parser() -> argparse.ArgumentParser:
     animate.set_defaults(run=run_animate)
 
     render = commands.add_parser("render", help="portrait + motion file -> video")
-    _add_portrait(render)
-    render.add_argument("--motion", required=True, type=Path, help="a motion file")
+    _add_portrait(render, several=True)
+    render.add_argument(
+        "--motion", required=True, type=Path, action="append",
+        help="a motion file; give it again for every further --face",
+    )  # fmt: skip
     render.add_argument("--audio", type=Path, help="the sound of the video")
     _add_render(render)
     render.add_argument("--out", required=True, type=Path, help="the mp4 to write")
@@ -115,12 +118,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_portrait(parser: argparse.ArgumentParser) -> None:
+def _add_portrait(parser: argparse.ArgumentParser, several: bool = False) -> None:
     parser.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
-    parser.add_argument(
-        "--face", default="largest",
-        help="of several faces: largest, leftmost, rightmost or a number from the left",
-    )  # fmt: skip
+    text = "of several faces: largest, leftmost, rightmost or a number from the left"
+    if several:
+        parser.add_argument(
+            "--face", action="append",
+            help=f"{text}; with several motions, once for each (from the left by default)",
+        )  # fmt: skip
+    else:
+        parser.add_argument("--face", default="largest", help=text)
 
 
 def _add_speech(parser: argparse.ArgumentParser) -> None:
@@ -208,12 +215,29 @@ def run_render(args: argparse.Namespace) -> None:
     from .render.video import check_writable
 
     check_writable(args.out)
-    motion = load_motion(args.motion)
+    faces = _faces(args.face, len(args.motion))
+    motions = [load_motion(path) for path in args.motion]
     if args.audio is not None:
         from .speech.loading import load_speech
 
         load_speech(args.audio, duration=1.0)  # a bad file is an error now, not after the work
-    _render(args, _load_renderer(args), motion, 0.0)
+    if len(motions) > 1:
+        _render_group(args, faces, motions)
+    else:
+        args.face = faces[0]
+        _render(args, _load_renderer(args), motions[0], 0.0)
+
+
+def _faces(chosen: list[str] | None, motions: int) -> list[str]:
+    """Which face each motion is for."""
+    if not chosen:
+        return ["largest"] if motions == 1 else [str(i + 1) for i in range(motions)]
+    if len(chosen) != motions:
+        raise DreamTalkError(
+            f"--motion is given {motions} times and --face {len(chosen)} times: give each face "
+            "its motion"
+        )
+    return chosen
 
 
 def run_track(args: argparse.Namespace) -> None:
@@ -338,6 +362,36 @@ def _render(args: argparse.Namespace, renderer: Renderer, motion: Motion, start:
     with stage("video") as note, bar("frames") as progress:
         frames = render_video(renderer, motion, args.out, sound, comment, progress)
         note(f"{frames} frames, {frames / motion.fps:.1f} s")
+    print(f"{args.out}")
+
+
+def _render_group(args: argparse.Namespace, faces: list[str], motions: list[Motion]) -> None:
+    """Several faces of one picture, each with its own motion."""
+    from contextlib import closing
+
+    from .face import analyze_portrait, load_image, save_image
+    from .motion.bridges import to_face
+    from .render.mesh import MeshRenderer, debug_sheet, render_several
+    from .render.video import AI_COMMENT, Sound, write_video
+
+    if args.renderer != "mesh":
+        raise DreamTalkError("only the mesh renderer animates several faces at once")
+    _check_device(args.device)
+    with stage("portrait") as note, native_logs_hidden(args.verbose):
+        picture = load_image(args.portrait)
+        portraits = [analyze_portrait(picture, face) for face in faces]
+        note(f"{len(faces)} faces")
+    with stage("renderer"):
+        renderers = [MeshRenderer(portrait, device=args.device) for portrait in portraits]
+        if args.debug is not None:
+            save_image(debug_sheet(*renderers), args.debug)
+    sound = Sound(args.audio) if args.audio is not None else None
+    with stage("video") as note, bar("frames") as progress:
+        group = [to_face(motion) for motion in motions]
+        with closing(render_several(renderers, group, progress=progress)) as chunks:  # type: ignore[type-var]
+            comment = None if args.no_label else AI_COMMENT
+            frames = write_video(args.out, chunks, motions[0].fps, sound, comment)
+        note(f"{frames} frames, {frames / motions[0].fps:.1f} s")
     print(f"{args.out}")
 
 

@@ -138,11 +138,23 @@ def test_unusual_pictures(folder: Path, portrait_image: torch.Tensor, kind: str)
     assert talk(folder, portrait=path, audio=short) == 0
 
 
-def test_several_faces(folder: Path, portrait_image: torch.Tensor, caplog) -> None:
+def test_several_faces(folder: Path, portrait_image: torch.Tensor, caplog, capsys) -> None:
     save_image(torch.cat([portrait_image, portrait_image.flip(1)], dim=1), folder / "two.png")
     short = write_wav(folder / "short.wav", 0.2 * np.sin(np.arange(RATE // 5) * 0.3))
     assert talk(folder, portrait=folder / "two.png", audio=short) == 0
     assert "2 faces in the picture: taking the largest" in caplog.text
+    Motion(torch.zeros(6, len(FACE)), torch.zeros(6, 6)).save(folder / "one.npz")
+    Motion(torch.zeros(9, len(FACE)), torch.zeros(9, 6)).save(folder / "other.npz")
+    group = folder / "group.mp4"
+    command = ["render", "--portrait", str(folder / "two.png"), "--out", str(group)]
+    command += ["--motion", str(folder / "one.npz"), "--motion", str(folder / "other.npz")]
+    command += ["--audio", str(short)]
+    assert main([*command, "--debug", str(folder / "both.png")]) == 0
+    assert lengths(group)[2] == 9
+    assert main([*command, "--face", "1", "--face", "1"]) == 1
+    assert "choose another face" in capsys.readouterr().err
+    assert main([*command, "--face", "leftmost"]) == 1
+    assert "--motion is given 2 times and --face 1 times" in capsys.readouterr().err
 
 
 def _bad_inputs(folder: Path, speech: Path) -> dict[str, tuple[dict[str, object], list[str], str]]:

@@ -16,7 +16,7 @@ from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views, render_several
 from dreamtalk.render.mesh.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
-from dreamtalk.render.mesh.pose import euler_angles, euler_matrix
+from dreamtalk.render.mesh.pose import euler_angles, euler_matrix, torso_transform
 
 
 def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:
@@ -221,11 +221,56 @@ def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrai
     mouth = (portrait.landmarks[14, :2] + offset[:2]).round().long().tolist()
     around = (slice(mouth[1] - 4, mouth[1] + 8), slice(mouth[0] - 6, mouth[0] + 6))
     assert not torch.equal(frames[1][around], renderers[0].picture[around])
+    quick = Motion(torch.zeros(60, len(FACE)), torch.zeros(60, 6), fps=50.0)
+    assert sum(len(f) for f in render_several(renderers, [still, quick])) == 30
     with pytest.raises(ImageError, match="2 faces and 1 motions"):
         next(render_several(renderers, [still]))
+    with pytest.raises(ImageError, match="face 2 is one that has a motion already"):
+        next(render_several([renderers[0]] * 2, [still, still]))
     views = debug_views(renderer)
-    assert {"landmarks", "matte", "plate", "grid"} <= views.keys()
+    assert {"landmarks", "matte", "plate", "motion", "grid"} <= views.keys()
     assert debug_sheet(renderer, height=80).ndim == 3
+
+
+def test_a_cut_head_may_leave_the_picture_but_brings_nothing_in(portrait: Portrait) -> None:
+    """The frame cuts the hair: looking up moves it out, looking down must not pull a gap in."""
+    top = int(portrait.landmarks[10, 1]) - 12
+    cropped = Portrait(
+        portrait.image[top:],
+        portrait.landmarks - torch.tensor([0.0, top, 0.0]),
+        portrait.rotation,
+        portrait.expression,
+    )
+    renderer = MeshRenderer(cropped)
+    column = int(cropped.landmarks[10, 0])
+    head = [[0.0, 0.0, 0.0, 0.0, 0.2, 0.0], [0.0, 0.0, 0.0, 0.0, -0.2, 0.0]]
+    up, down = render(renderer, motion([{}, {}], head)).float()
+    edge = renderer.picture[:3, column - 4 : column + 5].float()
+    assert float((down[:3, column - 4 : column + 5] - edge).abs().mean()) < 6
+    hairline = renderer.picture[8:14, column - 4 : column + 5].float()
+    assert float((up[:3, column - 4 : column + 5] - hairline.mean(0)).abs().mean()) < 45
+
+
+def test_shoulders_follow_and_breathe(renderer: MeshRenderer) -> None:
+    turn, shift = torso_transform(torch.zeros(1, 6))
+    assert torch.equal(turn[0], torch.eye(2))
+    assert float(shift.abs().max()) == 0
+    _, breath = torso_transform(torch.tensor([[0.0, 0, 0, 0, 0.008, 0]]))
+    assert 0.01 < -float(breath[0, 1]) < 0.02, "up, and more than the head"
+    face = renderer.face
+    shoulders = face.points[152] + 0.62 * face.face_height * face.down
+    y, x = (int(v) for v in shoulders[::-1])
+    frame = render(renderer, motion([{}], [[0, 0, 0, 0, 0.06, 0]]))[0]
+    changed = (frame != renderer.picture).any(-1)
+    assert bool(changed[y - 4 : y + 4, x - 30 : x + 30].any())
+
+
+def test_depth_has_no_cliffs(renderer: MeshRenderer) -> None:
+    """A head at its limits squeezes what it would hide; a fold would tear the outline."""
+    head = motion([{}] * 2, [[0, 0.6, 0, 0, 0, 0], [0, -0.6, 0, 0, 0, 0]])
+    for i in range(2):
+        source = renderer.source_map(torch.zeros(1, len(FACE)), head.head[i : i + 1])
+        assert np.diff(source[..., 0], axis=1).min() > 0
 
 
 def test_chunks_do_not_matter(renderer: MeshRenderer) -> None:

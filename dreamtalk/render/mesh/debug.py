@@ -21,9 +21,10 @@ def debug_views(renderer: MeshRenderer) -> dict[str, np.ndarray]:
     Returns:
         pictures (h, w, 3) uint8 of the crop: ``landmarks`` (outline, lips, lids, iris, seam,
         pivot), ``matte`` (what is not taken for the person is tinted), ``plate`` (what is behind),
-        ``head`` (share of the head's motion), ``grid`` (how an open mouth and a head turn bend the
-        picture), ``layers`` (an open mouth with half-closed eyes), ``folds`` (where skin can fold:
-        red gets darker, yellow lighter).
+        ``motion`` (green goes with the head, yellow with the shoulders, red is held back by the
+        picture's border), ``grid`` (how an open mouth and a head turn bend the picture),
+        ``layers`` (an open mouth with half-closed eyes), ``folds`` (where skin can fold: red gets
+        darker, yellow lighter).
     """
     crop = renderer.face.crop
     base = renderer.picture[crop.slices].numpy()
@@ -43,7 +44,9 @@ def debug_views(renderer: MeshRenderer) -> dict[str, np.ndarray]:
     views = {"landmarks": _landmarks(renderer, base)}
     views["matte"] = _tint(base, 1 - renderer.matte, BLUE)
     views["plate"] = (renderer.plate * 255).round().astype(np.uint8)
-    views["head"] = _tint(base, upsample(renderer.fields.head), GREEN, 0.5)
+    shown = _tint(base, upsample(renderer.fields.head), GREEN, 0.5)
+    shown = _tint(shown, upsample(renderer.fields.torso), YELLOW, 0.4)
+    views["motion"] = _tint(shown, upsample(renderer.fields.pins.max(0)), RED, 0.6)
     views["grid"] = _bent_grid(renderer, base)
 
     expression = torch.zeros(1, len(FACE))
@@ -68,17 +71,24 @@ def debug_views(renderer: MeshRenderer) -> dict[str, np.ndarray]:
     return views
 
 
-def debug_sheet(renderer: MeshRenderer, height: int = 360, columns: int = 4) -> Tensor:
+def debug_sheet(*renderers: MeshRenderer, height: int = 360, columns: int = 4) -> Tensor:
     """All views on one sheet with their names.
 
     Args:
-        renderer: the portrait's renderer.
+        renderers: the portrait's renderer; of several faces in a picture, one each.
         height: px of one view.
         columns: views per row.
 
     Returns:
         (H, W, 3) float32 in 0..1.
     """
+    sheets = [_sheet(renderer, height, columns) for renderer in renderers]
+    width = max(sheet.shape[1] for sheet in sheets)
+    padded = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0))) for s in sheets]
+    return torch.from_numpy(np.concatenate(padded).astype(np.float32) / 255)
+
+
+def _sheet(renderer: MeshRenderer, height: int, columns: int) -> np.ndarray:
     tiles = []
     for name, view in debug_views(renderer).items():
         width = max(8, round(view.shape[1] * height / view.shape[0]))
@@ -91,7 +101,7 @@ def debug_sheet(renderer: MeshRenderer, height: int = 360, columns: int = 4) -> 
     while len(tiles) % columns:
         tiles.append(np.zeros_like(tiles[0]))
     rows = [np.concatenate(tiles[i : i + columns], 1) for i in range(0, len(tiles), columns)]
-    return torch.from_numpy(np.concatenate(rows).astype(np.float32) / 255)
+    return np.concatenate(rows)
 
 
 def _tint(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from .eye_textures import complete_eyeball, eye_strokes, lid_skin
 from .geometry import FaceGeometry
-from .raster import blur, pixel_grid, push_pull, smoothstep
+from .raster import grow, pixel_grid
 from .sampling import Sampler, Texture
 
 TABLE = 129
@@ -38,6 +38,8 @@ class EyeLayer:
         ball_origin: px of the crop of the texture's first texel.
         iris: (2,) px of the crop; radius: px.
         lid: (H, W, 3) texture like ``ball``: skin where the open eye is, filled from around it.
+        strokes: (H, W, 2) texture like ``ball``: how far a pixel above the eye is a lash, and how
+            far it is anything dark and narrow: lashes, liner, the rim of the lid.
         lash: (3,) colour of the lash line.
     """
 
@@ -55,6 +57,7 @@ class EyeLayer:
     iris: np.ndarray
     radius: float
     lid: Texture
+    strokes: Texture
     lash: Tensor
 
     @property
@@ -139,7 +142,7 @@ def build_eye(
     yl = np.interp(uv[..., 0] / width, axis, lower)
     inside = np.minimum(uv[..., 1] - yu, yl - uv[..., 1])
     inside[(uv[..., 0] < 0) | (uv[..., 0] > width)] = -1
-    ball, sclera = _complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
+    ball, sclera = complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
 
     # Colours at the edge of the upper lid, and of the skin above and below the eye.
     near = np.abs(uv[..., 1] - yu) < 0.05 * width
@@ -147,7 +150,10 @@ def build_eye(
     edge = patch[near] if near.any() else patch.reshape(-1, 3)
     order = np.argsort(edge.mean(1))
     lash = edge[order[: max(1, len(order) // 6)]].mean(0)
-    skin = _lid_skin(patch, uv[..., 1] - yu, uv[..., 1] - yl, uv[..., 0], width)
+    strokes = eye_strokes(patch, yu - uv[..., 1], uv[..., 0], width, strip, lash)
+    skin = lid_skin(
+        patch, uv[..., 1] - yu, uv[..., 1] - yl, uv[..., 0], width, grow(strokes[..., 1] > 0.15, 1)
+    )
 
     def tensor(a: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(sampler.device)
@@ -167,70 +173,10 @@ def build_eye(
         iris=iris.astype(np.float32),
         radius=radius,
         lid=sampler.texture(skin),
+        strokes=sampler.texture(strokes),
         lash=tensor(lash),
     )
     return layer, sclera
-
-
-def _lid_skin(
-    patch: np.ndarray, below_upper: np.ndarray, below_lower: np.ndarray, u: np.ndarray, width: float
-) -> np.ndarray:
-    """Skin for a closed lid: the surroundings of the eye continued over it.
-
-    Stretching the strip above the lid alone would smear lashes and the shadow of a deep crease over
-    the whole lid; what lies around the eye, lashes and brow left out, tells the colour better.
-    """
-    across = (u > 0.1 * width) & (u < 0.9 * width)
-    cheek = across & (below_lower > 0.12 * width) & (below_lower < 0.4 * width)
-    light = patch.mean(-1)
-    reference = float(np.median(light[cheek])) if cheek.any() else float(np.median(light))
-    covered = (below_upper > -0.10 * width) & (below_lower < 0.09 * width)
-    covered &= (u > -0.08 * width) & (u < 1.08 * width)
-    known = (~covered).astype(np.float32)
-    known *= smoothstep(0.62 * reference, 0.8 * reference, light)
-    if known.sum() < 12:
-        return patch.astype(np.float32)
-    filled = push_pull(patch, blur(known, 0.5) * (known > 0))
-    return blur(filled, 0.03 * width).astype(np.float32)
-
-
-def _complete_eyeball(
-    patch: np.ndarray,
-    grid: np.ndarray,
-    inside: np.ndarray,
-    iris: np.ndarray,
-    radius: float,
-    erode: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The eye's picture continued behind the lids: the iris by mirroring, the white by filling."""
-    seen = inside > max(erode, 0.4)
-    if seen.sum() < 6:
-        return patch.astype(np.float32), np.full(3, 0.6, np.float32)
-    away = np.linalg.norm(grid - iris, axis=-1)
-    white_area = seen & (away > 1.15 * radius)
-    white = patch[white_area] if white_area.sum() > 6 else patch[seen]
-    order = np.argsort(white.mean(1))
-    sclera = white[order[len(order) // 2 :]].mean(0).astype(np.float32)
-    known = seen.astype(np.float32)
-    filled = push_pull(patch * 1.0, (seen & (away > 1.1 * radius)).astype(np.float32))
-    # Mirror the iris about its centre, up and down, where a lid hides it.
-    y0, x0 = grid[0, 0, 1], grid[0, 0, 0]
-    mirror_x = (grid[..., 0] - x0).astype(np.float32)
-    mirror_y = (2 * iris[1] - grid[..., 1] - y0).astype(np.float32)
-    flipped = cv2.remap(
-        patch, mirror_x, mirror_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    flipped_known = cv2.remap(known, mirror_x, mirror_y, cv2.INTER_LINEAR)
-    on_iris = away < 1.08 * radius
-    iris_pixels = patch[seen & (away < 0.95 * radius)]
-    plain = iris_pixels.mean(0) if len(iris_pixels) else filled.mean((0, 1))
-    ring = np.where((flipped_known > 0.9)[..., None], flipped, plain)
-    disc_share = (1 - smoothstep(0.96 * radius, 1.1 * radius, away))[..., None]
-    ball = filled * (1 - disc_share) + ring * disc_share
-    ball = np.where(seen[..., None] | (on_iris & seen)[..., None], patch, ball)
-    soft = smoothstep(0.0, max(2 * erode, 1.0), inside - max(erode, 0.4))[..., None]
-    ball = patch * soft + blur(ball.astype(np.float32), 0.6) * (1 - soft)
-    return ball.astype(np.float32), sclera
 
 
 def _curve(table: Tensor, u: Tensor, width: float) -> Tensor:
@@ -348,8 +294,14 @@ def paint_eye(
     skin = sampler.sample(eye.lid, x - eye.ball_origin[0], y - eye.ball_origin[1])
     # The lid is a ball: light falls on its middle, less on its ends and towards the lashes.
     middle = 1 - (2 * u / eye.width - 1).abs().clamp(0, 1) ** 2.5
-    shading = 0.80 + 0.14 * middle - 0.12 * torch.exp(-((edge.clamp_min(0) / 0.07) ** 2))
+    shading = 0.87 + 0.11 * middle - 0.12 * torch.exp(-((edge.clamp_min(0) / 0.07) ** 2))
     share = 0.85 * come * body * ends
+    # Lashes turn down with the lid: where they stood, there is skin now.
+    bent = remap_lids(eye, pose, x, y)
+    dark = sampler.sample(eye.strokes, bent[0] - eye.ball_origin[0], bent[1] - eye.ball_origin[1])
+    gone = 0.9 * come * dark[..., 1] * ((edge - 0.03) / 0.05).clamp(0, 1)
+    shading = 1 + (shading - 1) * body
+    share = torch.maximum(share, gone)
     out = out + share[..., None] * (skin * shading[..., None] - out)
     out = out + (open_share * activity)[..., None] * (ball - out)
     # The lash line of a closed eye: without it the seam shimmers.
@@ -360,4 +312,27 @@ def paint_eye(
     # Sharp above, where the lid ends; lashes blur it below.
     off = torch.where(off > 0, off * 0.55, off)
     line = torch.exp(-((off / thick) ** 2)) * fade * taper.clamp(0, 1)
-    return out + (0.7 * line)[..., None] * (eye.lash - out)
+    out = out + (0.7 * line)[..., None] * (eye.lash - out)
+    lashes = _turned_lashes(eye, sampler, u, upper, v - now_lower)
+    share = 0.8 * lashes * ((closure - 0.45) / 0.4).clamp(0, 1)
+    return out + share[..., None] * (eye.lash - out)
+
+
+def _turned_lashes(
+    eye: EyeLayer, sampler: Sampler, u: Tensor, upper: Tensor, under: Tensor
+) -> Tensor:
+    """(n, h, w) the portrait's own upper lashes, hanging down from a closed lid.
+
+    Args:
+        eye: the eye.
+        sampler: look-ups.
+        u: across the eye, px.
+        upper: (n, h, w) edge of the upper lid at rest.
+        under: (n, h, w) px below the closed lid's edge.
+    """
+    # Seen from the front lashes that point down are shorter than those that point up.
+    v = upper - under.clamp_min(0) / 0.7
+    x = float(eye.origin[0]) + u * float(eye.u_axis[0]) + v * float(eye.v_axis[0])
+    y = float(eye.origin[1]) + u * float(eye.u_axis[1]) + v * float(eye.v_axis[1])
+    strokes = sampler.sample(eye.strokes, x - eye.ball_origin[0], y - eye.ball_origin[1])[..., 0]
+    return strokes * ((under + 0.5).clamp(0, 1))

@@ -261,7 +261,7 @@ class MeshRenderer:
         unbent = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
-                marks[:, index["corners"]], box, 0.05 * eye.width, 0.12 * eye.width, eye.reach
+                marks[:, index["corners"]], box, 0.3 * eye.width, 0.12 * eye.width, eye.reach
             )
             rows, columns = self._inside(region)
             before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
