@@ -34,22 +34,21 @@ from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
 from dreamtalk.render.video import Sound, write_video  # noqa: E402
 
 
-def side_by_side(video: Path, ours: Iterator[Tensor]) -> Iterator[Tensor]:
-    """Official frames on the left, ours on the right; both (n, H, W, 3) uint8."""
+def decoded(video: Path) -> Iterator[np.ndarray]:
+    """The frames of a video, (H, W, 3) uint8."""
     with av.open(str(video)) as container:
-        official = (f.to_ndarray(format="rgb24") for f in container.decode(video=0))
-        for chunk in ours:
-            left = [
-                torch.from_numpy(f.copy())
-                for _, f in zip(range(len(chunk)), official, strict=False)
-            ]
-            if not left:
-                return
-            height = left[0].shape[0]
-            right = chunk[: len(left)].permute(0, 3, 1, 2).float()
-            width = round(right.shape[3] * height / right.shape[2])
-            right = torch.nn.functional.interpolate(right, (height, width), mode="area")
-            yield torch.cat([torch.stack(left), right.permute(0, 2, 3, 1).round().byte()], dim=2)
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def side_by_side(official: Path, ours: Path) -> Iterator[Tensor]:
+    """Official frames on the left, ours on the right; (1, H, W, 3) uint8."""
+    for left, picture in zip(decoded(official), decoded(ours), strict=False):
+        right = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+        size = (left.shape[0], round(right.shape[3] * left.shape[0] / right.shape[2]))
+        right = torch.nn.functional.interpolate(right, size, mode="area")
+        both = [torch.from_numpy(left), right[0].permute(1, 2, 0).round().byte()]
+        yield torch.cat(both, dim=1)[None]
 
 
 def compare(name: str, official: Motion, ours: Motion) -> None:
@@ -86,7 +85,7 @@ def main() -> None:
     write_video(plain, renderer.frames(motion), motion.fps)
     write_video(
         arguments.out,
-        side_by_side(arguments.video, renderer.frames(motion)),
+        side_by_side(arguments.video, plain),
         motion.fps,
         Sound(arguments.video),
     )

@@ -13,7 +13,8 @@ sad one) count but a person's resting face doesn't. ``face`` and ARKit data are 
 mirroring. Prints leave-one-speaker-out figures, those in docs/motion.md: r as the mean over clips
 (``r``), over the clips in which the channel moves (``moving``: its standard deviation is at least
 half of the usual one), and over all frames together (``pooled``); R2 and the ratio of the spreads
-(``std``) over all frames together. Clip means are removed.
+(``std``) over all frames together. Clip means are removed. Of lasting expressions, what a clip's
+mean differs from its speaker's: r over the clips (``lasting``), ratio of the spreads (``size``).
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from scipy.io import loadmat
 from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.landmarks import FaceLandmarker
 from dreamtalk.motion.bridges import Bridges, face_to_scores
-from dreamtalk.motion.spaces import ARKIT_CHANNELS, FACE_CHANNELS, SPACES
+from dreamtalk.motion.spaces import ARKIT_CHANNELS, FACE_CHANNELS, LIP_CHANNELS, SPACES
 
 RIDGE = 0.03  # in units of the inputs' variance
 RIDGES = {("arkit", "bfm"): 0.2}  # scores of a tracker are noisy, and 64 coefficients are many
+LIP_RIDGE = 0.1  # bfm -> face: a firmer fit closes the lips more often; brows it would mute
 LEAST_SPREAD = {"face": 0.003, "arkit": 0.02, "bfm": 0.03}  # about the trackers' noise
 LEAST_SCATTER, HAND_SCATTER = 0.005, 0.05  # of scores; the second for those that are never seen
+MANY_CLIPS = 4
 MOVING = 0.5  # of a channel's usual spread: clips below that don't show it
 SHRINK = 0.1  # of the covariance of scores towards its diagonal
 LASTING = 0.5  # share of a clip's lasting expression that counts
@@ -60,7 +63,8 @@ BY_HAND: dict[str, dict[str, float]] = {
 }
 SHOWN = {
     "face": ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "chinY",
-             "lidUpperLeftY", "gazeLeftX", "browInnerLeftY", "browOuterLeftY"),
+             "lidUpperLeftY", "lidLowerLeftY", "gazeLeftX", "browInnerLeftY", "browOuterLeftY",
+             "cheekLeftY", "noseWingLeftY"),
     "arkit": ("eyeBlinkRight", "eyeBlinkLeft", "jawOpen", "mouthSmileLeft", "mouthPucker",
               "mouthFunnel", "mouthRollLower", "mouthClose", "mouthLowerDownLeft",
               "mouthUpperUpLeft", "browInnerUp", "browDownLeft", "eyeLookOutLeft"),
@@ -160,8 +164,15 @@ def fit(clips: list[Clip], source: str, target: str) -> np.ndarray:
     own = np.sqrt(x.var(axis=0) + LEAST_SPREAD[source] ** 2)
     spread = np.sqrt(own * np.sqrt((own**2).mean()))
     x = x / spread
-    gram = x.T @ x + RIDGES.get((source, target), RIDGE) * len(x) * np.eye(x.shape[1])
-    matrix = np.linalg.solve(gram, x.T @ y) / spread[:, None]
+    gram, moment = x.T @ x, x.T @ y
+
+    def solved(ridge: float) -> np.ndarray:
+        return np.linalg.solve(gram + ridge * len(x) * np.eye(len(gram)), moment) / spread[:, None]
+
+    matrix = solved(RIDGES.get((source, target), RIDGE))
+    if (source, target) == ("bfm", "face"):
+        lips = [FACE_CHANNELS.index(name) for name in LIP_CHANNELS]
+        matrix[:, lips] = solved(LIP_RIDGE)[:, lips]
     if source == "arkit":
         for name, effect in BY_HAND.items():
             row = np.zeros(matrix.shape[1])
@@ -236,7 +247,7 @@ def evaluate(
         path: spaces to go through, one after the other; or two of them and ``LINEAR``.
     """
     source, target = path[0], path[-2] if path[-1] == LINEAR else path[-1]
-    truth, guess, correlation, closed = [], [], [], []
+    truth, guess, correlation, closed, means = [], [], [], [], []
     for clip in clips:
         real = clip.values[target]
         mapped = apply(others[clip.speaker], clip.values[source], path)
@@ -244,7 +255,8 @@ def evaluate(
             shut = real[:, 0] < CLOSED
             level = mapped[:, 0] - np.median(mapped[:, 0]) + np.median(real[:, 0])
             closed.append(level[shut] < CLOSED)
-        real, mapped = real - real.mean(axis=0), mapped - mapped.mean(axis=0)
+        means.append((real.mean(axis=0), mapped.mean(axis=0)))
+        real, mapped = real - means[-1][0], mapped - means[-1][1]
         correlation.append(correlated(real, mapped))
         truth.append(real)
         guess.append(mapped)
@@ -260,6 +272,7 @@ def evaluate(
         "pooled": correlated(real, mapped),
         "r2": r2,
         "std": np.sqrt((mapped**2).sum(axis=0) / energy),
+        **lasting([clip.speaker for clip in clips], np.array(means)),
     }
     index = SPACES[target].index
     figures = {
@@ -270,6 +283,23 @@ def evaluate(
     if closed:
         figures["closed lips kept"] = {"share": round(float(np.concatenate(closed).mean()), 3)}
     return figures
+
+
+def lasting(speakers: list[str], means: np.ndarray) -> dict[str, np.ndarray]:
+    """How well expressions of whole clips come through, for speakers with several clips.
+
+    Args:
+        speakers: of each clip.
+        means: (clips, 2, C) mean of what is true and of what was mapped.
+    """
+    rows = []
+    for speaker in set(speakers):
+        own = means[[name == speaker for name in speakers]]
+        if len(own) >= MANY_CLIPS:
+            rows.append(own - own.mean(axis=0))
+    real, mapped = np.concatenate(rows).transpose(1, 0, 2)
+    size = np.linalg.norm(mapped, axis=0) / np.maximum(np.linalg.norm(real, axis=0), 1e-12)
+    return {"lasting": correlated(real, mapped), "size": size}
 
 
 def correlated(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -306,7 +336,11 @@ def main() -> None:
         "script": "scripts/fit_bridges.py",
         "data": f"{len(clips)} clips of {len(speakers)} speakers published with DreamTalk and "
         f"StyleTalk (MEAD and web clips), {frames} frames; only the fitted matrices are kept",
-        "ridge": {"usual": RIDGE, **{" -> ".join(pair): value for pair, value in RIDGES.items()}},
+        "ridge": {
+            "usual": RIDGE,
+            **{" -> ".join(pair): value for pair, value in RIDGES.items()},
+            "bfm -> face lips": LIP_RIDGE,
+        },
         "lasting": LASTING,
         "leave_one_speaker_out": figures,
     }
