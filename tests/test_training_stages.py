@@ -15,7 +15,7 @@ from dreamtalk.errors import DreamTalkError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.clips import read_clips
+from dreamtalk.training.clips import evaluate_clips, name_clips, read_clips
 from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
 from dreamtalk.training.emotions import EmotionNamer
 from dreamtalk.training.identity import random_identity
@@ -145,6 +145,15 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
             tmp_path / f"ann_{emotion}.npz"
         )
     found = dict(read_clips(tmp_path))
+    namer = EmotionNamer([recording])
+    accuracy, confusion = name_clips(namer, list(found.items()))
+    assert 0 <= accuracy <= 1
+    assert confusion.sum() == 2
+    model = load_model()
+    _, confusion = evaluate_clips(model, namer, list(found.items()), [recording], 2, 1.5)
+    assert confusion.sum() == 2
+    raw = dict(read_clips(tmp_path, from_rest=False))
+    assert not torch.allclose(raw["happy"].expression, found["happy"].expression, atol=1e-3)
     assert found["neutral"].expression.median(dim=0).values.abs().max() < 0.15
     difference = found["happy"].expression.mean(0) - found["neutral"].expression.mean(0)
     assert difference[1] > 0.05  # the mouth is wider

@@ -16,6 +16,8 @@ NULL_SHARE_NEUTRAL = 0.45
 """Share of neutral takes that get the null style: about 6 % of all (DreamTalk takes 10 %, of any
 style)."""
 _CLOSED = 0.03
+CLOSED_WEIGHT = 1.6
+"""Weight of the aperture where the lips should be shut; more would shut them too often."""
 
 
 def denoiser_loss(
@@ -49,7 +51,7 @@ def denoiser_loss(
     opened = batch.motion[..., aperture] * data.std[aperture] + data.mean[aperture]
     # a lip that is open where it should be shut is seen at once
     emphasis = torch.ones_like(error)
-    emphasis[..., aperture] = torch.where(opened < _CLOSED, 2.5, 1.0)
+    emphasis[..., aperture] = torch.where(opened < _CLOSED, CLOSED_WEIGHT, 1.0)
     main = (error * emphasis * weights).mean() / weights.mean()
     velocity = ((predicted.diff(dim=1) - batch.motion.diff(dim=1)).square() * weights).mean()
     velocity = velocity / weights.mean()

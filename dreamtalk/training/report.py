@@ -14,7 +14,7 @@ from ..errors import DreamTalkError
 from ..model import DreamTalkModel
 from ..progress import Progress, silent
 from ..style import EMOTIONS
-from .clips import evaluate_clips, read_clips
+from .clips import evaluate_clips, name_clips, read_clips
 from .conditions import CONDITIONS
 from .corpus.recordings import Recording, read_corpus
 from .emotions import EmotionNamer, evaluate_presets
@@ -24,6 +24,8 @@ from .motions import MotionData
 
 PROMPTS = "asterisk"
 """Engine of recorded prompts."""
+STRONGER = 1.6
+"""Intensity that styles of clips are measured at as well: people act less than the rule."""
 SHIFTED = 32
 """Recordings that the lip expert is asked about."""
 
@@ -34,15 +36,12 @@ class Report:
 
     Attributes:
         lines: name, number of recordings and figures.
-        presets, clips, unrested: accuracy and confusion matrix (true, named) of the emotions of
-            presets, of clips from the person's face at rest, and of clips from the mean face.
+        emotions: name -> accuracy and confusion matrix (true, named).
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
-    presets: tuple[float, Any] | None = None
-    clips: tuple[float, Any] | None = None
-    unrested: tuple[float, Any] | None = None
+    emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
     shifts: dict[int, float] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -60,17 +59,12 @@ class Report:
             lines.append(
                 f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
             )
-        for title, found in (
-            ("presets", self.presets),
-            ("styles of clips from the face at rest", self.clips),
-            ("styles of clips from the mean face", self.unrested),
-        ):
-            if found is not None:
-                lines.append(f"emotions, {title}: {found[0]:.3f} named right (true, named):")
-                lines += [
-                    f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
-                    for e, row in zip(EMOTIONS, found[1], strict=True)
-                ]
+        for title, (accuracy, confusion) in self.emotions.items():
+            lines.append(f"emotions, {title}: {accuracy:.3f} named right (true, named):")
+            lines += [
+                f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
+                for e, row in zip(EMOTIONS, confusion, strict=True)
+            ]
         if self.shifts:
             figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
             lines.append(f"lip expert, accuracy at a shift of n frames: {figures}")
@@ -80,9 +74,7 @@ class Report:
         """Write as JSON."""
         data = {
             "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
-            "emotions": None if self.presets is None else self.presets[0],
-            "clips": None if self.clips is None else self.clips[0],
-            "clips_from_mean_face": None if self.unrested is None else self.unrested[0],
+            "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
             "lip_expert": self.shifts,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,12 +129,18 @@ def evaluate(
             measure(name, _changed(voices[:recordings], change))
     namer = EmotionNamer(voices[:12] or everything[:12])
     sources = (voices or everything)[:6]
-    report.presets = evaluate_presets(model, namer, sources, steps=steps)
+    report.emotions["presets"] = evaluate_presets(model, namer, sources, steps=steps)
     if clips is not None:
-        report.clips, report.unrested = (
-            evaluate_clips(model, namer, read_clips(clips, rest), sources[:3], steps)
-            for rest in (True, False)
-        )
+        rested, plain = (read_clips(clips, from_rest) for from_rest in (True, False))
+        report.emotions["the clips themselves"] = name_clips(namer, rested)
+        for title, found, intensity in (
+            ("styles of clips", rested, 1.0),
+            (f"styles of clips at intensity {STRONGER:g}", rested, STRONGER),
+            ("styles of clips from the mean face", plain, 1.0),
+        ):
+            report.emotions[title] = evaluate_clips(
+                model, namer, found, sources[:3], steps, intensity
+            )
     if model.lip_expert is not None:
         report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])
     return report
