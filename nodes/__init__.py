@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
 from .motion import (
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
@@ -42,6 +43,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkPlotMotion,
     DreamTalkNaturalMotion,
     DreamTalkPortrait,
+    DreamTalkAddFace,
+    DreamTalkInspectPortrait,
     DreamTalkRender,
     DreamTalkRenderVideo,
     DreamTalkLoadPIRenderer,

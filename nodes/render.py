@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..dreamtalk.errors import DreamTalkError
 from . import runtime
 from .convert import watched, waveform_of
-from .sockets import DTMotion, DTPortrait, DTRenderer, LoadedRenderer
+from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, LoadedRenderer
 
 _PORTRAIT_TIP = "The analysed picture, from Portrait."
 _MOTION_TIP = "What the face does, from Sampler, Natural Motion or another motion node."
@@ -20,24 +21,73 @@ _RENDERER_TIP = (
     "A neural renderer to use instead of the built-in mesh renderer. Leave unconnected for the "
     "built-in one, which needs no download."
 )
+_FACES_TIP = (
+    "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
+    "long as the longest motion."
+)
 _MEMORY_SHARE = 0.5
 
 
-def frames_of(
-    portrait: Any, motion: Any, renderer: LoadedRenderer | None, bar: runtime.Bar
-) -> tuple[Any, Iterator[Tensor]]:
-    """The renderer, and its frames as uint8 (n, H, W, 3) chunks, made as they are asked for."""
-    if renderer is None:
-        from ..dreamtalk.motion.bridges import to_face
-        from ..dreamtalk.render.mesh import MeshRenderer
+@dataclass(frozen=True)
+class Rendering:
+    """Frames to come.
 
-        device, motion = runtime.compute_device(), to_face(motion)
-        made: Any = runtime.cancellable(lambda: MeshRenderer(portrait, device))
-    else:
+    Attributes:
+        chunks: uint8 (n, H, W, 3), made as they are asked for.
+        count: frames in all.
+        size: (height, width) px.
+        mask: (H, W) what may move.
+        notes: what will not look its best, and why.
+    """
+
+    chunks: Iterator[Tensor]
+    count: int
+    size: tuple[int, int]
+    mask: Tensor
+    notes: list[str]
+
+
+def frames_of(
+    portrait: Any,
+    motion: Any,
+    renderer: LoadedRenderer | None,
+    bar: runtime.Bar,
+    more_faces: Sequence[AnimatedFace] = (),
+) -> Rendering:
+    """Start to render one face, or all faces of a picture."""
+    if renderer is not None:
+        if more_faces:
+            raise DreamTalkError(
+                f"{renderer.name} renders one face: disconnect it or more_faces. The built-in "
+                "renderer animates several"
+            )
         device = renderer.host.device()
         network, options = renderer.network, renderer.options
         made = runtime.cancellable(lambda: network.for_portrait(portrait, device=device, **options))
-    return made, iter(watched(made.frames(motion), len(motion), bar))
+        chunks = iter(watched(made.frames(motion), len(motion), bar))
+        size = getattr(made, "size", portrait.size)
+        return Rendering(chunks, len(motion), size, made.mask().cpu().float(), [])
+
+    from ..dreamtalk.motion.bridges import to_face
+    from ..dreamtalk.render.mesh import group_length, render_several
+
+    device = runtime.compute_device()
+    cast = [AnimatedFace(portrait, motion), *more_faces]
+    motions = [to_face(face.motion) for face in cast]
+    made = [_mesh_renderer(face.portrait, device) for face in cast]
+    if len(made) == 1:
+        frames, count = made[0].frames(motions[0]), len(motions[0])
+    else:
+        frames, count = render_several(made, motions), group_length(motions)
+    mask = torch.stack([m.mask().cpu().float() for m in made]).amax(0)
+    notes = [note for m in made for note in m.notes]
+    return Rendering(iter(watched(frames, count, bar)), count, portrait.size, mask, notes)
+
+
+def _mesh_renderer(portrait: Any, device: torch.device) -> Any:
+    from ..dreamtalk.render.mesh import MeshRenderer
+
+    return runtime.cancellable(lambda: MeshRenderer(portrait, device))
 
 
 class DreamTalkRender(io.ComfyNode):
@@ -56,6 +106,7 @@ class DreamTalkRender(io.ComfyNode):
                 DTPortrait.Input("portrait", tooltip=_PORTRAIT_TIP),
                 DTMotion.Input("motion", tooltip=_MOTION_TIP),
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
+                DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
             ],
             outputs=[
                 io.Image.Output(
@@ -66,17 +117,27 @@ class DreamTalkRender(io.ComfyNode):
                 ),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
-    def execute(cls, portrait, motion, renderer: LoadedRenderer | None = None) -> io.NodeOutput:
-        made, chunks = frames_of(portrait, motion, renderer, runtime.Bar())
-        images = _room_for(len(motion), *getattr(made, "size", portrait.size))
+    def execute(
+        cls, portrait, motion, renderer: LoadedRenderer | None = None, more_faces=()
+    ) -> io.NodeOutput:
+        made = frames_of(portrait, motion, renderer, runtime.Bar(), more_faces or ())
+        images = _room_for(made.count, *made.size)
         done = 0
-        for chunk in chunks:
+        for chunk in made.chunks:
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
-        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
+        _tell(cls, made.notes)
+        return io.NodeOutput(images[:done], made.mask[None], motion.fps)
+
+
+def _tell(cls: Any, notes: list[str]) -> None:
+    """Say on the node why the result may not look its best."""
+    if notes:
+        runtime.notice(cls, "\n".join(notes), important=False)
 
 
 def _room_for(frames: int, height: int, width: int) -> Tensor:
@@ -125,6 +186,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     default=True,
                     tooltip="Write into the file's metadata that the video is AI-generated.",
                 ),
+                DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
@@ -141,10 +203,12 @@ class DreamTalkRenderVideo(io.ComfyNode):
         renderer: LoadedRenderer | None = None,
         quality: int = 18,
         label: bool = True,
+        more_faces=(),
     ) -> io.NodeOutput:
+        bar = runtime.Bar()
         return io.NodeOutput(
             render_video(
-                cls, portrait, motion, audio, renderer, runtime.Bar(), quality=quality, label=label
+                cls, portrait, motion, audio, renderer, bar, quality, label, more_faces or ()
             )
         )
 
@@ -158,12 +222,14 @@ def render_video(
     bar: runtime.Bar,
     quality: int = 18,
     label: bool = True,
+    more_faces: Sequence[AnimatedFace] = (),
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
     from ..dreamtalk.render.video import AI_COMMENT, Sound, write_video
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
     path = runtime.temp_file(".mp4")
-    _, chunks = frames_of(portrait, motion, renderer, bar)
-    write_video(path, chunks, motion.fps, sound, AI_COMMENT if label else None, quality)
+    made = frames_of(portrait, motion, renderer, bar, more_faces)
+    write_video(path, made.chunks, motion.fps, sound, AI_COMMENT if label else None, quality)
+    _tell(cls, made.notes)
     return InputImpl.VideoFromFile(str(path))

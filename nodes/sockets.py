@@ -19,6 +19,7 @@ DTFeatures = io.Custom("DT_FEATURES")  # dreamtalk.speech.speech.Features
 DTStyle = io.Custom("DT_STYLE")  # dreamtalk.style.Style
 DTMotion = io.Custom("DT_MOTION")  # dreamtalk.motion.motion.Motion
 DTPortrait = io.Custom("DT_PORTRAIT")  # dreamtalk.face.portrait.Portrait
+DTFaces = io.Custom("DT_FACES")  # tuple of AnimatedFace
 DTRenderer = io.Custom("DT_RENDERER")  # LoadedRenderer
 
 
@@ -29,6 +30,14 @@ class LoadedModel:
     model: Any
     host: Hosted
     name: str
+
+
+@dataclass(frozen=True)
+class AnimatedFace:
+    """One more face of a picture, and what it does."""
+
+    portrait: Any
+    motion: Any
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,34 @@ def test_render_video(analysed: Any, motion: Any, audio: Any) -> None:
     assert probe(silent)[2] == 0
 
 
+def test_two_faces_of_one_picture(image: Tensor, motion: Any, audio: Any) -> None:
+    both = torch.cat([image, image.flip(2)], 2)
+    (left, _), (right, _) = (
+        run_node("DreamTalkPortrait", image=both, face=face) for face in ("leftmost", "rightmost")
+    )
+    short = motion.with_(expression=motion.expression[:10], head=motion.head[:10])
+    (faces,) = run_node("DreamTalkAddFace", portrait=right, motion=motion)
+    images, mask, _ = run_node("DreamTalkRender", portrait=left, motion=short, more_faces=faces)
+    assert images.shape == (30, 264, 528, 3), "as long as the longest motion"
+    assert float(mask[0, :, :264].mean()) > 0.1
+    assert float(mask[0, :, 264:].mean()) > 0.1
+    change = (images - both).abs().amax(-1)
+    assert float(change[:10, :, :200].max()) > 0.02
+    assert float(change[12:, :, 330:].max()) > 0.02
+    (more,) = run_node("DreamTalkAddFace", portrait=left, motion=motion, more_faces=faces)
+    assert len(more) == 2
+    with pytest.raises(Exception, match="choose another face"):
+        run_node("DreamTalkRender", portrait=left, motion=short, more_faces=more)
+
+
+def test_inspect_portrait(analysed: Any) -> None:
+    sheet, notes = run_node("DreamTalkInspectPortrait", portrait=analysed, height=120)
+    assert sheet.shape[0] == 1
+    assert sheet.shape[1] == 2 * 120
+    assert 0 <= float(sheet.min()) <= float(sheet.max()) <= 1
+    assert notes
+
+
 def test_cancel_leaves_no_file(
     analysed: Any, motion: Any, folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

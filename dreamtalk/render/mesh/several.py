@@ -41,7 +41,7 @@ def render_several(
     """
     _check(renderers, motions)
     picture = renderers[0].picture
-    motions = [motions[0], *(_at_rate(m, motions[0].fps) for m in motions[1:])]
+    motions = _at_one_rate(motions)
     total = max(len(m) for m in motions)
     padded = [_rest_until(m, total) for m in motions]
     streams = [r.frames(m, chunk=chunk) for r, m in zip(renderers, padded, strict=True)]
@@ -111,8 +111,14 @@ def _centre(renderer: MeshRenderer) -> np.ndarray:
     return renderer.face.centre + np.array([crop.x0, crop.y0])
 
 
-def _at_rate(motion: Motion, fps: float) -> Motion:
-    return motion if motion.fps == fps else resample(motion, fps)
+def group_length(motions: Sequence[Motion]) -> int:
+    """How many frames :func:`render_several` makes of these motions."""
+    return max(len(motion) for motion in _at_one_rate(motions))
+
+
+def _at_one_rate(motions: Sequence[Motion]) -> list[Motion]:
+    fps = motions[0].fps
+    return [motion if motion.fps == fps else resample(motion, fps) for motion in motions]
 
 
 def _rest_until(motion: Motion, total: int) -> Motion:

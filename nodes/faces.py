@@ -1,0 +1,91 @@
+"""Nodes for the faces of a picture: more than one of them, and what a renderer makes of each."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io, ui
+
+from . import runtime
+from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
+
+
+class DreamTalkAddFace(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkAddFace",
+            display_name="DreamTalk Add Face",
+            category="DreamTalk",
+            description=(
+                "One more face of the same picture, with a motion of its own. Analyse the picture "
+                "once more with another choice of face, connect it here with its motion, and "
+                "connect the result to more_faces of Render Video. Chain several for a group."
+            ),
+            inputs=[
+                DTPortrait.Input(
+                    "portrait",
+                    tooltip="The same picture, analysed by Portrait with another choice of face.",
+                ),
+                DTMotion.Input("motion", tooltip="What this face does."),
+                DTFaces.Input(
+                    "more_faces",
+                    optional=True,
+                    tooltip="From another Add Face: faces that are animated too.",
+                ),
+            ],
+            outputs=[
+                DTFaces.Output(
+                    display_name="faces",
+                    tooltip="For more_faces of Render Frames, Render Video or another Add Face.",
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, portrait, motion, more_faces: tuple[AnimatedFace, ...] = ()) -> io.NodeOutput:
+        return io.NodeOutput((*(more_faces or ()), AnimatedFace(portrait, motion)))
+
+
+class DreamTalkInspectPortrait(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkInspectPortrait",
+            display_name="DreamTalk Inspect Portrait",
+            category="DreamTalk",
+            description=(
+                "Shows why a portrait looks wrong: what the built-in renderer takes for the "
+                "landmarks, the person, the background, the moving parts and the mouth, and in "
+                "words what it can't do well with this picture."
+            ),
+            inputs=[
+                DTPortrait.Input("portrait", tooltip="The analysed picture, from Portrait."),
+                io.Int.Input(
+                    "height",
+                    default=360,
+                    min=120,
+                    max=1080,
+                    step=8,
+                    tooltip="Height of each of the pictures on the sheet.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="layers", tooltip="One sheet with all layers."),
+                io.String.Output(
+                    display_name="notes",
+                    tooltip="What will not look its best, and why; for Preview Any.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, portrait, height: int = 360) -> io.NodeOutput:
+        from ..dreamtalk.render.mesh import MeshRenderer, debug_sheet
+
+        device = runtime.compute_device()
+        renderer = runtime.cancellable(lambda: MeshRenderer(portrait, device))
+        sheet = runtime.cancellable(lambda: debug_sheet(renderer, height=height))[None]
+        notes = "\n".join(renderer.notes) or "nothing stands against this portrait"
+        runtime.notice(cls, notes, important=False)
+        return io.NodeOutput(sheet, notes, ui=ui.PreviewImage(sheet, cls=cls))
