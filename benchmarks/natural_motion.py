@@ -32,14 +32,15 @@ from dreamtalk.speech import load_speech  # noqa: E402
 from dreamtalk.speech.speech import SAMPLE_RATE, Speech  # noqa: E402
 
 BANDS = ((0.2, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 6.0))
+STRETCH = 20.0  # s, as long as the filmed clips: the spread grows with the length
 SHUT = 0.56  # of the local open level of the eye: below, a blink is under way
 FILMED = {
     "blinks a minute": "15-43",
     "blink, ms below 56 % open: median": "226-355",
     "blink, ms: 10th-90th percentile": "",
-    "pitch std, degrees": "1.6-3.3",
-    "yaw std, degrees": "1.1-4.9",
-    "roll std, degrees": "2.4-4.4",
+    "pitch std in 20 s, degrees": "1.6-3.3",
+    "yaw std in 20 s, degrees": "1.1-4.9",
+    "roll std in 20 s, degrees": "2.4-4.4",
     "head speed, degrees/s: median": "5-11",
     "pitch power 0.2-1/1-2/2-4/4-6 Hz": ".75 .15 .07 .02",
     "yaw power": "",
@@ -94,13 +95,21 @@ def power(angle: np.ndarray, fps: float) -> np.ndarray:
     return np.array(inside) / density[frequency >= BANDS[0][0]].sum()
 
 
+def _spread(angles: np.ndarray, fps: float) -> np.ndarray:
+    """Standard deviation (3,) within stretches of 20 s, or within what there is."""
+    count = max(1, round(len(angles) / (STRETCH * fps)))
+    return np.mean([part.std(axis=0) for part in np.array_split(angles, count)], axis=0)
+
+
 def statistics(motions: list[Motion], opening: float) -> dict[str, str]:
     """The rows of the table, over several motions weighted by their length."""
     minutes = sum(m.duration for m in motions) / 60
     blinks = 1000 * np.concatenate([blink_lengths(m, opening) for m in motions])
     angles = [np.rad2deg(m.head[:, :3].numpy()) for m in motions]
     weights = np.array([len(a) for a in angles], dtype=float)
-    spread = np.average([a.std(axis=0) for a in angles], axis=0, weights=weights)
+    spread = np.average(
+        [_spread(a, m.fps) for a, m in zip(angles, motions, strict=True)], axis=0, weights=weights
+    )
     speed = np.concatenate(
         [
             np.linalg.norm(np.diff(a, axis=0), axis=1) * m.fps
@@ -130,9 +139,9 @@ def statistics(motions: list[Motion], opening: float) -> dict[str, str]:
         "blinks a minute": f"{len(blinks) / minutes:.0f}",
         "blink, ms below 56 % open: median": f"{np.median(blinks):.0f}" if len(blinks) else "",
         "blink, ms: 10th-90th percentile": f"{low:.0f}-{high:.0f}",
-        "pitch std, degrees": f"{spread[0]:.1f}",
-        "yaw std, degrees": f"{spread[1]:.1f}",
-        "roll std, degrees": f"{spread[2]:.1f}",
+        "pitch std in 20 s, degrees": f"{spread[0]:.1f}",
+        "yaw std in 20 s, degrees": f"{spread[1]:.1f}",
+        "roll std in 20 s, degrees": f"{spread[2]:.1f}",
         "head speed, degrees/s: median": f"{np.median(speed):.1f}",
         "pitch power 0.2-1/1-2/2-4/4-6 Hz": text(shares[0]),
         "yaw power": text(shares[1]),

@@ -106,9 +106,13 @@ def test_blinks_gather_at_the_ends_of_phrases(ten_minutes: Motion) -> None:
 
 def test_head_is_calm_and_has_the_measured_spectrum(ten_minutes: Motion) -> None:
     angles = np.rad2deg(ten_minutes.head[:, :3].numpy())
-    assert (angles.std(axis=0) > 0.6).all()
-    assert (angles.std(axis=0) < 1.9).all()
-    assert np.abs(angles).max() < 9
+    # within what people did who were filmed while they talked, and calm among them
+    stretches = np.stack(np.array_split(angles, len(angles) // 500)).std(axis=1).mean(axis=0)
+    for found, low, high in zip(stretches, (1.5, 1.1, 2.2), (3.3, 4.9, 4.4), strict=True):
+        assert low < found < high
+    speed = np.median(np.linalg.norm(np.diff(angles, axis=0), axis=1)) * 25
+    assert 5 < speed < 11
+    assert np.abs(angles).max() < 12
     for axis in range(3):
         frequency, power = welch(angles[:, axis], 25, nperseg=256)
         inside = (frequency >= 0.2) & (frequency < 1)

@@ -53,10 +53,10 @@ def add_natural_motion(
         motion: in any space; ``arkit`` and ``bfm`` get what their channels can show.
         speech: what is said, for pauses and stress; None for a listener.
         seed: of the dice.
-        blinks: scales how often: 0 = never, 1 = as measured (about 21 a minute).
+        blinks: scales how often: 0 = never, 1 = as measured (about 24 a minute).
         gaze: scales gaze shifts and the reflex that holds the eyes on the viewer while the head
             moves.
-        head: scales idle head motion (standard deviation about 1.2 degrees at 1), and the small
+        head: scales idle head motion (standard deviation about 2 degrees at 1), and the small
             brow beats that go with stress.
         breathing: scales breath.
 
