@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Union
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from .style import Style
 
 DEFAULT_TRANSITION = 0.8
 """s from one style to the next: faces take half a second to a second to change their expression."""
+_LABEL = re.compile(
+    r"^\s*(?P<start>\d+(?:[.,]\d+)?)\t\s*(?:\d+(?:[.,]\d+)?\t\s*)?(?P<style>[^\s:]+)\s*$"
+)
 _MARK = re.compile(
     r"^(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+):(?P<name>[^\W\d_][\w.-]*)"
     r"(?:@(?P<intensity>\d+(?:\.\d*)?|\.\d+))?$"
@@ -46,12 +50,18 @@ class StyleMark:
             )
 
 
+Mark = Union[StyleMark, "tuple[float, str]", "tuple[float, str, float]"]
+"""A mark as :func:`style_track` takes it: ready-made, or time, name and perhaps intensity."""
+
+
 def parse_style_track(text: str) -> tuple[StyleMark, ...]:
     """Read marks from text.
 
     Args:
         text: ``time:style`` or ``time:style@intensity``, separated by spaces, commas or lines. The
-            time is in seconds (``2.5``) or minutes and seconds (``1:02.5``).
+            time is in seconds (``2.5``) or minutes and seconds (``1:02.5``). Or the markers of an
+            audio editor, as Audacity exports its labels: a line each with start, end (not used) and
+            name, tabs between, the name being ``style`` or ``style@intensity``.
 
     Returns:
         The marks in the order of time.
@@ -59,6 +69,11 @@ def parse_style_track(text: str) -> tuple[StyleMark, ...]:
     Raises:
         DreamTalkError: if a mark can't be read, two begin at the same time, or there is none.
     """
+    labels = [_LABEL.match(line) for line in text.splitlines() if line.strip()]
+    if labels and all(labels):
+        text = " ".join(
+            f"{label['start'].replace(',', '.')}:{label['style']}" for label in labels if label
+        )
     marks = []
     for word in re.split(r"[\s,;]+", text.strip()):
         if not word:
@@ -74,10 +89,11 @@ def parse_style_track(text: str) -> tuple[StyleMark, ...]:
     return _ordered(marks)
 
 
-def _ordered(marks: Sequence[StyleMark]) -> tuple[StyleMark, ...]:
-    if not marks:
+def _ordered(marks: Sequence[Mark]) -> tuple[StyleMark, ...]:
+    made = [mark if isinstance(mark, StyleMark) else StyleMark(*mark) for mark in marks]
+    if not made:
         raise DreamTalkError("the style track is empty: write for example 0:neutral 2.5:happy@1.2")
-    ordered = tuple(sorted(marks, key=lambda mark: mark.time))
+    ordered = tuple(sorted(made, key=lambda mark: mark.time))
     for mark, following in pairwise(ordered):
         if mark.time == following.time:
             raise DreamTalkError(
@@ -87,7 +103,7 @@ def _ordered(marks: Sequence[StyleMark]) -> tuple[StyleMark, ...]:
 
 
 def style_track(
-    marks: str | Sequence[StyleMark],
+    marks: str | Sequence[Mark],
     style_of: Callable[[str, float], Style],
     duration: float | None = None,
     transition: float = DEFAULT_TRANSITION,
@@ -99,7 +115,8 @@ def style_track(
     close together it is shortened to fit. The first style also holds before its mark.
 
     Args:
-        marks: as text (see :func:`parse_style_track`) or ready-made.
+        marks: as text (see :func:`parse_style_track`) or ready-made: :class:`StyleMark` or tuples
+            of time and name, with an intensity or without.
         style_of: name and intensity -> style, for example ``model.preset``. Called once per mark.
         duration: s; up to a second after the last change by default. The last code holds beyond.
         transition: s that a change takes.

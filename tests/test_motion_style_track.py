@@ -27,6 +27,25 @@ def test_parsing() -> None:
     assert [m.name for m in parse_style_track("3:sad 1:happy")] == ["happy", "sad"]
 
 
+def test_markers_of_an_audio_editor() -> None:
+    labels = "0.000000\t0.000000\tneutral\n2.500000\t4.1\thappy@1.2\n6,25\tsad\n"
+    marks = parse_style_track(labels)
+    assert marks == (
+        StyleMark(0.0, "neutral"), StyleMark(2.5, "happy", 1.2), StyleMark(6.25, "sad"),
+    )  # fmt: skip
+    with pytest.raises(DreamTalkError, match="can't read"):
+        parse_style_track("0.0\t0.0\tneutral\n2.5\t4.1\tvery happy")
+
+
+def test_ready_made_markers() -> None:
+    text = style_track("0:neutral 2:happy@1.5", preset, duration=4.0)
+    for marks in (
+        [StyleMark(2.0, "happy", 1.5), StyleMark(0.0, "neutral")],
+        [(0.0, "neutral"), (2.0, "happy", 1.5)],
+    ):
+        torch.testing.assert_close(style_track(marks, preset, duration=4.0).code, text.code)
+
+
 @pytest.mark.parametrize(
     "text", ["", "happy", "0:happy@", "x:happy", "-1:happy", "0:", "0:happy@x", "1:sad 1:happy"]
 )
@@ -106,3 +125,26 @@ def test_a_track_can_be_sampled() -> None:
     features = Features(torch.randn(40, config.feature_dim), model.feature_kind)
     motion = model.sample(features, style, steps=2)
     assert len(motion) == 20
+
+
+def test_the_face_does_not_jump_where_the_style_changes() -> None:
+    """Of the shipped model: with a change from neutral to happy no channel moves faster than it
+    does with either style alone, by more than a little."""
+    from dreamtalk.features import speech_features
+    from dreamtalk.model import load_model
+    from dreamtalk.speech.speech import Speech
+
+    model = load_model()
+    generator = torch.Generator().manual_seed(0)
+    times = torch.arange(64_000) / 16_000
+    syllables = (torch.sin(2 * torch.pi * 3.5 * times).clamp(min=0) * 0.3).square()
+    features = speech_features(Speech(syllables * torch.randn(64_000, generator=generator)), model)
+
+    def speed(style: Style) -> Tensor:
+        moved = model.sample(features, style, seed=1).expression.diff(dim=0)
+        return moved.abs().amax(dim=0)
+
+    still = torch.maximum(speed(model.preset("neutral")), speed(model.preset("happy")))
+    changing = speed(style_track("0:neutral 2:happy", model.preset, duration=4.0))
+    # a change of 0.1 IOD eased over 0.8 s is 0.009 a frame at its middle
+    assert (changing - still).max() < 0.006
