@@ -149,6 +149,10 @@ def test_no_face() -> None:
     noise = torch.rand(200, 300, 3, generator=torch.Generator().manual_seed(0))
     with pytest.raises(FaceNotFoundError, match="300x200"):
         analyze_portrait(noise)
+    with pytest.raises(FaceNotFoundError, match="almost all white.*8 bits"):
+        analyze_portrait(torch.ones(200, 300, 3))
+    with pytest.raises(FaceNotFoundError, match="almost all black"):
+        analyze_portrait(torch.zeros(200, 300, 3))
 
 
 def test_too_small_a_picture() -> None:

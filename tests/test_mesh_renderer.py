@@ -104,7 +104,7 @@ def test_head_turns_the_way_it_says(renderer: MeshRenderer) -> None:
         assert np.abs(np.delete(change[axis], axis)).max() < 0.06, "the others"
 
 
-@pytest.mark.parametrize("size", [(131, 97), (260, 200), (401, 530)])
+@pytest.mark.parametrize("size", [(131, 97), (96, 96), (260, 200), (200, 600), (401, 530)])
 def test_any_size(portrait: Portrait, size: tuple[int, int]) -> None:
     height, width = size
     old_height, old_width = portrait.size
@@ -119,6 +119,11 @@ def test_any_size(portrait: Portrait, size: tuple[int, int]) -> None:
     frames = render(renderer, motion([opening(0.1)] * 3, [[0.05, 0.1, 0.0, 0, 0, 0]] * 3), chunk=2)
     assert frames.shape == (3, height, width, 3)
     assert torch.equal(frames[0], frames[2]), "chunks don't matter"
+    still = renderer.mask() == 0
+    assert torch.equal(frames[0][still], renderer.picture[still]), "of any values in 0..1"
+    assert torch.equal(
+        render(renderer, Motion(renderer.rest, torch.zeros(1, 6)))[0], renderer.picture
+    )
 
 
 def test_mask_of_the_user_is_taken(portrait: Portrait) -> None:
@@ -205,6 +210,19 @@ def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
     a, b = render(renderer, m).float(), render(other, m).float()
     assert float((a - b).abs().mean()) < 0.5
     assert float((a - b).abs().amax(-1).flatten().quantile(0.999)) < 8
+
+
+@pytest.mark.parametrize("backend", ["opencv", "torch"])
+def test_half_precision_around_it_changes_nothing(portrait: Portrait, backend: str) -> None:
+    """Under autocast, with a motion of halves: positions and colours stay float32 inside."""
+    m = motion([opening(0.12), {"lidUpperLeftY": -0.05}], [[0.05, 0.1, 0.05, 0.02, 0, 0.2]] * 2)
+    made = MeshRenderer(portrait, backend=backend)
+    expected = render(made, m)
+    half = m.with_(expression=m.expression.half(), head=m.head.half())
+    for dtype in (torch.float16, torch.bfloat16):
+        with torch.autocast("cpu", dtype=dtype):
+            assert torch.equal(render(made, m), expected)
+            assert float((render(made, half).float() - expected.float()).abs().mean()) < 0.1
 
 
 def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrait) -> None:

@@ -109,12 +109,24 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
         height, width = image.shape[:2]
         raise FaceNotFoundError(
             f"no face was found in the picture ({width}x{height} px): it must show a face from the "
-            "front, larger than about a tenth of the picture"
+            "front, larger than about a tenth of the picture" + _blank(image)
         )
     chosen = _choose(faces, which)
     if len(faces) > 1:
         log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
     return len(faces), chosen
+
+
+def _blank(image: np.ndarray) -> str:
+    """A hint for pictures (H, W, 3) uint8 in which there is nothing to see; "" for others."""
+    if (image > 250).mean() > 0.9:
+        return (
+            ". It is almost all white: that is what files with 16 bits a channel become in loaders "
+            "that expect 8. Save it with 8 bits"
+        )
+    if (image < 6).mean() > 0.9:
+        return ". It is almost all black: brighten it"
+    return ""
 
 
 def find_faces(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarray]:

@@ -68,9 +68,12 @@ class MeshRenderer:
         self.face = face_geometry(portrait)
         crop = self.face.crop
         rows, columns = crop.slices
-        self.picture = (portrait.image.detach().cpu() * 255).round().clamp(0, 255).to(torch.uint8)
-        image = portrait.image.detach().cpu().numpy().astype(np.float32)[rows, columns]
-        image = np.ascontiguousarray(image)
+        self.picture = (
+            (portrait.image.detach().cpu().float() * 255).round().clamp(0, 255).to(torch.uint8)
+        )
+        # From the bytes that come out, so that what does not move comes out as these bytes again:
+        # of a picture between them (enlarged, filtered) some pixels would be rounded the other way.
+        image = self.picture.numpy()[rows, columns].astype(np.float32) / 255
         given = None
         if portrait.mask is not None:
             given = portrait.mask.detach().cpu().numpy().astype(np.float32)[rows, columns]
@@ -104,6 +107,10 @@ class MeshRenderer:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
 
     def _moving_box(self) -> Box:
+    def _exact(self) -> torch.autocast:
+        """Positions stay float32 under any autocast: halves can't count the pixels of a picture."""
+        return torch.autocast(self.device.type, enabled=False)
+
         """The box of the crop outside of which nothing can change."""
         rows, columns = np.nonzero(self.fields.support)
         cell = self.fields.cell
@@ -166,7 +173,9 @@ class MeshRenderer:
             channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
             channels = channels - self.rest
             head = motion.head[start : start + chunk].to(self.device, torch.float32)
-            yield self._render(self._basis.decode(channels), head, channels)
+            with self._exact():
+                offsets = self._basis.decode(channels)
+            yield self._render(offsets, head, channels)
             progress(min(start + chunk, total), total)
 
     def frames_from_landmarks(
@@ -242,7 +251,7 @@ class MeshRenderer:
         frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
         # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
         step = max(1, BATCH_PIXELS // (box.width * box.height))
-        with torch.inference_mode():
+        with torch.inference_mode(), self._exact():
             for start in range(0, len(offsets), step):
                 part = slice(start, start + step)
                 frames[part, rows, columns] = self._render_box(
