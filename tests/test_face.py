@@ -149,7 +149,7 @@ def test_no_face() -> None:
     noise = torch.rand(200, 300, 3, generator=torch.Generator().manual_seed(0))
     with pytest.raises(FaceNotFoundError, match="300x200"):
         analyze_portrait(noise)
-    with pytest.raises(FaceNotFoundError, match="almost all white.*8 bits"):
+    with pytest.raises(FaceNotFoundError, match=r"almost all white.*8 bits"):
         analyze_portrait(torch.ones(200, 300, 3))
     with pytest.raises(FaceNotFoundError, match="almost all black"):
         analyze_portrait(torch.zeros(200, 300, 3))
