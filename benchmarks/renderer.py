@@ -91,18 +91,24 @@ def ssim(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
 
 
 def regions(marks: np.ndarray, height: int, width: int) -> dict[str, np.ndarray]:
-    """Masks (H, W) of the face outline and the mouth box."""
+    """Masks (H, W) of the face outline and of two boxes around the lips.
+
+    ``mouth`` is the lips' bounding box and 5 % of the face width around it, ``wide`` the box and a
+    quarter of the mouth's width around it, which holds more skin.
+    """
     face = np.zeros((height, width), np.uint8)
     outline = np.round(marks[list(topology.OVAL), :2]).astype(np.int32)
     cv2.fillPoly(face, [outline], 1)
     lips = [i for ring in (*topology.UPPER_RINGS, *topology.LOWER_RINGS) for i in ring]
     low, high = marks[lips, :2].min(0), marks[lips, :2].max(0)
-    pad = 0.25 * (high - low).max()
-    x0, y0 = np.maximum(np.floor(low - pad), 0).astype(int)
-    x1, y1 = np.ceil(high + pad).astype(int)
-    mouth = np.zeros((height, width), bool)
-    mouth[y0:y1, x0:x1] = True
-    return {"face": face > 0, "mouth": mouth}
+    face_width = np.linalg.norm(marks[454, :2] - marks[234, :2])
+    masks = {"face": face > 0}
+    for name, pad in (("mouth", 0.05 * face_width), ("wide", 0.25 * (high - low).max())):
+        x0, y0 = np.maximum(low - pad, 0).astype(int)
+        x1, y1 = np.ceil(high + pad).astype(int)
+        masks[name] = np.zeros((height, width), bool)
+        masks[name][y0:y1, x0:x1] = True
+    return masks
 
 
 def follows(wanted: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
@@ -127,30 +133,35 @@ def measure_clip(path: Path, basis: FaceBasis, step: int) -> dict[str, dict[str,
     # Frame 0 is where the portrait is, whatever its lips do there.
     absolute = Motion(channels + renderer.rest.cpu(), head)
     rows: dict[str, dict[str, float]] = {}
+    sampled = np.arange(1, len(truth), step)
     for variant in VARIANTS:
         if variant == "static":
-            frames = np.repeat(truth[:1], len(truth), axis=0)
+            frames = np.repeat(truth[:1], len(sampled), axis=0)
         elif variant == "landmarks":
-            parts = renderer.frames_from_landmarks(offsets, channels, head)
+            parts = renderer.frames_from_landmarks(
+                offsets[sampled], channels[sampled], head[sampled]
+            )
             frames = torch.cat(list(parts)).numpy()
         else:
-            frames = torch.cat(list(renderer.frames(absolute))).numpy()
+            motion = Motion(absolute.expression[sampled], absolute.head[sampled])
+            frames = torch.cat(list(renderer.frames(motion))).numpy()
         row: dict[str, list[float]] = {}
-        for i in range(1, len(truth), step):
-            a, b = truth[i], frames[i]
+        for i, b in zip(sampled, frames, strict=True):
+            a = truth[i]
             for name, mask in regions(marks[i], *a.shape[:2]).items():
                 difference = a[mask].astype(np.float64) - b[mask]
                 row.setdefault(f"{name}_l1", []).append(float(np.abs(difference).mean()))
                 row.setdefault(f"{name}_ssim", []).append(ssim(a, b, mask))
         result = {name: float(np.mean(values)) for name, values in row.items()}
-        again = track(frames)
+        again = np.repeat(marks[:1], len(frames), 0) if variant == "static" else track(frames)
         seen = basis.encode(again)[0].numpy()
-        result["lip_r"], result["lip_ratio"] = follows(wanted[:, aperture], seen[:, aperture])
+        result["lip_r"], result["lip_ratio"] = follows(wanted[sampled, aperture], seen[:, aperture])
         eye = [
-            c[:, lids[0]] + c[:, lids[1]] - c[:, lids[2]] - c[:, lids[3]] for c in (wanted, seen)
+            c[:, lids[0]] + c[:, lids[1]] - c[:, lids[2]] - c[:, lids[3]]
+            for c in (wanted[sampled], seen)
         ]
         result["eye_r"], result["eye_ratio"] = follows(eye[0], eye[1])
-        away = np.linalg.norm(again[:, :468, :2] - marks[:, :468, :2], axis=-1).mean()
+        away = np.linalg.norm(again[:, :468, :2] - marks[sampled, :468, :2], axis=-1).mean()
         width = np.linalg.norm(marks[0, 454] - marks[0, 234])
         result["landmarks_percent"] = float(100 * away / width)
         rows[variant] = result
@@ -166,7 +177,7 @@ def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
     basis = FaceBasis.load()
     every: dict[str, dict[str, dict[str, float]]] = {}
     print(
-        f"{'clip':34s} {'variant':10s} face L1  SSIM | mouth L1  SSIM |"
+        f"{'clip':34s} {'variant':10s} face L1  SSIM | mouth L1  SSIM | wide L1  SSIM |"
         " lip r ratio | eye r ratio | lmk %"
     )
     for path in paths:
@@ -186,7 +197,8 @@ def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
 def _line(clip: str, variant: str, r: dict[str, float]) -> str:
     return (
         f"{clip[:34]:34s} {variant:10s} {r['face_l1']:7.2f} {r['face_ssim']:5.3f} |"
-        f" {r['mouth_l1']:8.2f} {r['mouth_ssim']:5.3f} | {r['lip_r']:5.2f} {r['lip_ratio']:5.2f} |"
+        f" {r['mouth_l1']:8.2f} {r['mouth_ssim']:5.3f} |"
+        f" {r['wide_l1']:7.2f} {r['wide_ssim']:5.3f} | {r['lip_r']:5.2f} {r['lip_ratio']:5.2f} |"
         f" {r['eye_r']:5.2f} {r['eye_ratio']:5.2f} | {r['landmarks_percent']:5.2f}"
     )
 

@@ -20,8 +20,9 @@ from .contact import settle_lips
 from .eyes import build_eye, paint_eye, remap_lids
 from .fields import build_fields
 from .geometry import Box, face_geometry
+from .interior import mouth_pose
 from .matte import person_matte
-from .mouth import build_mouth, mouth_pose, paint_mouth
+from .mouth import build_mouth, paint_mouth
 from .notes import portrait_notes
 from .plate import background_plate
 from .pose import head_transform, torso_transform
@@ -106,11 +107,11 @@ class MeshRenderer:
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
 
-    def _moving_box(self) -> Box:
     def _exact(self) -> torch.autocast:
         """Positions stay float32 under any autocast: halves can't count the pixels of a picture."""
         return torch.autocast(self.device.type, enabled=False)
 
+    def _moving_box(self) -> Box:
         """The box of the crop outside of which nothing can change."""
         rows, columns = np.nonzero(self.fields.support)
         cell = self.fields.cell
@@ -302,7 +303,7 @@ class MeshRenderer:
             (x[:, rows, columns], y[:, rows, columns]),
             (xb, yb),
             lip,
-            mouth_pose(self.mouth_layer, moved, turn),
+            mouth_pose(self.mouth_layer.interior, moved, turn),
         )
         return self._sampler.to_bytes(frame)
 

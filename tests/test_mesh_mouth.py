@@ -1,0 +1,110 @@
+"""The mouth of the mesh renderer: what a portrait shows itself, and where its parts go."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from dreamtalk.face import Portrait, analyze_portrait
+from dreamtalk.motion import FACE, Motion
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.mesh import topology as t
+from dreamtalk.render.mesh.geometry import FaceGeometry, face_geometry
+from dreamtalk.render.mesh.own_mouth import OwnMouth, find_own_mouth
+from dreamtalk.render.mesh.seam import Mouth, find_mouth
+
+SKIN = np.array([0.80, 0.60, 0.50], np.float32)
+TONGUE = (0.55, 0.36, 0.35)
+DARK = (0.10, 0.05, 0.05)
+TOOTH = (0.88, 0.84, 0.78)
+
+
+@pytest.fixture(scope="module")
+def portrait(portrait_image: torch.Tensor) -> Portrait:
+    return analyze_portrait(portrait_image)
+
+
+@pytest.fixture(scope="module")
+def opened(portrait: Portrait) -> tuple[FaceGeometry, Mouth]:
+    """A face whose lips are 14 mm apart."""
+    face = face_geometry(portrait)
+    marks = face.landmarks.copy()
+    shape = np.linspace(-1, 1, len(t.UPPER_INNER))
+    opening = 7 * face.mm * (1 - 0.8 * shape**2)[:, None] * face.down
+    middle = (marks[list(t.UPPER_INNER), :2] + marks[list(t.LOWER_INNER), :2]) / 2
+    marks[list(t.UPPER_INNER), :2] = middle - opening
+    marks[list(t.LOWER_INNER), :2] = middle + opening
+    face = FaceGeometry(**{**vars(face), "landmarks": marks})
+    height, width = face.crop.height, face.crop.width
+    return face, find_mouth(np.zeros((height, width, 3), np.float32), face)
+
+
+def paint(
+    face: FaceGeometry, mouth: Mouth, bands: list[tuple[float, tuple[float, ...]]]
+) -> OwnMouth:
+    """Fill the opening with horizontal bands that end at given shares of its height."""
+    image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
+    u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
+    inner = np.abs(u) < mouth.half_width
+    for end, colour in reversed(bands):
+        low = mouth.upper + end * (mouth.lower - mouth.upper)
+        edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
+        polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
+        cv2.fillPoly(image, [polygon], colour)
+    own = find_own_mouth(image, face, mouth, SKIN)
+    assert own is not None
+    return own
+
+
+def test_rows_of_teeth_are_told_apart(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    both = paint(face, mouth, [(0.25, TOOTH), (0.75, DARK), (1.0, TOOTH)])
+    assert both.upper_edge is not None
+    assert both.lower_edge is not None
+    assert both.upper_edge < both.lower_edge - 2
+    assert both.back[..., 3].max() > 0.9
+    upper = paint(face, mouth, [(0.4, TOOTH), (1.0, DARK)])
+    assert upper.upper_edge is not None
+    assert upper.lower_edge is None
+    lower = paint(face, mouth, [(0.6, DARK), (1.0, TOOTH)])
+    assert lower.upper_edge is None
+    assert lower.lower_edge is not None
+
+
+def test_clenched_rows_are_two(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    own = paint(face, mouth, [(0.5, TOOTH), (0.58, (0.5, 0.4, 0.35)), (1.0, TOOTH)])
+    assert own.upper_edge is not None
+    assert own.lower_edge is not None
+    assert abs(own.upper_edge - own.lower_edge) < 3
+
+
+def test_a_tongue_is_no_tooth(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    own = paint(face, mouth, [(0.3, DARK), (1.0, TONGUE)])
+    assert own.upper_edge is None
+    assert own.lower_edge is None
+    assert own.upper.max() == own.lower.max() == 0
+    assert own.tint is None
+
+
+def test_teeth_go_on_behind_the_lip(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    own = paint(face, mouth, [(0.4, TOOTH), (1.0, DARK)])
+    middle = len(mouth.upper) // 2
+    hidden = mouth.to_picture(np.array([[0.0, mouth.upper[middle] - 1.5 * face.mm]]))[0]
+    x, y = np.round(hidden - [own.box.x0, own.box.y0]).astype(int)
+    cover = own.upper[y, x, 3]
+    assert cover > 0.8
+    assert own.upper[y, x, :3].mean() / cover > 0.7  # enamel, not lip
+
+
+def test_lower_teeth_follow_the_jaw(portrait: Portrait) -> None:
+    renderer = MeshRenderer(portrait)
+    expression = torch.zeros(2, len(FACE))
+    for name, value in (("lipAperture", 0.3), ("lipLowerY", -0.2), ("chinY", -0.2)):
+        expression[1, FACE.index[name]] = value
+    closed, wide = torch.cat(list(renderer.frames(Motion(expression, torch.zeros(2, 6)))))
+    assert (closed.int() - wide.int()).abs().max() > 40
