@@ -21,7 +21,7 @@ from dreamtalk.render.pirenderer.coefficients import (
     semantic_windows,
     with_pose,
 )
-from dreamtalk.render.pirenderer.crop import Box, crop_box, feathering, official_crop
+from dreamtalk.render.pirenderer.crop import Box, colour_match, crop_box, feathering, official_crop
 from dreamtalk.render.pirenderer.generator import is_dead
 from dreamtalk.render.pirenderer.row_conv import RowConv
 from dreamtalk.render.pirenderer.winograd import Conv3x3, UpConv3x3
@@ -170,6 +170,13 @@ def test_paste_back_touches_only_the_crop(generator):
     edge = torch.zeros_like(mask)
     edge[:, 1:] = (frames[0, :, 1:].float() - frames[0, :, :-1].float()).abs().mean(-1)
     assert edge[(mask > 0) & (mask < 0.02)].mean() < 8  # no seam
+
+
+def test_colour_match_undoes_a_tint():
+    original = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
+    tint = torch.tensor([0.9, 1.0, 1.1])[:, None, None]
+    gain, offset = colour_match(original * tint + 0.05, original, torch.ones(20, 30))
+    assert ((original * tint + 0.05) * gain + offset - original).abs().max() < 1e-5
 
 
 def test_feathering_spares_the_edges_of_the_picture():

@@ -122,9 +122,9 @@ def test_pieces_differ_little_from_one_pass():
         feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True,
     )  # fmt: skip
     model = transformers.Wav2Vec2Model(config).eval()
-    speech = Speech(torch.randn(16000 * 25, generator=torch.Generator().manual_seed(1)) * 0.1)
-    one = wav2vec_features(speech, model=model).rows
-    many = wav2vec_features(speech, model=model, chunk_seconds=10.0, context_seconds=5.0).rows
+    speech = Speech(torch.randn(16000 * 100, generator=torch.Generator().manual_seed(1)) * 0.1)
+    one = wav2vec_features(speech, model=model, chunk_seconds=100.0).rows
+    many = wav2vec_features(speech, model=model).rows
     relative = ((one - many).norm() / one.norm()).item()
     print(f"rows in pieces differ by {100 * relative:.2f} % of one pass's rows (L2)")
-    assert relative < 0.03
+    assert 0 < relative < 0.01

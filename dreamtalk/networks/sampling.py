@@ -114,9 +114,8 @@ class _Attention:
         """(Q, d) -> (h, Q, d), whose products with memory rows are the scores."""
         return torch.bmm(self._split(self.q(query)), self.to_probe)
 
-    def gather(self, q: Tensor, k: Tensor, v: Tensor, width: int) -> Tensor:
-        """Projected queries, keys and values (F * W, d) -> (F * W, d), before the last one."""
-        q, k, v = (self._windows(x, width) for x in (q, k, v))
+    def gather(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Queries, keys and values (F * h, W, e) -> (F * W, d), before the last projection."""
         # keys first: the softmax over a dimension that isn't the last one is the faster one
         weights = torch.bmm(k, q.mT).softmax(dim=1)
         return self._rows(torch.bmm(weights.mT, v))
@@ -125,7 +124,8 @@ class _Attention:
         """As ``gather``, for scores (F * W, h * W) with queries that all windows share."""
         weights = scores.view(-1, width, scores.shape[1]).softmax(dim=1)
         weights = weights.unflatten(2, (self.heads, width)).transpose(1, 2).flatten(0, 1)
-        return self._rows(torch.bmm(weights.mT, self._windows(v, width)))
+        (v,) = self.windows(v, width)
+        return self._rows(torch.bmm(weights.mT, v))
 
     def gather_one(self, query: Tensor, memory: Tensor) -> Tensor:
         """One query a window (F, d), memory (F, W, d) -> (F, d), before the last projection."""
@@ -137,14 +137,13 @@ class _Attention:
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(1, (self.heads, -1)).transpose(0, 1)
 
-    def _windows(self, x: Tensor, width: int) -> Tensor:
-        """(F * W, h * e) -> (F * h, W, e)"""
-        return (
-            x.unflatten(1, (self.heads, -1)).unflatten(0, (-1, width)).transpose(1, 2).flatten(0, 1)
-        )
+    def windows(self, x: Tensor, width: int) -> Tensor:
+        """Projections (F * W, c * h * e) of c kinds -> (c, F * h, W, e), in one copy."""
+        x = x.view(-1, width, x.shape[1] // len(self._q), self.heads, len(self._q) // self.heads)
+        return x.permute(2, 0, 3, 1, 4).flatten(1, 2)
 
     def _rows(self, x: Tensor) -> Tensor:
-        """Inverse of ``_windows``."""
+        """(F * h, W, e) -> (F * W, d)"""
         return x.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
@@ -179,12 +178,12 @@ class _Layer:
         return self._feed_forward(x.addmm_(mixed, out.weight))
 
     def whole(self, x: Tensor, kv: Tensor, time: Tensor, width: int) -> Tensor:
-        """The layer for all rows: x (F * W, d), keys and values of the memory (F * W, 2 d)."""
-        q, k, v = self.own.qkv(x).chunk(3, dim=1)
-        x = self.own.out.add_to(x, self.own.gather(q, k, v, width))
+        """The layer for all rows: x (F * W, d), keys and values of the memory (2, F * h, W, e)."""
+        q, k, v = self.own.windows(self.own.qkv(x), width)
+        x = self.own.out.add_to(x, self.own.gather(q, k, v))
         x = _norm(x, self.plain.norm1)
-        k, v = kv.chunk(2, dim=1)
-        x = self.cross.at(time).add_to(x, self.cross.gather(self.cross.q(x), k, v, width))
+        (q,) = self.cross.windows(self.cross.q(x), width)
+        x = self.cross.at(time).add_to(x, self.cross.gather(q, *kv))
         return self._feed_forward(x)
 
     def centre(self, x: Tensor, memory: Tensor, time: Tensor, width: int) -> Tensor:
@@ -224,7 +223,8 @@ class _Branch:
                 between = self.layers[:-1]
             for layer in between:
                 if layer not in projected:
-                    projected[layer] = memory @ layer.cross.kv
+                    kv = memory @ layer.cross.kv
+                    projected[layer] = layer.cross.windows(kv, width)
                 x = layer.whole(x, projected[layer], time, width)
             centre = self.layers[-1].centre(x, memory, time, width)
             results.append(self.tail(_norm(centre, self.norm)))
