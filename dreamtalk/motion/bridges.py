@@ -38,10 +38,10 @@ _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose
 # a rig must show; smaller tolerances cost agreement with the scores of a tracker.
 _TOLERANCE = 0.7
 _TOLERANCES = {
-    "lipAperture": 0.25,
+    "lipAperture": 0.18,
     "Width": 0.4,
-    "Corner": 0.3,
-    "lid": 0.4,
+    "Corner": 0.22,
+    "lid": 0.3,
     "brow": 0.3,
     "gaze": 0.18,
 }
