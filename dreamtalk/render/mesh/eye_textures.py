@@ -71,18 +71,24 @@ def complete_eyeball(
     iris: np.ndarray,
     radius: float,
     erode: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The eye's picture continued behind the lids: the iris by mirroring, the white by filling."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The eye's picture continued behind the lids: the iris by mirroring, the white by filling.
+
+    Returns:
+        (H, W, 3) the eyeball, (H, W, 3) the same without its iris, and (3,) the white's colour.
+    """
     seen = inside > max(erode, 0.4)
     if seen.sum() < 6:
-        return patch.astype(np.float32), np.full(3, 0.6, np.float32)
+        return patch, patch, np.full(3, 0.6, np.float32)
     away = np.linalg.norm(grid - iris, axis=-1)
     white_area = seen & (away > 1.15 * radius)
-    white = patch[white_area] if white_area.sum() > 6 else patch[seen]
-    order = np.argsort(white.mean(1))
-    sclera = white[order[len(order) // 2 :]].mean(0).astype(np.float32)
+    bright = patch[white_area] if white_area.sum() > 6 else patch[seen]
+    order = np.argsort(bright.mean(1))
+    sclera = bright[order[len(order) // 2 :]].mean(0).astype(np.float32)
     known = seen.astype(np.float32)
-    filled = push_pull(patch * 1.0, (seen & (away > 1.1 * radius)).astype(np.float32))
+    # Landmarks put the iris smaller than it is in drawn eyes and with dark rims.
+    around = (seen & (away > 1.4 * radius)).astype(np.float32)
+    filled = push_pull(patch * 1.0, around) if around.sum() > 6 else np.ones_like(patch) * sclera
     # Mirror the iris about its centre, up and down, where a lid hides it.
     y0, x0 = grid[0, 0, 1], grid[0, 0, 0]
     mirror_x = (grid[..., 0] - x0).astype(np.float32)
@@ -100,4 +106,6 @@ def complete_eyeball(
     ball = np.where(seen[..., None] | (on_iris & seen)[..., None], patch, ball)
     soft = smoothstep(0.0, max(2 * erode, 1.0), inside - max(erode, 0.4))[..., None]
     ball = patch * soft + blur(ball.astype(np.float32), 0.6) * (1 - soft)
-    return ball.astype(np.float32), sclera
+    bare = (1 - smoothstep(1.35 * radius, 1.5 * radius, away))[..., None]
+    white = ball * (1 - bare) + filled * bare
+    return ball.astype(np.float32), white.astype(np.float32), sclera

@@ -35,6 +35,7 @@ class EyeLayer:
         under: the same below the lower lid.
         opening: greatest distance of the lids, px.
         ball: (H, W, 3) texture of the eyeball in px of ``ball_origin``.
+        white: the same without the iris.
         ball_origin: px of the crop of the texture's first texel.
         iris: (2,) px of the crop; radius: px.
         lid: (H, W, 3) texture like ``ball``: skin where the open eye is, filled from around it.
@@ -53,6 +54,7 @@ class EyeLayer:
     under: float
     opening: float
     ball: Texture
+    white: Texture
     ball_origin: tuple[int, int]
     iris: np.ndarray
     radius: float
@@ -142,7 +144,7 @@ def build_eye(
     yl = np.interp(uv[..., 0] / width, axis, lower)
     inside = np.minimum(uv[..., 1] - yu, yl - uv[..., 1])
     inside[(uv[..., 0] < 0) | (uv[..., 0] > width)] = -1
-    ball, sclera = complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
+    ball, white, sclera = complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
 
     # Colours at the edge of the upper lid, and of the skin above and below the eye.
     near = np.abs(uv[..., 1] - yu) < 0.05 * width
@@ -169,6 +171,7 @@ def build_eye(
         under=0.35 * width,
         opening=float(max((lower - upper).max(), 0.02 * width)),
         ball=sampler.texture(ball),
+        white=sampler.texture(white),
         ball_origin=(int(x0), int(y0)),
         iris=iris.astype(np.float32),
         radius=radius,
@@ -271,13 +274,15 @@ def paint_eye(
     cx = cx + pose.gaze[:, 1] * float(eye.v_axis[0])
     cy = float(eye.iris[1]) + pose.gaze[:, 0] * float(eye.u_axis[1])
     cy = cy + pose.gaze[:, 1] * float(eye.v_axis[1])
-    away2 = (x - cx[:, None, None]) ** 2 + (y - cy[:, None, None]) ** 2
-    follow = torch.exp(-((away2 / (1.8 * eye.radius) ** 2) ** 2))
-    shift_x = (cx - float(eye.iris[0]))[:, None, None] * follow
-    shift_y = (cy - float(eye.iris[1]))[:, None, None] * follow
-    ball = sampler.sample(
-        eye.ball, x - shift_x - eye.ball_origin[0], y - shift_y - eye.ball_origin[1]
-    )
+    away = torch.hypot(x - cx[:, None, None], y - cy[:, None, None]) / eye.radius
+    # The iris moves as a whole, and the white stays where it was: nothing is smeared between.
+    shift_x = (cx - float(eye.iris[0]))[:, None, None]
+    shift_y = (cy - float(eye.iris[1]))[:, None, None]
+    left, top = eye.ball_origin
+    moved_ball = sampler.sample(eye.ball, x - shift_x - left, y - shift_y - top)
+    white = sampler.sample(eye.white, x - left, y - top)
+    iris = ((1.75 - away) / 0.25).clamp(0, 1)[..., None]
+    ball = white + iris * (moved_ball - white)
     depth = v - now_upper
     ends = (u / (0.06 * eye.width)).clamp(0, 1) * ((eye.width - u) / (0.06 * eye.width)).clamp(0, 1)
     shade = torch.exp(-((depth.clamp_min(0) / (0.10 * eye.width)) ** 2))

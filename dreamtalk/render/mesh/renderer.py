@@ -28,7 +28,7 @@ from .plate import background_plate
 from .pose import head_transform, torso_transform
 from .posture import lid_poses, lip_posture
 from .raster import grow
-from .sampling import make_sampler
+from .sampling import SUPERSAMPLING, make_sampler
 from .seam import find_mouth
 from .skin import TINT, build_skin, fold_gain
 from .warp import HeadMotion, WarpGrid, head_freedom
@@ -37,6 +37,8 @@ logger = logging.getLogger("dreamtalk")
 
 BATCH_PIXELS = 3_000_000
 """Pixels that are rendered at once."""
+LARGE = 4_000_000
+"""Pixels of a crop from which on its texture is not enlarged."""
 
 
 class MeshRenderer:
@@ -93,7 +95,9 @@ class MeshRenderer:
         cover = self.matte[..., None]
         layer = np.concatenate([image - (1 - cover) * self.plate, cover], -1)
         self._box = self._moving_box()
-        self._person = self._sampler.texture(layer)
+        # Beyond 4 million pixels the finer texture would cost a gigabyte, and nobody sees it.
+        large = crop.width * crop.height > LARGE
+        self._person = self._sampler.texture(layer, factor=1 if large else SUPERSAMPLING)
         self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
         self.rest = lip_posture(portrait.expression).to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
