@@ -94,6 +94,25 @@ def test_edit_time(motion: Any) -> None:
     assert len(fast) == 25
 
 
+def test_edit_shift_smoothing_and_arkit_names(motion: Any) -> None:
+    from dreamtalk.motion.bridges import convert
+
+    (later,) = run_node("DreamTalkEditMotion", motion=motion, shift=0.2)
+    assert len(later) == FRAMES
+    assert torch.allclose(later.expression[10], motion.expression[5], atol=1e-5)
+    (calm,) = run_node("DreamTalkEditMotion", motion=motion, smoothing=0.3)
+    assert float(calm.expression.diff(dim=0).abs().mean()) < float(
+        motion.expression.diff(dim=0).abs().mean()
+    )
+    arkit = convert(motion, "arkit")
+    (moved,) = run_node(
+        "DreamTalkEditMotion", motion=arkit, channels="jawOpen*0 mouthSmileLeft+0.3 nose*2"
+    )
+    assert not moved.channel("jawOpen").any()
+    expected = (arkit.channel("mouthSmileLeft") + 0.3).clamp(0, 1)
+    assert torch.allclose(moved.channel("mouthSmileLeft"), expected)
+
+
 def test_edit_says_what_it_cannot_read(motion: Any) -> None:
     with pytest.raises(Exception, match="can't read 'brows!'"):
         run_node("DreamTalkEditMotion", motion=motion, channels="brows!")
