@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh import topology as t
 from dreamtalk.render.mesh.geometry import FaceGeometry, face_geometry
+from dreamtalk.render.mesh.interior import tongue_and_tuck
 from dreamtalk.render.mesh.own_mouth import OwnMouth, find_own_mouth
 from dreamtalk.render.mesh.seam import Mouth, find_mouth
 
@@ -108,3 +111,24 @@ def test_lower_teeth_follow_the_jaw(portrait: Portrait) -> None:
         expression[1, FACE.index[name]] = value
     closed, wide = torch.cat(list(renderer.frames(Motion(expression, torch.zeros(2, 6)))))
     assert (closed.int() - wide.int()).abs().max() > 40
+
+
+def test_tongue_and_tuck_are_guessed_from_lips_and_jaw(portrait: Portrait) -> None:
+    """A lip drawn under the teeth, and lips apart over a jaw that hardly opens; not a vowel."""
+    renderer = MeshRenderer(portrait)
+    interior = replace(renderer.mouth_layer.interior, own=None)
+    axes, mm = torch.from_numpy(renderer.face.axes), renderer.face.mm
+
+    def pose(gap: float, chin: float, lower: float, back: float) -> tuple[float, float]:
+        moved = torch.zeros(1, 478, 3)
+        moved[:, 14] = -axes[:, 1] * gap * mm
+        moved[:, list(t.CHIN_PATCH)] = -axes[:, 1] * chin * mm
+        moved[:, [84, 17, 314]] = -axes[:, 1] * lower * mm - torch.tensor([0, 0, back * mm])
+        lift, tuck = tongue_and_tuck(interior, moved)
+        return float(lift[0]), float(tuck[0])
+
+    assert pose(gap=2.8, chin=1.0, lower=-0.2, back=4.5) == (0.0, 1.0)  # f
+    lift, tuck = pose(gap=8.0, chin=2.2, lower=4.9, back=2.4)  # l
+    assert lift > 3
+    assert tuck == 0
+    assert pose(gap=18.0, chin=8.5, lower=12.4, back=5.4) == (0.0, 0.0)  # a

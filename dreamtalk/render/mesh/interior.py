@@ -22,10 +22,14 @@ LOWER_EDGE_MM = 2.6
 TONGUE_MM = 4.5
 JAW_GAIN = 1.6
 """The chin's skin lags behind the bone: how much further the lower teeth go, fitted on clips."""
-TONGUE_SHARE = 0.55
-"""How much of the jaw's way the tongue's back goes."""
+TONGUE_SHARE = 0.35
+"""How much of the lower teeth's way the tongue's back goes."""
 OWN_RIM = 0.4
 """How much of the lips' wet rim a mouth gets that the portrait shows itself."""
+LIFT_MM = 5.0
+"""How far the tongue rises for n, l, d and th."""
+TUCK_LIGHT = 0.6
+"""How much of the lips' shadow is missing where the upper teeth rest on the lower lip."""
 BACK_LEAST = 0.7
 BACK_MM = 12.0
 """What is behind the teeth gets this little light in a narrow opening, all of it in a wide one."""
@@ -99,12 +103,16 @@ class MouthPose:
         matrix: (n, 2, 2) px -> mm.
         jaw: (n, 2) px, how far the jaw has moved in the picture against the skull.
         activity: (n,) 0 where the mouth is as in the portrait .. 1.
+        lift: (n,) mm that the tongue rises towards the upper teeth.
+        tuck: (n,) 0..1, how far the lower lip is under the upper teeth.
     """
 
     origin: Tensor
     matrix: Tensor
     jaw: Tensor
     activity: Tensor
+    lift: Tensor
+    tuck: Tensor
 
 
 def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.ndarray:
@@ -232,12 +240,37 @@ def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> Mo
     # pose that a tracker saw was off, which teeth would show at once against the lips.
     skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
     skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
-    return MouthPose(
-        head.project(interior.anchor[None])[:, 0] + skull,
-        matrix,
-        JAW_GAIN * (jaw - skull),
-        activity,
-    )
+    origin = head.project(interior.anchor[None])[:, 0] + skull
+    lift, tuck = tongue_and_tuck(interior, displacement)
+    return MouthPose(origin, matrix, JAW_GAIN * (jaw - skull), activity, lift, tuck)
+
+
+def tongue_and_tuck(interior: Interior, displacement: Tensor) -> tuple[Tensor, Tensor]:
+    """Guess from lips and jaw what the motion does not say: n, l, d, th and f, v.
+
+    With the tongue behind the upper teeth the lips are well apart but the jaw hardly is; in vowels
+    both are. In f and v the lower lip is drawn in and up with the jaw nearly shut. Only for
+    portraits with closed lips: elsewhere it is not known how far lips and jaw are apart.
+
+    Returns:
+        (n,) mm that the tongue rises, and (n,) 0..1 for a lower lip under the upper teeth.
+    """
+    none = torch.zeros(len(displacement), device=displacement.device)
+    if interior.own is not None:
+        return none, none
+    down = interior.y_mm / interior.mm**2
+    gap = (displacement[:, 14] - displacement[:, 13]) @ down
+    chin = displacement[:, list(t.CHIN_PATCH)].mean(1) @ down
+    lower = displacement[:, [84, 17, 314]].mean(1)
+    # A lower lip goes down with half of the opening, two fifths of the jaw and back by a third.
+    drawn_up = 0.5 * gap + 0.4 * chin - lower @ down
+    drawn_in = -lower[:, 2] / interior.mm - 0.3 * gap
+    share = chin / gap.clamp_min(1.0)
+    apart = ramp(4.0, 6.5, gap) * (1 - ramp(10.5, 13.5, gap))
+    lift = LIFT_MM * apart * ramp(0.10, 0.22, share) * (1 - ramp(0.36, 0.50, share))
+    tuck = ramp(1.0, 2.0, gap) * (1 - ramp(4.5, 6.0, gap))
+    tuck = tuck * ramp(0.5, 1.5, drawn_up) * ramp(0.5, 1.5, drawn_in)
+    return lift, tuck
 
 
 def paint_interior(
@@ -295,6 +328,7 @@ def paint_interior(
     skull_x, skull_y = millimetres(torch.zeros_like(pose.jaw))
     jaw_x, jaw_y = millimetres(pose.jaw)
     tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
+    lift, tuck = pose.lift[:, None, None], pose.tuck[:, None, None]
 
     # Less light gets past the teeth than onto them.
     gap = from_upper.clamp_min(0) + from_lower.clamp_min(0)
@@ -302,7 +336,7 @@ def paint_interior(
     # The throat is darkest; the cheeks catch some light.
     side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
     colour = interior.dark * (0.55 + 0.5 * side)[..., None]
-    colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM))
+    colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM + lift))
     if own is not None and own.back is not None:
         back = look_own(own.back, tongue_x, tongue_y)
         back = torch.cat([back[..., :3] * deep[..., None], back[..., 3:]], -1)
@@ -319,6 +353,8 @@ def paint_interior(
     u = (from_upper / (LIGHT_MM * mm)).clamp(0, 1)
     low = (from_lower / (LIGHT_MM * mm)).clamp(0, 1)
     light = lip_light(u, low) if own is None else own_light(u, low)
+    # Teeth that rest on the lower lip are in front of it: no shadow, no rim between.
+    light = light + TUCK_LIGHT * tuck * (1 - light)
     colour = colour * light[..., None]
     # The wet inner side of the lips.
     rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (
@@ -327,6 +363,6 @@ def paint_interior(
     rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
     wet = interior.wet
     strength = 1.0 if own is None else OWN_RIM
-    rim_low, rim_up = 0.80 * strength * rim_low, 0.75 * strength * rim_up
+    rim_low, rim_up = 0.80 * strength * rim_low * (1 - tuck), 0.75 * strength * rim_up
     colour = colour + rim_low[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
     return colour + rim_up[..., None] * (wet * 0.72 - colour)
