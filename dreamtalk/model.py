@@ -46,6 +46,8 @@ class DreamTalkModel(nn.Module):
         presets: emotion -> style code (d,).
         speech_encoder: makes the features, if the checkpoint brings its own.
         noise_smoothing: default of :meth:`sample`, in frames.
+        settling: share of its two neighbours that each sampled frame takes on, 0 for none; against
+            flicker at the edge of what 25 frames a second show, too little to open a closure.
         fingerprint: of the weights that these are a copy of, in lower precision perhaps; computed
             if not given.
         name: for people.
@@ -68,6 +70,7 @@ class DreamTalkModel(nn.Module):
         fingerprint: str | None = None,
         name: str = "",
         lip_expert: LipExpert | None = None,
+        settling: float = 0.0,
     ) -> None:
         super().__init__()
         channels = denoiser.config.expression_dim
@@ -87,6 +90,7 @@ class DreamTalkModel(nn.Module):
         self.space = space
         self.feature_kind = feature_kind
         self.noise_smoothing = noise_smoothing
+        self.settling = settling
         self.name = name
         self.compiled = False
         self._sampling: tuple[list[tuple[int, int]], SamplingNetwork] | None = None
@@ -242,6 +246,8 @@ class DreamTalkModel(nn.Module):
                 x = sample_ddpm(steer, x, self.schedule, fresh, tell)
             x = x[0] * self.motion_std + self.motion_mean
             expression[part] = x.cpu()
+        if self.settling:
+            expression = settle(expression, self.settling)
         return Motion(expression, torch.zeros(frames, 6), FPS, self.space)
 
     def _sampling_network(self) -> SamplingNetwork:
@@ -278,6 +284,7 @@ class DreamTalkModel(nn.Module):
             "space": self.space,
             "features": self.feature_kind,
             "noise_smoothing": self.noise_smoothing,
+            "settling": self.settling,
             "fingerprint": self.fingerprint,
             "name": self.name,
         }
@@ -370,6 +377,7 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         denoiser = Denoiser(DenoiserConfig.from_dict(config["denoiser"]))
         space, features = str(config["space"]), str(config["features"])
         smoothing = float(config.get("noise_smoothing", 0.0))
+        settling = float(config.get("settling", 0.0))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"the config of '{path.name}' is damaged: {error!r}") from error
     load_weights(denoiser, checkpoint.section("denoiser"), path, "its own config's denoiser")
@@ -395,7 +403,15 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         config.get("fingerprint"),
         str(config.get("name") or path.stem),
         expert,
+        settling,
     )
+
+
+def settle(values: Tensor, share: float) -> Tensor:
+    """(T, C) with ``share`` of each neighbour in every frame; the ends hold."""
+    before, after = values[:1], values[-1:]
+    neighbours = torch.cat([before, values[:-1]]) + torch.cat([values[1:], after])
+    return (1 - 2 * share) * values + share * neighbours
 
 
 def _fingerprint(model: DreamTalkModel) -> str:

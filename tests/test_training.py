@@ -41,7 +41,7 @@ from dreamtalk.training.emotions import EmotionNamer, evaluate_presets
 from dreamtalk.training.evaluation import best_lag, closure_rate, compare
 from dreamtalk.training.loops import LoopSettings, train
 from dreamtalk.training.motions import MotionData
-from dreamtalk.training.recipe import load_recipe
+from dreamtalk.training.recipe import DEFAULT, Recipe, load_recipe
 from dreamtalk.training.rules.compose import SpeakingStyle, random_style, rule_motion
 from dreamtalk.training.rules.expressions import EXPRESSIONS
 from dreamtalk.training.rules.visemes import DIPHTHONGS, VISEMES
@@ -232,8 +232,9 @@ def test_denoiser_stage_learns_and_exports(recordings: list[Recording], tmp_path
     assert probe() < 0.9 * before
 
     path = tmp_path / "tiny.safetensors"
-    export(network, encoder, data, recordings[:2], path, noise_smoothing=10.0)
+    export(network, encoder, data, recordings[:2], path, Recipe(noise_smoothing=10.0, settling=0.1))
     model = load_model(path)
+    assert (model.noise_smoothing, model.settling) == (10.0, 0.1)
     assert set(model.presets) == set(EMOTIONS)
     accuracy, confusion = evaluate_presets(model, EmotionNamer(recordings), recordings[:1], steps=2)
     assert 0 <= accuracy <= 1
@@ -257,6 +258,8 @@ def test_recipes(tmp_path: Path) -> None:
     assert recipe.speech.steps > 0
     DenoiserConfig.from_dict(recipe.network)
     SpeechEncoderConfig.from_dict(recipe.encoder)
+    for round_ in ("starter-2.toml", "starter-3.toml"):
+        assert load_recipe(DEFAULT.with_name(round_)).denoiser.ema == 0.997
     bad = tmp_path / "bad.toml"
     bad.write_text("colour = 3\n")
     with pytest.raises(DreamTalkError, match=r"bad\.toml"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dreamtalk.features import speech_features
-from dreamtalk.model import STARTER_FILE, DreamTalkModel, load_model
+from dreamtalk.model import STARTER_FILE, DreamTalkModel, load_model, settle
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.speech.speech import Features, Speech
 from dreamtalk.style import EMOTIONS
@@ -94,6 +94,14 @@ def test_same_seed_same_motion_whatever_the_chunks(
         first, model.sample(features, style, seed=3, chunk=17).expression, atol=1e-4
     )
     assert not torch.allclose(first, model.sample(features, style, seed=4).expression, atol=1e-3)
+
+
+def test_settling_keeps_constants_and_ends() -> None:
+    assert torch.allclose(settle(torch.full((5, 2), 3.0), 0.1), torch.full((5, 2), 3.0))
+    assert settle(torch.tensor([[0.0], [1.0], [0.0]]), 0.1)[:, 0].tolist() == pytest.approx(
+        [0.1, 0.8, 0.1]
+    )
+    assert settle(torch.ones(1, 2), 0.1).shape == (1, 2)
 
 
 def test_a_style_clip_is_understood(model: DreamTalkModel, features: Features) -> None:

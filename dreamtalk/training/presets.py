@@ -14,12 +14,18 @@ from .rules.compose import SpeakingStyle, act, read_score
 
 @torch.no_grad()
 def emotion_presets(
-    model: Denoiser, recordings: list[Recording], mean: Tensor, std: Tensor, intensity: float = 1.0
+    model: Denoiser,
+    recordings: list[Recording],
+    mean: Tensor,
+    std: Tensor,
+    intensity: float = 1.0,
+    articulation: float = 1.0,
 ) -> dict[str, Tensor]:
     """One code per emotion: an average talker at the given intensity.
 
     Args:
         recordings: whose phones are acted; a dozen is enough.
+        articulation: of the clips: what makes the generated amplitude that of an average talker.
 
     Returns:
         emotion -> (d,)
@@ -28,7 +34,7 @@ def emotion_presets(
     scores = [read_score(r.segments, r.waveform, frames=25 + length) for r in recordings]
     presets = {}
     for emotion in EMOTIONS:
-        style = SpeakingStyle(emotion=emotion, intensity=intensity)
+        style = SpeakingStyle(emotion, intensity, articulation)
         clips = [act(score, style, seed=i)[25:] for i, score in enumerate(scores)]
         values = (torch.from_numpy(np.stack(clips)) - mean) / std
         presets[emotion] = model.encode_style(values).mean(0)

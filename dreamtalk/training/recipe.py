@@ -27,6 +27,8 @@ class Recipe:
         sync_weight: of L_sync.
         copies: differently degraded copies of each recording for stage 2.
         noise_smoothing: of the sampler, frames.
+        settling: of the sampler, share of a frame's neighbours.
+        articulation: of the presets.
     """
 
     speech: LoopSettings = field(default_factory=LoopSettings)
@@ -41,6 +43,8 @@ class Recipe:
     sync_weight: float = 0.05
     copies: int = 2
     noise_smoothing: float = 20.0
+    settling: float = 0.0
+    articulation: float = 1.0
 
 
 def load_recipe(path: Path | None = None) -> Recipe:

@@ -134,7 +134,7 @@ def train_denoiser(
         progress,
     )
     target = work / "denoiser" / "starter.safetensors"
-    export(network, encoder, data, recordings[:16], target, recipe.noise_smoothing)
+    export(network, encoder, data, recordings[:16], target, recipe)
     return target
 
 
@@ -209,9 +209,7 @@ def train_sync(
 
     train(network, loss, _settings(recipe.sync, steps), work / "sync", progress)
     target = work / "sync" / "starter.safetensors"
-    export(
-        network, model.speech_encoder, data, recordings[:16], target, recipe.noise_smoothing, expert
-    )
+    export(network, model.speech_encoder, data, recordings[:16], target, recipe, expert)
     return target
 
 
@@ -245,7 +243,7 @@ def export(
     data: MotionData,
     recordings: list[Recording],
     target: Path,
-    noise_smoothing: float,
+    recipe: Recipe,
     expert: LipExpert | None = None,
 ) -> DreamTalkModel:
     """Write the weights file with the emotion presets, in half precision."""
@@ -257,11 +255,12 @@ def export(
         "starter",
         data.mean,
         data.std,
-        emotion_presets(network, recordings, data.mean, data.std),
+        emotion_presets(network, recordings, data.mean, data.std, articulation=recipe.articulation),
         encoder,
-        noise_smoothing,
+        recipe.noise_smoothing,
         name="starter",
         lip_expert=expert,
+        settling=recipe.settling,
     )
     model.save(target, dtype=torch.float16)
     return model
