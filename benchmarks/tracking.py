@@ -4,8 +4,8 @@
 
 Prints how many frames had no face and the speed, and with portraits how well the second tracking
 returns the first, for every n-th clip: the mean correlation over clips, and over those in which the
-channel moves (its standard deviation is at least half of what is usual in these clips; in the
-others both trackings hold little but the tracker's tremor). Speed is in wall clock and in CPU time:
+channel moves (by at least half of its ``FaceBasis.spread``, a head angle by a degree; in the others
+both trackings hold little but the tracker's tremor). Speed is in wall clock and in CPU time:
 on a busy machine the second is the one to trust.
 """
 
@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
+from dreamtalk.face.basis import FaceBasis  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
+from dreamtalk.motion.spaces import FACE  # noqa: E402
 from dreamtalk.motion.track import Tracked, track_frames, track_video_report  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
 
@@ -39,8 +41,10 @@ def curves(motion: Motion) -> np.ndarray:
     return torch.stack([*rows, *motion.head[:, :3].T]).numpy()
 
 
-def come_back(portrait: Path, clips: list[Tracked], usual: np.ndarray) -> None:
+def come_back(portrait: Path, clips: list[Tracked]) -> None:
     """Render the motions, track the pictures, print the agreement."""
+    spread = FaceBasis.load().spread
+    usual = np.r_[[spread[FACE.index[name]] for name in CHANNELS], np.deg2rad([2.0, 2.0, 2.0])]
     renderer = MeshRenderer(analyze_portrait(load_image(portrait)))
     r, gain, moves = [], [], []
     for clip in clips:
@@ -80,9 +84,8 @@ def main() -> None:
         f"({frames / cpu:.0f} frames/s of one core)",
         flush=True,
     )
-    usual = np.sqrt(np.mean([curves(t.motion).var(axis=1) for t in tracked], axis=0))
     for portrait in arguments.portraits:
-        come_back(portrait, tracked[:: arguments.every], usual)
+        come_back(portrait, tracked[:: arguments.every])
 
 
 if __name__ == "__main__":
