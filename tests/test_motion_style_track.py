@@ -146,5 +146,5 @@ def test_the_face_does_not_jump_where_the_style_changes() -> None:
 
     still = torch.maximum(speed(model.preset("neutral")), speed(model.preset("happy")))
     changing = speed(style_track("0:neutral 2:happy", model.preset, duration=4.0))
-    # a change of 0.1 IOD eased over 0.8 s is 0.009 a frame at its middle
-    assert (changing - still).max() < 0.006
+    # a change of 0.1 IOD eased over 0.8 s is 0.009 a frame at its middle, a jump would be 0.1
+    assert (changing - still).max() < 0.02
