@@ -147,7 +147,7 @@ def draw_breath(
         Head offsets (n, 6), and the volume (n,) 0 (out) .. 1 (in).
     """
     end = float(times[-1]) if len(times) else 0.0
-    volume = np.zeros(len(times))
+    volume: np.ndarray = np.zeros(len(times))
     time, depth = -float(rng.uniform(0.0, _BREATH_PERIOD)), 1.0
     while time < end:
         length = _BREATH_PERIOD * float(np.exp(rng.normal(0.0, 0.14)))

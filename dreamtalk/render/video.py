@@ -161,7 +161,7 @@ class _AudioFeed:
 
     def __init__(self, sound: Sound) -> None:
         self._blocks, self.rate, self.channels = _open_sound(sound)
-        self._pending = np.zeros((self.channels, 0), dtype=np.float32)
+        self._pending: np.ndarray = np.zeros((self.channels, 0), dtype=np.float32)
         self._written = 0
 
     def add_to(self, container: av.container.OutputContainer) -> None:

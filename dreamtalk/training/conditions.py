@@ -49,7 +49,7 @@ def whispered(recording: Recording, order: int = 18) -> Recording:
     waveform = recording.waveform
     rng = np.random.Generator(np.random.PCG64(0))
     size, hop = 640, 320
-    out = np.zeros(len(waveform) + size, np.float64)
+    out: np.ndarray = np.zeros(len(waveform) + size, np.float64)
     window = np.hanning(size)
     for start in range(0, len(waveform) - size, hop):
         frame = waveform[start : start + size] * window
@@ -111,14 +111,14 @@ def _vocoded(
     size = 4 * hop
     window = np.hanning(size)
     padded = np.pad(waveform.astype(np.float64), (size, 2 * size))
-    out = np.zeros(len(pulses) + 2 * size)
+    out: np.ndarray = np.zeros(len(pulses) + 2 * size)
     for i, middle in enumerate(at):
         first = int(middle) + size - size // 2
         frame = padded[first : first + size] * window
         power = float(np.mean(frame**2))
         if power < 1e-8:
             continue
-        excitation = rng.standard_normal(size)
+        excitation: np.ndarray = rng.standard_normal(size)
         if voiced[i]:
             there = pulses[i * hop : i * hop + size]
             excitation = np.pad(there, (0, size - len(there))) * 10 + 0.1 * excitation

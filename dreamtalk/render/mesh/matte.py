@@ -106,7 +106,7 @@ def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
         cut |= ((head < 1.5) & (v < top + 0.5) & (_apart(small, above) < 0.06)).astype(np.uint8)
     # Keep what hangs together with the face, and close holes smaller than an eye.
     count, parts = cv2.connectedComponents(cut)
-    seed = parts[oval > 0]
+    seed = np.asarray(parts[oval > 0], np.int64)
     if count > 2 and (seed > 0).any():
         cut = (parts == np.bincount(seed[seed > 0]).argmax()).astype(np.uint8)
     kernel = disc(0.05 * face.face_width * factor)

@@ -115,7 +115,7 @@ def _snap(image: np.ndarray, mouth: Mouth, guess: np.ndarray, table_u: np.ndarra
     at = mouth.to_picture(grid.astype(np.float32)).astype(np.float32)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = blur(grey, max(0.6, 0.02 * half))
-    value = cv2.remap(
+    value: np.ndarray = cv2.remap(
         grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     wide = max(1, round(0.07 * half / (offsets[1] - offsets[0])))

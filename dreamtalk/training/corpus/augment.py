@@ -82,7 +82,7 @@ def coloured_noise(count: int, rng: Generator) -> Samples:
         mains = rng.choice((50.0, 60.0))
         time = np.arange(count) / SAMPLE_RATE
         hum = sum(np.sin(2 * np.pi * mains * k * time) / k for k in (1, 2, 3, 5))
-        noise = noise + np.std(noise) * np.asarray(hum)
+        noise = noise + (np.std(noise) * np.asarray(hum)).astype(np.float32)
     return noise.astype(np.float32)
 
 
