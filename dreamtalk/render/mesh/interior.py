@@ -21,8 +21,9 @@ UPPER_EDGE_MM = 2.8
 LOWER_EDGE_MM = 2.6
 TONGUE_MM = 4.5
 JAW_GAIN = 1.6
-"""The chin's skin lags behind the bone: how much further the lower teeth go, fitted on clips."""
-TONGUE_SHARE = 0.35
+"""The skin of the chin lags behind the bone: how much further lower teeth go that the portrait
+shows, fitted on clips. Drawn ones stay with the skin: else an open vowel would not show them."""
+TONGUE_SHARE = 0.55
 """How much of the lower teeth's way the tongue's back goes."""
 OWN_RIM = 0.4
 """How much of the lips' wet rim a mouth gets that the portrait shows itself."""
@@ -242,7 +243,8 @@ def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> Mo
     skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
     origin = head.project(interior.anchor[None])[:, 0] + skull
     lift, tuck = tongue_and_tuck(interior, displacement)
-    return MouthPose(origin, matrix, JAW_GAIN * (jaw - skull), activity, lift, tuck)
+    gain = 1.0 if interior.own is None else JAW_GAIN
+    return MouthPose(origin, matrix, gain * (jaw - skull), activity, lift, tuck)
 
 
 def tongue_and_tuck(interior: Interior, displacement: Tensor) -> tuple[Tensor, Tensor]:
