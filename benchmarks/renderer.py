@@ -298,7 +298,7 @@ def main() -> None:
     s.add_argument("--frames", type=int, default=64)
     s.add_argument("--backend", default="auto", choices=("auto", "opencv", "torch"))
     s.add_argument("--device", default="cpu")
-    s.add_argument("--threads", type=int, default=1)
+    s.add_argument("--threads", type=int, default=torch.get_num_threads())
     m = commands.add_parser("memory")
     m.add_argument("picture", type=Path)
     m.add_argument("--frames", type=int, default=10_000)

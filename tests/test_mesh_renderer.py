@@ -225,6 +225,22 @@ def test_half_precision_around_it_changes_nothing(portrait: Portrait, backend: s
             assert float((render(made, half).float() - expected.float()).abs().mean()) < 0.1
 
 
+def test_threads_change_nothing(renderer: MeshRenderer, monkeypatch: pytest.MonkeyPatch) -> None:
+    m = motion([opening(0.03 * i) for i in range(9)])
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = render(renderer, m)
+        torch.set_num_threads(3)
+        monkeypatch.setattr("dreamtalk.render.mesh.parallel.WORTH_A_THREAD", 0)
+        shared = render(renderer, m)
+    finally:
+        torch.set_num_threads(threads)
+    different = (alone.int() - shared.int()).abs()
+    assert different.max() <= 1
+    assert (different > 0).float().mean() < 0.001
+
+
 def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrait) -> None:
     two = torch.cat([portrait.image, portrait.image], 1)
     offset = torch.tensor([float(portrait.size[1]), 0.0, 0.0])

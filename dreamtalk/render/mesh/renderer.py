@@ -24,6 +24,7 @@ from .interior import mouth_pose
 from .matte import person_matte
 from .mouth import build_mouth, paint_mouth
 from .notes import portrait_notes
+from .parallel import side_by_side, split, worker_count
 from .plate import background_plate
 from .pose import head_transform, torso_transform
 from .posture import lid_poses, lip_posture
@@ -98,7 +99,7 @@ class MeshRenderer:
         # Beyond 4 million pixels the finer texture would cost a gigabyte, and nobody sees it.
         large = crop.width * crop.height > LARGE
         self._person = self._sampler.texture(layer, factor=1 if large else SUPERSAMPLING)
-        self._plate = self._tensor(self.plate[self._box.slices].transpose(2, 0, 1))
+        self._plate = self._tensor(self.plate[self._box.slices])
         self.rest = lip_posture(portrait.expression).to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
@@ -254,14 +255,18 @@ class MeshRenderer:
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
         frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
-        # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
-        step = max(1, BATCH_PIXELS // (box.width * box.height))
-        with torch.inference_mode(), self._exact():
-            for start in range(0, len(offsets), step):
-                part = slice(start, start + step)
+
+        def render(part: slice) -> None:
+            with torch.inference_mode(), self._exact():
                 frames[part, rows, columns] = self._render_box(
                     offsets[part], head[part], channels[part]
                 )
+
+        # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
+        pixels = box.width * box.height
+        workers = worker_count(self.device, pixels)
+        parts = split(len(offsets), max(1, BATCH_PIXELS // pixels), workers)
+        side_by_side(render, parts, workers)
         return frames
 
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
@@ -297,7 +302,7 @@ class MeshRenderer:
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
         xb, yb = self._warp.sources_b(moved, turn, region)
-        lip = self._sampler.compose(self._person, self._plate[:, rows, columns], xb, yb)
+        lip = self._sampler.compose(self._person, self._plate[rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
             self.mouth_layer,
             self._sampler,

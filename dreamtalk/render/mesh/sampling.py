@@ -54,7 +54,7 @@ class Sampler(Protocol):
         ...
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """The premultiplied person at x, y (n, h, w) over the plate (3, h, w): (n, h, w, 3)."""
+        """The premultiplied person at x, y (n, h, w) over the plate (h, w, 3): (n, h, w, 3)."""
         ...
 
     def to_bytes(self, frames: Tensor) -> Tensor:
@@ -128,13 +128,11 @@ class OpenCVSampler:
         return torch.from_numpy(out)
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        # Frame by frame and plane by plane, so that the work stays in the processor's cache.
+        # Frame by frame, so that the work stays in the processor's cache.
         out = torch.empty((*x.shape, 3))
-        for i in range(len(x)):
+        for i, frame in enumerate(out):
             layer = self.sample(person, x[i : i + 1], y[i : i + 1])[0]
-            through = 1 - layer[..., 3]
-            for channel in range(3):
-                out[i, ..., channel] = torch.addcmul(layer[..., channel], through, plate[channel])
+            torch.addcmul(layer[..., :3], 1 - layer[..., 3:], plate, out=frame)
         return out
 
     def to_bytes(self, frames: Tensor) -> Tensor:
@@ -195,7 +193,7 @@ class TorchSampler:
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         layer = self.sample(person, x, y)
-        return layer[..., :3] + (1 - layer[..., 3:]) * plate.permute(1, 2, 0)
+        return layer[..., :3] + (1 - layer[..., 3:]) * plate
 
     def to_bytes(self, frames: Tensor) -> Tensor:
         return (frames * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
