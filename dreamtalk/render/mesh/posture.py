@@ -10,6 +10,9 @@ from torch import Tensor
 from ...motion import FACE
 from .eyes import WIDEST, EyeLayer, LidPose
 
+SQUINT = 0.85
+"""Share of a squint that is drawn: tracked again, the eyes of portraits then narrow as filmed."""
+
 
 def lid_poses(
     eyes: Sequence[EyeLayer], channels: Tensor, neutral: Tensor, iod: float
@@ -28,11 +31,12 @@ def lid_poses(
         upper, lower = channels[:, upper_index], channels[:, lower_index]
         opening = eye.opening / iod
         reference = max(float(neutral[upper_index] - neutral[lower_index]), 0.03)
-        # Small motions keep their size; a blink shuts the eyes of every portrait, however wide it
-        # has them open.
+        # Small motions keep their size, but narrow eyes close by the same share as others; a blink
+        # shuts the eyes of every portrait, however wide it has them open; in between, a squint
+        # stays a little wider, because lashes hide part of what is left.
         way = lower - upper
-        blink = ((way / reference - 0.25) / 0.6).clamp(0, 1)
-        share = way / opening
+        blink = ((way / reference - 0.6) / 0.32).clamp(0, 1)
+        share = torch.where(way < 0, way / opening, SQUINT * way / max(opening, reference))
         closure = share + blink * (1.05 * way / reference - share)
         wider = WIDEST * torch.tanh(closure / WIDEST)
         closure = torch.where(closure < 0, wider, closure.clamp(0, 1))
