@@ -19,15 +19,17 @@ TOOTH = 0.55
 EDGE = 0.45
 """The lightest of a tooth and its edge are at least these shares of the skin's lightness, after
 their own saturation is taken off: a lit tongue has 0.43, lips 0.35."""
-CROWN_MM = 10.0
+SIDE_SHADE = 0.9
+"""How much less light the teeth in the corners have than the front ones."""
+CROWN_MM = 17.0
 """How far a tooth goes on behind the lip, from its edge."""
 REACH_MM = 14.0
 LIGHT_MM = 5.5
 """How far into the mouth the lips' shadow reaches."""
 LEAST_EDGE = 0.7
 """How dark a lip's own shadow gets on what was filmed."""
-LEAST_LIGHT = 0.45
-"""Darker shadows are not taken off: there would be noise."""
+LEAST_GAP = 0.7
+"""How dark it gets where the lips are close: what was filmed is in its own shadow already."""
 LEAST_MM = 0.8
 """A column shows a row of teeth if it has this much of it."""
 
@@ -101,7 +103,9 @@ def find_own_mouth(
     margin = 0.35 * mm
     inside = (rows[:, None] > up + margin) & (rows[:, None] < low - margin)
     split, level = _split(pale, inside, rows, up, low, float(skin.mean()))
-    is_tooth = inside & (pale > level) if level is not None else np.zeros_like(inside)
+    # Teeth get darker towards the corners.
+    side = 1 - SIDE_SHADE * (columns / mouth.half_width) ** 2
+    is_tooth = inside & (pale > level * side) if level is not None else np.zeros_like(inside)
     upper = _row(is_tooth & (rows[:, None] < split), rows, columns, mm)
     lower = _row(is_tooth & (rows[:, None] >= split), rows, columns, mm)
     if upper is not None:
@@ -123,10 +127,8 @@ def find_own_mouth(
     )
     box = Box.around(corners.min(0), corners.max(0), image.shape[1], image.shape[0], least=4)
     grid = mouth.to_frame(pixel_grid(box.height, box.width) + np.array([box.x0, box.y0]))
-    lit = image.copy()
-    lit[box.slices] = _unshade(image[box.slices], grid, (columns, up, low), mm)
     layers = [
-        _continued(lit, mouth, row, (columns, up + margin, low - margin), grid, mm, down=down)
+        _continued(image, mouth, row, (columns, up + margin, low - margin), grid, mm, down=down)
         for row, down in ((upper, False), (lower, True))
     ]
     opening = (
@@ -134,7 +136,7 @@ def find_own_mouth(
         & (grid[..., 1] < np.interp(grid[..., 0], columns, low))
         & (np.abs(grid[..., 0]) < mouth.half_width)
     )
-    back = _behind(lit[box.slices], opening, (layers[0][..., 3], layers[1][..., 3]), mm)
+    back = _behind(image[box.slices], opening, (layers[0][..., 3], layers[1][..., 3]), mm)
     tint = None
     if is_tooth.sum() > 3:
         lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))
@@ -170,24 +172,9 @@ def gap_light(u: Values, low: Values) -> Values:
     return 0.34 + 0.66 * (u + low).clip(0, 1)
 
 
-def _unshade(
-    image: np.ndarray,
-    grid: np.ndarray,
-    opening: tuple[np.ndarray, np.ndarray, np.ndarray],
-    mm: float,
-) -> np.ndarray:
-    """Take the lips' shadow off a picture (h, w, 3): frames put theirs on."""
-    columns, up, low = opening
-    u, v = grid[..., 0], grid[..., 1]
-    below = (v - np.interp(u, columns, up)) / (LIGHT_MM * mm)
-    above = (np.interp(u, columns, low) - v) / (LIGHT_MM * mm)
-    light = own_light(below.clip(0, 1), above.clip(0, 1))
-    return image / np.maximum(light, LEAST_LIGHT)[..., None].astype(np.float32)
-
-
 def own_light(u: Values, low: Values) -> Values:
-    """The light on what was filmed, as in :func:`lip_light`: its edges are less dark."""
-    return edge_light(u, low).clip(LEAST_EDGE, 1) * gap_light(u, low)
+    """The light on what was filmed, which has shadows of its own; as in :func:`lip_light`."""
+    return edge_light(u, low).clip(LEAST_EDGE, 1) * gap_light(u, low).clip(LEAST_GAP, 1)
 
 
 def toothness(pixels: np.ndarray) -> np.ndarray:
@@ -265,8 +252,11 @@ def _row(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, mm: float) -> 
     last = np.interp(index, known, last[known])
     # Gaps between teeth are narrow; what is missing at the sides is the arch's end.
     cover = grow(grow(seen[None], 0.8 * mm / step_u), -0.8 * mm / step_u)[0] | seen
-    smooth = 0.3 * mm / step_u
-    first, last, cover = (blur(x[None].astype(np.float32), smooth)[0] for x in (first, last, cover))
+    # The last tooth that shows fades into the dark of the corner.
+    first, last, cover = (
+        blur(x[None].astype(np.float32), far * mm / step_u)[0]
+        for x, far in ((first, 0.3), (last, 0.3), (cover, 1.5))
+    )
     return _Row(first, last, cover)
 
 
