@@ -11,7 +11,7 @@ from ...motion import FACE
 from .eyes import WIDEST, EyeLayer, LidPose
 
 SQUINT = 0.85
-"""Share of a squint that is drawn: tracked again, the eyes of portraits then narrow as filmed."""
+"""Share of a squint that is drawn: lashes and the lids' edges hide part of what stays open."""
 
 
 def lid_poses(
