@@ -26,9 +26,9 @@ CROWN_MM = 17.0
 REACH_MM = 14.0
 LIGHT_MM = 5.5
 """How far into the mouth the lips' shadow reaches."""
-LEAST_EDGE = 0.7
+LEAST_EDGE = 0.85
 """How dark a lip's own shadow gets on what was filmed."""
-LEAST_GAP = 0.7
+LEAST_GAP = 0.85
 """How dark it gets where the lips are close: what was filmed is in its own shadow already."""
 LEAST_MM = 0.8
 """A column shows a row of teeth if it has this much of it."""
