@@ -8,7 +8,10 @@ pictures: fewer than 40 numbers are kept of each frame.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +43,7 @@ DEFAULT_SMOOTHING = 0.02
 MAX_GAP = 0.5
 """s without a face that are bridged by interpolation."""
 _CHUNK = 32
+_AHEAD = 2  # pictures that wait for the landmarker
 _NEUTRALS = ("mean", "clip", "none")
 
 
@@ -260,15 +264,30 @@ def _track(
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
-    with FaceLandmarker(model) as landmarker:
-        follower = FaceFollower(landmarker)
-        for done, (time, picture) in enumerate(pictures, start=1):
-            recording.add(time, follower.find(picture, time))
+    with FaceLandmarker(model) as landmarker, closing(_followed(landmarker, pictures)) as found:
+        for done, (time, landmarks) in enumerate(found, start=1):
+            recording.add(time, landmarks)
             progress(done, max(done, count))
     recording.flush()
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
     return _assembled(recording, rate, name, fps, neutral, smoothing, max_gap)
+
+
+def _followed(
+    landmarker: FaceLandmarker, pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]]
+) -> Generator[tuple[float, npt.NDArray[np.float32] | None], None, None]:
+    """The landmarks of each picture, found in a thread while the next pictures are decoded."""
+    follower = FaceFollower(landmarker)
+    waiting: deque[tuple[float, Future[npt.NDArray[np.float32] | None]]] = deque()
+    with ThreadPoolExecutor(1, "dreamtalk-track") as pool:
+        for time, picture in pictures:
+            waiting.append((time, pool.submit(follower.find, picture, time)))
+            if len(waiting) > _AHEAD:
+                at, found = waiting.popleft()
+                yield at, found.result()
+        for at, found in waiting:
+            yield at, found.result()
 
 
 def _assembled(
