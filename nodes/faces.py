@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io, ui
 
 from . import runtime
+from .render import mesh_renderer
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 
@@ -81,10 +82,9 @@ class DreamTalkInspectPortrait(io.ComfyNode):
 
     @classmethod
     def execute(cls, portrait, height: int = 360) -> io.NodeOutput:
-        from ..dreamtalk.render.mesh import MeshRenderer, debug_sheet
+        from ..dreamtalk.render.mesh import debug_sheet
 
-        device = runtime.compute_device()
-        renderer = runtime.cancellable(lambda: MeshRenderer(portrait, device))
+        renderer = mesh_renderer(portrait)
         sheet = runtime.cancellable(lambda: debug_sheet(renderer, height=height))[None]
         notes = "\n".join(renderer.notes) or "nothing stands against this portrait"
         runtime.notice(cls, notes, important=False)

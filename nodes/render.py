@@ -71,10 +71,9 @@ def frames_of(
     from ..dreamtalk.motion.bridges import to_face
     from ..dreamtalk.render.mesh import group_length, render_several
 
-    device = runtime.compute_device()
     cast = [AnimatedFace(portrait, motion), *more_faces]
     motions = [to_face(face.motion) for face in cast]
-    made = [_mesh_renderer(face.portrait, device) for face in cast]
+    made = [mesh_renderer(face.portrait) for face in cast]
     if len(made) == 1:
         frames, count = made[0].frames(motions[0]), len(motions[0])
     else:
@@ -84,9 +83,11 @@ def frames_of(
     return Rendering(iter(watched(frames, count, bar)), count, portrait.size, mask, notes)
 
 
-def _mesh_renderer(portrait: Any, device: torch.device) -> Any:
+def mesh_renderer(portrait: Any) -> Any:
+    """The built-in renderer of a portrait; a cancel stops waiting for it."""
     from ..dreamtalk.render.mesh import MeshRenderer
 
+    device = runtime.compute_device()
     return runtime.cancellable(lambda: MeshRenderer(portrait, device))
 
 

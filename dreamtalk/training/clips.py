@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import DreamTalkError
 from ..model import DreamTalkModel
 from ..motion.files import load_motion
 from ..motion.motion import Motion
 from ..style import EMOTIONS
 from .corpus.recordings import Recording
-from .emotions import EmotionNamer, pieces
-from .evaluation import features_of
+from .emotions import EmotionNamer, Named, evaluate_styles, tally
 
 Clips = list[tuple[str, Motion]]
 
@@ -66,34 +62,19 @@ def evaluate_clips(
     recordings: Sequence[Recording],
     steps: int = 10,
     intensity: float = 1.0,
-) -> tuple[float, npt.NDArray[np.int64]]:
+) -> Named:
     """How often motion in the style of a clip is named as the clip's emotion.
 
     Args:
         intensity: guidance scale of the styles.
-
-    Returns:
-        Accuracy, and the confusion matrix (true, named).
     """
-    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
-    for i, recording in enumerate(recordings):
-        features = features_of(model, recording.waveform[: 10 * 16000])
-        for emotion, clip in clips:
-            style = model.encode_style(clip)
-            motion = model.sample(features, style, steps, guidance=intensity, seed=i)
-            for piece in pieces(motion.expression.numpy()):
-                confusion[EMOTIONS.index(emotion), namer.name(piece)] += 1
-    return float(np.trace(confusion) / max(confusion.sum(), 1)), confusion
+    styles = [(emotion, model.encode_style(clip)) for emotion, clip in clips]
+    return evaluate_styles(model, namer, styles, recordings, steps, intensity)
 
 
-def name_clips(namer: EmotionNamer, clips: Clips) -> tuple[float, npt.NDArray[np.int64]]:
+def name_clips(namer: EmotionNamer, clips: Clips) -> Named:
     """How often the classifier, which knows rule motion only, names the clips themselves right.
 
-    Returns:
-        Accuracy, and the confusion matrix (true, named): what styles taken from them can reach.
+    It tells what styles taken from them can reach.
     """
-    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
-    for emotion, clip in clips:
-        named = namer.name(clip.expression.numpy())
-        confusion[EMOTIONS.index(emotion), named] += 1
-    return float(np.trace(confusion) / max(confusion.sum(), 1)), confusion
+    return tally([(emotion, namer.name(clip.expression.numpy())) for emotion, clip in clips])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..model import DreamTalkModel
 from ..speech.speech import FPS
-from ..style import EMOTIONS
+from ..style import EMOTIONS, Style
 from .corpus.recordings import Recording
 from .evaluation import features_of
 from .rules.compose import act, random_style, read_score
@@ -61,25 +61,52 @@ class EmotionNamer:
         return int((summary(motion) / self.scale @ self.weights + self.bias).argmax())
 
 
+Named = tuple[float, npt.NDArray[np.int64]]
+"""Accuracy, and the confusion matrix (true, named)."""
+
+
 def evaluate_presets(
     model: DreamTalkModel,
     namer: EmotionNamer,
     recordings: Sequence[Recording],
     intensity: float = 1.0,
     steps: int = 10,
-) -> tuple[float, npt.NDArray[np.int64]]:
-    """How often the generated motion of the presets is named right.
+) -> Named:
+    """How often the generated motion of the presets is named right."""
+    styles = [(emotion, model.preset(emotion, intensity)) for emotion in EMOTIONS]
+    return evaluate_styles(model, namer, styles, recordings, steps)
 
-    Returns:
-        Accuracy, and the confusion matrix (true, named).
+
+def evaluate_styles(
+    model: DreamTalkModel,
+    namer: EmotionNamer,
+    styles: Sequence[tuple[str, Style]],
+    recordings: Sequence[Recording],
+    steps: int = 10,
+    guidance: float | None = None,
+) -> Named:
+    """How often motion in a style is named as the style's emotion.
+
+    Args:
+        styles: emotion and style.
+        recordings: ten seconds of each are spoken, in every style.
+        steps: of the sampler.
+        guidance: scale; each style's own intensity by default.
     """
-    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
+    pairs = []
     for i, recording in enumerate(recordings):
         features = features_of(model, recording.waveform[: 10 * 16000])
-        for truth, emotion in enumerate(EMOTIONS):
-            motion = model.sample(features, model.preset(emotion, intensity), steps, seed=i)
-            for piece in pieces(motion.expression.numpy()):
-                confusion[truth, namer.name(piece)] += 1
+        for emotion, style in styles:
+            motion = model.sample(features, style, steps, guidance=guidance, seed=i)
+            pairs += [(emotion, namer.name(p)) for p in pieces(motion.expression.numpy())]
+    return tally(pairs)
+
+
+def tally(pairs: Sequence[tuple[str, int]]) -> Named:
+    """Count true emotions against the indices that were named."""
+    confusion = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
+    for emotion, named in pairs:
+        confusion[EMOTIONS.index(emotion), named] += 1
     return float(np.trace(confusion) / max(confusion.sum(), 1)), confusion
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import MissingDependencyError
 from ...speech.speech import SAMPLE_RATE
-from .engines import Samples, Utterance
+from .engines import Samples, Utterance, Voice
 from .phones import VOWELS, Segment, from_arpabet
 
 _FRAME = 0.01
@@ -28,6 +28,24 @@ _LATE = 0.01  # its frame times point at the left edge of its windows
 def installed() -> bool:
     """Whether PocketSphinx is there."""
     return importlib.util.find_spec("pocketsphinx") is not None
+
+
+def aligned(waveform: Samples, voice: Voice, text: str, engine: str) -> Utterance:
+    """What an engine without phone times of its own said, with those found in it.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+        voice: whose it is.
+        text: English.
+        engine: its name, for the error.
+
+    Raises:
+        MissingDependencyError: if the text can't be found in it, or the aligner is not there.
+    """
+    segments = align(waveform, text)
+    if not segments:
+        raise MissingDependencyError(f"'{text[:40]}' can't be aligned with what {engine} said")
+    return Utterance(waveform, segments, voice.label, text)
 
 
 @lru_cache(maxsize=1)

@@ -47,7 +47,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     audio = engine.from_phonemes(phonemes(text), speed=1 / voice.rate, seed=seed)
     samples: Samples = np.asarray(audio, np.float32).ravel()
     waveform = to_16k(samples, int(engine.sample_rate))
-    segments = align.align(waveform, text)
-    if not segments:
-        raise MissingDependencyError(f"'{text[:40]}' can't be aligned with what Hibari said")
-    return Utterance(waveform, segments, voice.label, text)
+    return align.aligned(waveform, voice, text, "Hibari")

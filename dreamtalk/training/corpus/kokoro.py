@@ -101,7 +101,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     }
     audio: Samples = np.asarray(session.run(None, feed)[0], np.float32).ravel()
     waveform = to_16k(audio, _RATE)
-    segments = align.align(waveform, text)
-    if not segments:
-        raise MissingDependencyError(f"'{text[:40]}' can't be aligned with what Kokoro said")
-    return Utterance(waveform, segments, voice.label, text)
+    return align.aligned(waveform, voice, text, "Kokoro")

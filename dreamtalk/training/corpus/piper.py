@@ -52,7 +52,4 @@ def speak(voice: Voice, text: str) -> Utterance:
         rate = chunk.sample_rate
         pieces.append(chunk.audio_float_array.astype(np.float32))
     waveform = to_16k(np.concatenate(pieces), rate) if pieces else np.zeros(1, np.float32)
-    segments = align.align(waveform, text)
-    if not segments:
-        raise MissingDependencyError(f"'{text[:40]}' can't be aligned with what Piper said")
-    return Utterance(waveform, segments, voice.label, text)
+    return align.aligned(waveform, voice, text, "Piper")
