@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from scipy.ndimage import affine_transform
 from torch import Tensor
 
 from dreamtalk.errors import FaceNotFoundError, MotionError
+from dreamtalk.face.landmarks import FaceLandmarker
+from dreamtalk.motion.follow import FaceFollower, follow, look
 from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.motion.track import clip_neutral, track_frames, track_video, track_video_report
@@ -149,6 +152,59 @@ def test_a_small_face_in_a_large_picture(portrait_image: Tensor) -> None:
     alone = track_frames(torch.from_numpy(moved(portrait_image))[None], 25, smoothing=0.0)
     difference = tracked.motion.expression[0] - alone.motion.expression[0]
     assert float(difference.abs().max()) < 0.02  # the surroundings don't matter
+
+
+def darting(image: Tensor, count: int) -> list[tuple[float, np.ndarray]]:
+    """A small face that stands, dashes off, is gone, and comes back elsewhere; with times."""
+    pictures = []
+    for index in range(count):
+        picture = np.full((480, 960, 3), 110, np.uint8)
+        left = 40 + 3 * index + (300 if index > count // 2 else 0)
+        if index not in (count // 3, count // 3 + 1):
+            picture[100:364, left : left + 264] = moved(image, roll=0.02 * index)
+        pictures.append((index / 25.0, picture))
+    return pictures
+
+
+def test_two_landmarkers_find_what_one_finds(portrait_image: Tensor) -> None:
+    pictures = darting(portrait_image, 36)
+    alone = list(follow(pictures, helped=False))
+    both = list(follow(iter(pictures), helped=True))
+    assert [time for time, _ in both] == [time for time, _ in pictures]
+    assert 2 <= sum(marks is None for _, marks in alone) < 12
+    for (_, one), (_, other) in zip(alone, both, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_glance_at_the_wrong_place_is_not_used(portrait_image: Tensor) -> None:
+    """Every other picture is looked at before it is known where the face went."""
+    pictures = darting(portrait_image, 16)
+    again = 0
+    with FaceLandmarker() as first, FaceLandmarker() as second:
+        alone, helped = FaceFollower(first), FaceFollower(first)
+        for (time, one), (later, other) in zip(pictures[::2], pictures[1::2], strict=True):
+            glance = look(second, other, helped.expected(other))
+            found = [helped.find(one, time)]
+            again += helped.expected(other) != glance.box
+            found.append(helped.find(other, later, glance))
+            for marks, expected in zip(
+                found, [alone.find(one, time), alone.find(other, later)], strict=True
+            ):
+                assert (marks is None) == (expected is None)
+                if marks is not None:
+                    np.testing.assert_array_equal(marks, expected)
+    assert 0 < again < 8
+
+
+def test_stopping_in_the_middle_ends_the_threads(portrait_image: Tensor) -> None:
+    found = follow(iter(darting(portrait_image, 30)), helped=True)
+    for _ in range(20):
+        next(found)
+    found.close()
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("dreamtalk-")]
 
 
 def test_what_is_no_face_or_no_video(tmp_path: Path) -> None:

@@ -8,9 +8,7 @@ pictures: fewer than 40 numbers are kept of each frame.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,12 +21,12 @@ from torch import Tensor
 from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
-from ..face.landmarks import FaceLandmarker
 from ..face.pose import rotation_to_angles
 from ..progress import Progress, silent
 from .edit import CLOSED_APERTURE, resample_frames, smooth
-from .follow import FaceFollower
+from .follow import follow
 from .motion import Motion
+from .pictures import read_pictures
 from .spaces import FACE, LIP_CHANNELS
 
 log = logging.getLogger("dreamtalk")
@@ -43,7 +41,6 @@ DEFAULT_SMOOTHING = 0.02
 MAX_GAP = 0.5
 """s without a face that are bridged by interpolation."""
 _CHUNK = 32
-_AHEAD = 2  # pictures that wait for the landmarker
 _NEUTRALS = ("mean", "clip", "none")
 
 
@@ -159,7 +156,7 @@ def track_video_report(
         MotionError: if the file is no video.
         FaceNotFoundError: if there is no face in it.
     """
-    pictures, rate, count = _decode(Path(path))
+    pictures, rate, count = read_pictures(Path(path))
     return _track(
         pictures, count, rate, Path(path).name, fps, neutral, smoothing, max_gap, model, progress
     )
@@ -204,49 +201,6 @@ def track_frames(
     )  # fmt: skip
 
 
-def _decode(path: Path) -> tuple[Iterator[tuple[float, npt.NDArray[np.uint8]]], float, int]:
-    """Frames with their times (s), the nominal rate, and about how many there are."""
-    import av
-    from av.error import FFmpegError
-
-    if not path.is_file():
-        raise MotionError(f"there is no video '{path}'")
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise MotionError(f"'{path.name}' has no pictures in it")
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.base_rate or 25)
-            length = float((stream.duration or 0) * (stream.time_base or 0))
-            count = (
-                stream.frames
-                or round(length * rate)
-                or round((container.duration or 0) / 1e6 * rate)
-            )
-    except FFmpegError as error:
-        raise MotionError(f"'{path.name}' is not a video: {error.strerror}") from error
-
-    def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
-        last = -1.0
-        with av.open(str(path)) as container:
-            container.streams.video[0].thread_type = "AUTO"
-            try:
-                for index, frame in enumerate(container.decode(video=0)):
-                    time = frame.time if frame.time is not None else index / rate
-                    if time <= last:
-                        time = last + 1.0 / rate
-                    last = time
-                    picture = frame.to_ndarray(format="rgb24")
-                    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
-                    yield time, np.ascontiguousarray(np.rot90(picture, turns))
-            except FFmpegError as error:
-                if last < 0:
-                    raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
-                log.warning("'%s' is damaged after %.1f s: tracked up to there", path.name, last)
-
-    return pictures(), rate, count
-
-
 def _track(
     pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]],
     count: int,
@@ -264,7 +218,7 @@ def _track(
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
-    with FaceLandmarker(model) as landmarker, closing(_followed(landmarker, pictures)) as found:
+    with closing(follow(pictures, model)) as found:
         for done, (time, landmarks) in enumerate(found, start=1):
             recording.add(time, landmarks)
             progress(done, max(done, count))
@@ -272,22 +226,6 @@ def _track(
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
     return _assembled(recording, rate, name, fps, neutral, smoothing, max_gap)
-
-
-def _followed(
-    landmarker: FaceLandmarker, pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]]
-) -> Generator[tuple[float, npt.NDArray[np.float32] | None], None, None]:
-    """The landmarks of each picture, found in a thread while the next pictures are decoded."""
-    follower = FaceFollower(landmarker)
-    waiting: deque[tuple[float, Future[npt.NDArray[np.float32] | None]]] = deque()
-    with ThreadPoolExecutor(1, "dreamtalk-track") as pool:
-        for time, picture in pictures:
-            waiting.append((time, pool.submit(follower.find, picture, time)))
-            if len(waiting) > _AHEAD:
-                at, found = waiting.popleft()
-                yield at, found.result()
-        for at, found in waiting:
-            yield at, found.result()
 
 
 def _assembled(
