@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from .diffusion.guidance import guided
-from .diffusion.samplers import Denoise, FrameNoise, sample_ddim, sample_ddpm
+from .diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from .diffusion.schedule import VarianceSchedule
 from .diffusion.sync import sync_guided
 from .errors import CheckpointError, DreamTalkError, ModelNotFoundError, SpaceMismatchError
@@ -24,6 +24,7 @@ from .motion.spaces import space as motion_space
 from .networks.denoiser import Denoiser, DenoiserConfig
 from .networks.lip_expert import LipExpert, LipExpertConfig
 from .networks.sampling import SamplingNetwork
+from .parallel import Steps, cores, side_by_side
 from .progress import Progress, silent
 from .speech.speech import FPS, Features
 from .style import EMOTIONS, Style
@@ -33,6 +34,10 @@ STARTER = "starter"
 """Name of the checkpoint that comes with the package."""
 STARTER_FILE = Path(__file__).parent / "weights" / "starter.safetensors"
 OFFICIAL_FEATURES = "wav2vec2-xlsr-53"
+CPU_CHUNK = 32
+"""Frames computed together on a CPU: what passes from layer to layer stays in a core's cache."""
+MOST_WORKERS = 8
+"""Chunks at a time on a CPU; more would wait for Python's lock between the operations."""
 
 
 class DreamTalkModel(nn.Module):
@@ -207,15 +212,16 @@ class DreamTalkModel(nn.Module):
             scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
         network = self._sampling_network()
         null = None if _is_one(scale) else self.denoiser.encode_null_style()
+        alone = device.type != "cpu" or self.compiled or bool(sync)
         if chunk is None:
-            chunk = 64 if device.type == "cpu" and not sync else 256
+            chunk = CPU_CHUNK if device.type == "cpu" and not sync else 256
+        parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
         ddim = sampler == "ddim"
         calls = len(self.schedule.ddim_times(steps)) if ddim else self.config.diffusion_steps
-        total = -(-frames // chunk) * calls
         expression = torch.empty(frames, channels)
-        progress(0, total)
-        for index, start in enumerate(range(0, frames, chunk)):
-            part = slice(start, min(start + chunk, frames))
+        done = Steps(progress, len(parts) * calls)
+
+        def make(part: slice) -> None:
             predict = guided(
                 network,
                 self.denoiser.encode_rows(rows, part.start, part.stop),
@@ -226,14 +232,8 @@ class DreamTalkModel(nn.Module):
             draw = partial(drawn.draw, part.start, part.stop)
             x = (draw(0) if noise is None else noise[part].float())[None].to(device)
 
-            def denoise(x: Tensor, t: Tensor, predict: Denoise = predict) -> Tensor:
+            def denoise(x: Tensor, t: Tensor) -> Tensor:
                 return predict(x.to(dtype), t).float()
-
-            def tell(done: int, before: int = index * calls) -> None:
-                progress(before + done, total)
-
-            def fresh(t: int, draw: Callable[[int], Tensor] = draw) -> Tensor:
-                return draw(t)[None].to(device)
 
             steer: Denoise = denoise
             if sync and self.lip_expert is not None:
@@ -241,11 +241,18 @@ class DreamTalkModel(nn.Module):
                 heard = rows[:, 2 * part.start : 2 * part.stop].float()
                 steer = sync_guided(denoise, self.lip_expert, heard, code.float(), sync)
             if ddim:
-                x = sample_ddim(steer, x, self.schedule, steps, tell)
+                x = sample_ddim(steer, x, self.schedule, steps, done.tell)
             else:
-                x = sample_ddpm(steer, x, self.schedule, fresh, tell)
+                fresh: StepNoise = lambda t: draw(t)[None].to(device)  # noqa: E731
+                x = sample_ddpm(steer, x, self.schedule, fresh, done.tell)
             x = x[0] * self.motion_std + self.motion_mean
             expression[part] = x.cpu()
+
+        if alone:
+            for part in parts:
+                make(part)
+        else:
+            side_by_side(make, parts, cores(device, MOST_WORKERS), done)
         if self.settling:
             expression = settle(expression, self.settling)
         return Motion(expression, torch.zeros(frames, 6), FPS, self.space)

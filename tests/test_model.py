@@ -317,6 +317,24 @@ def test_chunks_do_not_show(sampler, guidance):
     assert (one - other).abs().max() > 5e-5
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
+@pytest.mark.parametrize("inference", [False, True])
+def test_threads_do_not_show(sampler, inference):
+    model = small_model()
+    style, threads, made = model.preset("happy", 1.3), torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            with torch.inference_mode(inference):
+                motion = model.sample(speech(), style, 5, sampler, seed=3, chunk=3)
+            assert torch.get_num_threads() == count
+            made.append(motion.expression)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(made[0], made[1])
+    assert torch.equal(made[0], made[2])
+
+
 def test_style_may_change_over_time():
     model = small_model()
     happy, sad = model.preset("happy"), model.preset("sad")

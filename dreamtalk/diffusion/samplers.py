@@ -21,11 +21,11 @@ Denoise = Callable[[Tensor, Tensor], Tensor]
 """``denoise(x_t (B, ...), t (B,)) -> x_0 (B, ...)``"""
 StepNoise = Callable[[int], Tensor]
 """``noise(t)``: standard normal values like x, for the step that leaves time t."""
-StepCallback = Callable[[int], None]
-"""Called with the number of steps done; may raise to cancel."""
+StepCallback = Callable[[], None]
+"""Called after each step; may raise to cancel."""
 
 
-def _ignore(done: int) -> None:
+def _ignore() -> None:
     pass
 
 
@@ -49,11 +49,11 @@ def sample_ddim(
     """
     times = schedule.ddim_times(steps)
     bars = schedule.alpha_bars
-    for done, (t, previous) in enumerate(zip(times, [*times[1:], 0], strict=True), start=1):
+    for t, previous in zip(times, [*times[1:], 0], strict=True):
         x0 = denoise(x, x.new_full((x.shape[0],), t))
         eps = (x - bars[t].sqrt() * x0) / (1 - bars[t]).sqrt()
         x = bars[previous].sqrt() * x0 + (1 - bars[previous]).sqrt() * eps
-        callback(done)
+        callback()
     return x
 
 
@@ -83,7 +83,7 @@ def sample_ddpm(
         x = keep * x + pull * x0
         if t > 1:
             x = x + schedule.sigmas_inflex[t] * noise(t)
-        callback(schedule.num_steps - t + 1)
+        callback()
     return x
 
 

@@ -1,0 +1,162 @@
+"""Work side by side: every part once, on one thread each, and everything back as it was."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from dreamtalk.parallel import Steps, cores, side_by_side, split
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def threads_of_a_new_thread() -> int:
+    seen: list[int] = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+@pytest.mark.parametrize("total", [1, 5, 8, 100])
+@pytest.mark.parametrize("most", [1, 3, 1000])
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_parts_cover_all_frames(total: int, most: int, workers: int) -> None:
+    parts = split(total, most, workers)
+    assert [i for part in parts for i in range(total)[part]] == list(range(total))
+    # nobody has more than a fair share
+    assert max(part.stop - part.start for part in parts) <= min(most, -(-total // workers))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_each_part_is_done_on_one_thread_of_torch(workers: int) -> None:
+    out = torch.zeros(20)
+    seen = []
+
+    def work(part: slice) -> None:
+        torch.randn(300, 300) @ torch.randn(300, 300)
+        seen.append(torch.get_num_threads())
+        out[part] += torch.arange(20.0)[part]
+
+    side_by_side(work, split(20, 4, workers), workers)
+    assert torch.equal(out, torch.arange(20.0))
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
+    assert threads_of_a_new_thread() == 2
+
+
+def test_others_keep_their_threads_meanwhile() -> None:
+    seen: list[int] = []
+
+    def work(part: int) -> None:
+        seen.append(threads_of_a_new_thread())
+
+    side_by_side(work, [0, 1, 2], 2, Steps(lambda *_: None, 3))
+    assert seen == [2, 2, 2]
+
+
+def test_parts_within_parts_use_no_more_threads() -> None:
+    seen = set()
+
+    def inner(part: int) -> None:
+        seen.add(threading.current_thread().name)
+        assert torch.get_num_threads() == 1
+
+    def outer(part: int) -> None:
+        assert cores(torch.device("cpu"), 8) == 1
+        side_by_side(inner, [0, 1, 2, 3], 4)
+        assert torch.get_num_threads() == 1
+
+    side_by_side(outer, [0, 1, 2, 3], 2)
+    assert len(seen) <= 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_come_out_and_threads_come_back(workers: int) -> None:
+    def work(part: slice) -> None:
+        if part.start == 3:
+            raise ValueError("part 3")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="part 3"):
+        side_by_side(work, [slice(i, i + 1) for i in range(5)], workers)
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_steps_are_told_where_the_caller_waits(workers: int) -> None:
+    seen, where = [], set()
+
+    def progress(done: int, total: int) -> None:
+        seen.append((done, total))
+        where.add(threading.current_thread())
+
+    steps = Steps(progress, 12)
+
+    def work(part: int) -> None:
+        for _ in range(3):
+            steps.tell()
+
+    side_by_side(work, list(range(4)), workers, steps)
+    assert seen == [(i, 12) for i in range(13)]
+    assert where == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_progress_that_raises_stops_all(workers: int) -> None:
+    begun = []
+
+    def progress(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    steps = Steps(progress, 1000)
+
+    def work(part: int) -> None:
+        begun.append(part)
+        for _ in range(100):
+            time.sleep(0.005)
+            steps.tell()
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(work, list(range(10)), workers, steps)
+    assert len(begun) == workers
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_know_what_the_caller_knows(workers: int) -> None:
+    who = contextvars.ContextVar("who", default="nobody")
+    token = who.set("caller")
+    seen = []
+
+    def work(part: int) -> None:
+        modes = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        seen.append((who.get(), *modes))
+
+    with torch.inference_mode():
+        side_by_side(work, [0, 1], workers)
+    with torch.no_grad():
+        side_by_side(work, [0, 1], workers)
+    side_by_side(work, [0, 1], workers)
+    who.reset(token)
+    kinds = [("caller", True, False), ("caller", False, False), ("caller", False, True)]
+    assert seen == [kind for kind in kinds for _ in range(2)]
+
+
+def test_as_many_parts_as_torch_has_threads() -> None:
+    assert cores(torch.device("cpu"), 8) == 2
+    assert cores(torch.device("cpu"), 1) == 1
+    assert cores(torch.device("cuda"), 8) == 1
