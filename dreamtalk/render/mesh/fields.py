@@ -36,6 +36,8 @@ class Fields:
         weights_a: (face nodes, 478) float32: displacement = weights @ landmark displacements.
         lip: rows and columns of the grid around the mouth, where field B is wanted.
         weights_b: (lip nodes, 478) float32, the same for field B.
+        lids: (4, 478) float32, field A at the middle of the lids: the right eye's upper and lower
+            one, then the left eye's.
         support: (rows, columns) bool, nodes that can move at all.
     """
 
@@ -49,6 +51,7 @@ class Fields:
     weights_a: np.ndarray
     lip: Box
     weights_b: np.ndarray
+    lids: np.ndarray
     support: np.ndarray
 
 
@@ -98,14 +101,16 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
     )
     rings = np.concatenate([rings_around(face, 1.22, 1.5), rings_around(face, 1.57, 1.85)]) / fw
     weights = []
+    middles = face.points[[eye[lid][3] for eye in t.EYES for lid in ("upper", "lower")]]
     for left_out, area in ((t.LOWER_RINGS, patch), (t.UPPER_RINGS, lip)):
         skip = {i for ring in left_out for i in ring} | set(t.LIDS)
         used = [i for i in range(478) if i not in skip]
         controls = np.concatenate([face.points[used] / fw, rings])
-        targets = nodes[area.slices].reshape(-1, 2) / fw
+        targets = np.concatenate([nodes[area.slices].reshape(-1, 2), middles]) / fw
         operator = thin_plate_operator(controls, targets, ridge=6e-4)
         full = np.zeros((len(targets), 478), np.float32)
-        full[:, used] = operator[:, : len(used)] * window[area.slices].reshape(-1, 1)
+        full[:, used] = operator[:, : len(used)]
+        full[: -len(middles)] *= window[area.slices].reshape(-1, 1)
         weights.append(full)
     return Fields(
         cell=float(cell),
@@ -115,8 +120,9 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
         torso=held.torso,
         pins=held.pins,
         face=patch,
-        weights_a=weights[0],
+        weights_a=weights[0][: -len(middles)],
         lip=lip,
-        weights_b=weights[1],
+        weights_b=weights[1][: -len(middles)],
+        lids=weights[0][-len(middles) :],
         support=(window > 1e-4) | (held.weight > 1e-4) | (held.torso > 1e-4),
     )

@@ -105,11 +105,11 @@ def face_geometry(portrait: Portrait) -> FaceGeometry:
         ImageError: if the landmarks are not those of a face with an extent in the picture.
     """
     height, width = portrait.size
-    marks = portrait.landmarks.detach().cpu().numpy().astype(np.float32).copy()
+    marks = portrait.landmarks.detach().cpu().float().numpy().copy()
     if marks.shape != (478, 3) or not np.isfinite(marks).all():
         raise ImageError(f"a portrait needs (478, 3) finite landmarks, not {marks.shape}")
     marks[:, 2] *= -1
-    rotation = portrait.rotation.detach().cpu().numpy().astype(np.float32)
+    rotation = portrait.rotation.detach().cpu().float().numpy()
     iod = float(np.linalg.norm(marks[t.EYE_OUTER_LEFT] - marks[t.EYE_OUTER_RIGHT]))
     face_width = float(np.linalg.norm(marks[t.CHEEK_LEFT] - marks[t.CHEEK_RIGHT]))
     face_height = float(np.linalg.norm(marks[t.FOREHEAD] - marks[t.CHIN]))

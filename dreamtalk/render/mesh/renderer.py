@@ -27,7 +27,7 @@ from .notes import portrait_notes
 from .parallel import side_by_side, split, worker_count
 from .plate import background_plate
 from .pose import head_transform, torso_transform
-from .posture import lid_poses, lip_posture
+from .posture import brow_room, frown, frown_offsets, lid_poses, lip_posture, lower_brows
 from .raster import grow
 from .sampling import SUPERSAMPLING, make_sampler
 from .seam import find_mouth
@@ -80,7 +80,7 @@ class MeshRenderer:
         image = self.picture.numpy()[rows, columns].astype(np.float32) / 255
         given = None
         if portrait.mask is not None:
-            given = portrait.mask.detach().cpu().numpy().astype(np.float32)[rows, columns]
+            given = portrait.mask.detach().cpu().float().numpy()[rows, columns]
         self.matte = person_matte(image, self.face, given)
         self.plate = background_plate(image, self.matte, self.face)
         self.fields = build_fields(self.face, self.matte)
@@ -101,12 +101,15 @@ class MeshRenderer:
         self._person = self._sampler.texture(layer, factor=1 if large else SUPERSAMPLING)
         self._plate = self._tensor(self.plate[self._box.slices])
         self.rest = lip_posture(portrait.expression).to(self.device)
+        self._brow_room = brow_room(self.face.points, self.face.down, self.face.iod)
+        self._frown = frown_offsets().to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
         self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom)
         for note in self.notes:
             logger.warning("portrait: %s", note)
         self._points = self._tensor(self.face.landmarks)
+        self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
@@ -180,7 +183,7 @@ class MeshRenderer:
             channels = channels - self.rest
             head = motion.head[start : start + chunk].to(self.device, torch.float32)
             with self._exact():
-                offsets = self._basis.decode(channels)
+                offsets = self._offsets(channels)
             yield self._render(offsets, head, channels)
             progress(min(start + chunk, total), total)
 
@@ -201,9 +204,9 @@ class MeshRenderer:
         for start in range(0, len(offsets), chunk):
             part = slice(start, start + chunk)
             yield self._render(
-                offsets[part].to(self.device),
-                head[part].to(self.device),
-                channels[part].to(self.device),
+                offsets[part].to(self.device, torch.float32),
+                head[part].to(self.device, torch.float32),
+                channels[part].to(self.device, torch.float32),
             )
 
     def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
@@ -217,7 +220,7 @@ class MeshRenderer:
             (h, w, 2) float32 px of the crop.
         """
         with torch.inference_mode():
-            moved = self._moved(self._basis.decode(channels.to(self.device)))
+            moved = self._moved(self._offsets(channels.to(self.device)))
             crop = self.face.crop
             box = Box(0, 0, crop.width, crop.height)
             x, y = self._warp.sources_a(moved, self._head_motion(head.to(self.device)), box)
@@ -236,6 +239,11 @@ class MeshRenderer:
             torso_shift * face.iod,
             self._tensor(chest),
         )
+
+    def _offsets(self, channels: Tensor) -> Tensor:
+        """(n, 478, 3) in IOD units for channels (n, 31) against the portrait."""
+        channels = lower_brows(channels, self._brow_room)
+        return self._basis.decode(channels) + frown(channels, self._frown)
 
     def _moved(self, offsets: Tensor) -> Tensor:
         """Landmark offsets in IOD units -> displacements in px, with lips that touch."""
@@ -276,7 +284,8 @@ class MeshRenderer:
         x, y = self._warp.sources_a(moved, turn, box)
         marks = turn.project(self._points + moved)
 
-        lids = lid_poses(self.eyes, channels, self._basis.neutral, face.iod)
+        dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
+        lids = lid_poses(self.eyes, channels, dragged.view(-1, 2, 2), self._basis.neutral, face.iod)
         unbent = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
