@@ -80,6 +80,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--motion", required=True, type=Path, action="append",
         help="a motion file; give it again for every further --face",
     )  # fmt: skip
+    render.add_argument(
+        "--neutral", type=Path, action="append",
+        help="a motion file of the same person who acts nothing: their resting face is taken off "
+        "(for .mat, .npy and .csv); with several motions, once for each",
+    )  # fmt: skip
     render.add_argument("--audio", type=Path, help="the sound of the video")
     _add_render(render)
     render.add_argument("--out", required=True, type=Path, help="the mp4 to write")
@@ -211,12 +216,11 @@ def run_animate(args: argparse.Namespace) -> None:
 
 def run_render(args: argparse.Namespace) -> None:
     """portrait + motion file -> video"""
-    from .motion.files import load_motion
     from .render.video import check_writable
 
     check_writable(args.out)
     faces = _faces(args.face, len(args.motion))
-    motions = [load_motion(path) for path in args.motion]
+    motions = _load_motions(args.motion, args.neutral or [])
     if args.audio is not None:
         from .speech.loading import load_speech
 
@@ -226,6 +230,23 @@ def run_render(args: argparse.Namespace) -> None:
     else:
         args.face = faces[0]
         _render(args, _load_renderer(args), motions[0], 0.0)
+
+
+def _load_motions(paths: list[Path], neutrals: list[Path]) -> list[Motion]:
+    """The motions, without the resting faces of their persons if those are given."""
+    from .motion.files import load_motion
+
+    if not neutrals:
+        return [load_motion(path) for path in paths]
+    if len(neutrals) != len(paths):
+        raise DreamTalkError(
+            f"--motion is given {len(paths)} times and --neutral {len(neutrals)} times: give each "
+            "motion the resting face of its person"
+        )
+    return [
+        load_motion(path, neutral=load_motion(rest))
+        for path, rest in zip(paths, neutrals, strict=True)
+    ]
 
 
 def _faces(chosen: list[str] | None, motions: int) -> list[str]:

@@ -127,6 +127,13 @@ class DreamTalkLoadMotion(io.ComfyNode):
                     tooltip="Frame rate, if the file doesn't say it or says it wrongly. 0 takes "
                     "the file's own (25 for official ones).",
                 ),
+                DTMotion.Input(
+                    "neutral",
+                    optional=True,
+                    tooltip="Motion of the same person who acts nothing: what their face is like "
+                    "at rest is taken off, so that only the expression is left. For .mat, .npy "
+                    "and .csv, which carry it.",
+                ),
             ],
             outputs=[
                 DTMotion.Output(
@@ -148,10 +155,10 @@ class DreamTalkLoadMotion(io.ComfyNode):
         return f"{runtime.file_stamp(file)} {fps}"
 
     @classmethod
-    def execute(cls, file: str, fps: float) -> io.NodeOutput:
+    def execute(cls, file: str, fps: float, neutral: Any = None) -> io.NodeOutput:
         from ..dreamtalk.motion.files import load_motion
 
-        return io.NodeOutput(load_motion(runtime.input_path(file), fps or None))
+        return io.NodeOutput(load_motion(runtime.input_path(file), fps or None, neutral))
 
 
 class DreamTalkSaveMotion(io.ComfyNode):

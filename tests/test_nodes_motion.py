@@ -68,6 +68,17 @@ def test_save_and_load(motion: Any, folders: Path, suffix: str) -> None:
         assert torch.allclose(loaded.expression, motion.expression)
 
 
+def test_load_motion_without_the_resting_face(folders: Path, motion: Any) -> None:
+    from dreamtalk_pack.dreamtalk.motion.bridges import convert
+    from dreamtalk_pack.dreamtalk.motion.files import save_motion
+    from dreamtalk_pack.dreamtalk.motion.rest import without_rest
+
+    bfm = convert(motion, "bfm")
+    save_motion(bfm, folders / "input" / "m.mat")
+    (loaded,) = run_node("DreamTalkLoadMotion", file="m.mat", fps=0.0, neutral=motion)
+    assert torch.allclose(loaded.expression, without_rest(bfm, motion).expression, atol=1e-6)
+
+
 def test_load_motion_of_a_missing_file(folders: Path) -> None:
     answer = node_classes()["DreamTalkLoadMotion"].validate_inputs(file="gone.npz")
     assert answer == "there is no 'gone.npz' in the input folder"

@@ -20,6 +20,7 @@ from ..errors import MotionError, OutputError
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion
+from .rest import without_rest
 from .spaces import BFM, space
 
 OFFICIAL_FPS = 25.0
@@ -33,7 +34,9 @@ SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", "
 """What :func:`load_motion` reads; all but ``.txt`` can be written."""
 
 
-def load_motion(path: str | Path, fps: float | None = None) -> Motion:
+def load_motion(
+    path: str | Path, fps: float | None = None, neutral: Motion | None = None
+) -> Motion:
     """Read a motion file, by its suffix.
 
     Args:
@@ -41,6 +44,7 @@ def load_motion(path: str | Path, fps: float | None = None) -> Motion:
             (T, 5)), ``.npy`` (official motion: (T, 73) or (T, 64)), ``.txt`` (64 columns),
             ``.csv`` (Live Link Face), ``.jsonl`` or ``.json`` (ours, one frame a line).
         fps: frames a second, for files that don't say (official ones: 25) or say it wrongly.
+        neutral: of the same person at rest, whose resting face is taken off (``without_rest``).
 
     Returns:
         The motion in the space of the file. Official files keep their pose columns, and get a
@@ -67,7 +71,7 @@ def load_motion(path: str | Path, fps: float | None = None) -> Motion:
         raise MotionError(f"'{path.name}' can't be read as a motion: {error}") from error
     if len(motion) == 0:
         raise MotionError(f"'{path.name}' holds no frames")
-    return motion
+    return motion if neutral is None else without_rest(motion, neutral)
 
 
 def save_motion(motion: Motion, path: str | Path) -> None:
