@@ -6,12 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from bridge_maps import LEAST_SPREAD, Clip, plain
+from bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 
 from dreamtalk.motion.bridges import Bridges, convert_expression
 from dreamtalk.motion.spaces import SPACES
 
-MANY_CLIPS = 4
 MOVING = 0.5  # of a channel's usual spread: clips below that don't show it
 CLOSED, OPEN = 0.035, 0.06  # IOD of lip aperture below and above which lips count as such
 SHOWN = {

@@ -35,8 +35,9 @@ LASTING = (0.0, 0.5)  # share of a clip's lasting expression that counts
 LEAST_SPREAD = {"face": 0.003, "arkit": 0.02, "bfm": 0.03}  # about the trackers' noise
 # Outputs are raised by at most MOST_GAIN, and only those that correlate by that much: of the rest
 # the noise would be raised. Scores are solved for, so their map's size doesn't matter.
-RAISED = {("bfm", "face"): 0.45, ("face", "bfm"): 0.75}
+RAISED = {("bfm", "face"): 0.4, ("face", "bfm"): 0.75}
 MOST_GAIN = 1.25
+MANY_CLIPS = 4  # of a speaker: fewer tell nothing about lasting expressions
 LEAST_SCATTER, HAND_SCATTER = 0.005, 0.05  # of scores; the second for those that are never seen
 SHRINK = 0.1  # of the covariance of scores towards its diagonal
 # Signs that change when a face channel is mirrored; Left and Right change places anyway.
@@ -148,25 +149,35 @@ def _ridge(x: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
 
 
 def gains(clips: list[Clip], source: str, target: str) -> np.ndarray:
-    """(C_target,) by what outputs are too small, for speakers who were left out of the fit."""
+    """(C_target,) by what outputs are too small, for speakers who were left out of the fit: within
+    clips and from one lasting expression to another, whichever lacks less."""
     least = RAISED.get((source, target))
     if least is None:
         return np.ones(len(SPACES[target].channels))
-    lasting = max(LASTING)
-    own = crossed = ours = 0.0
+    within, between = [], []
     for speaker in {clip.speaker for clip in clips}:
         matrix = fit([clip for clip in clips if clip.speaker != speaker], source, target)
-        theirs = [clip for clip in clips if clip.speaker == speaker]
-        real = offsets(theirs, target, False, lasting)
-        mapped = offsets(theirs, source, False, lasting) @ matrix
-        if target == "face":  # the same for both sides
-            real = np.concatenate([real, mirrored(real, target)])
-            mapped = np.concatenate([mapped, mirrored(mapped, target)])
-        own = own + (real**2).sum(axis=0)
-        crossed = crossed + (real * mapped).sum(axis=0)
-        ours = ours + (mapped**2).sum(axis=0)
+        pairs = [
+            (clip.values[target], clip.values[source] @ matrix)
+            for clip in clips
+            if clip.speaker == speaker
+        ]
+        means = np.array([[values.mean(axis=0) for values in pair] for pair in pairs])
+        for pair, mean in zip(pairs, means, strict=True):
+            within.append(np.stack(pair, axis=1) - mean)
+        if len(pairs) >= MANY_CLIPS:
+            between.append(means - means.mean(axis=0))
+    moving, lasting = np.concatenate(within), np.concatenate(between)
+    if target == "face":  # the same for both sides
+        moving, lasting = (
+            np.concatenate([rows, np.stack([mirrored(rows[:, i], target) for i in (0, 1)], axis=1)])
+            for rows in (moving, lasting)
+        )
+    (own, crossed), (_, ours) = np.einsum("tac,tbc->abc", moving, moving)
     correlation = crossed / np.sqrt(np.maximum(own * ours, 1e-12))
     size = np.sqrt(own / np.maximum(ours, 1e-12))
+    real, mapped = np.linalg.norm(lasting, axis=0)
+    size = np.minimum(size, real / np.maximum(mapped, 1e-12))
     return np.where(correlation >= least, size.clip(1.0, MOST_GAIN), 1.0)
 
 
