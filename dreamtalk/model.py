@@ -53,6 +53,8 @@ class DreamTalkModel(nn.Module):
         noise_smoothing: default of :meth:`sample`, in frames.
         settling: share of its two neighbours that each sampled frame takes on, 0 for none; against
             flicker at the edge of what 25 frames a second show, too little to open a closure.
+        noise_scale: factor on the noise that sampling starts from: below 1 the motion keeps nearer
+            to the mean of what the network considers possible; seeds differ by less.
         fingerprint: of the weights that these are a copy of, in lower precision perhaps; computed
             if not given.
         name: for people.
@@ -76,6 +78,7 @@ class DreamTalkModel(nn.Module):
         name: str = "",
         lip_expert: LipExpert | None = None,
         settling: float = 0.0,
+        noise_scale: float = 1.0,
     ) -> None:
         super().__init__()
         channels = denoiser.config.expression_dim
@@ -96,6 +99,7 @@ class DreamTalkModel(nn.Module):
         self.feature_kind = feature_kind
         self.noise_smoothing = noise_smoothing
         self.settling = settling
+        self.noise_scale = noise_scale
         self.name = name
         self.compiled = False
         self._sampling: tuple[list[tuple[int, int]], SamplingNetwork] | None = None
@@ -230,7 +234,8 @@ class DreamTalkModel(nn.Module):
                 scale[part] if isinstance(scale, Tensor) else float(scale),
             )
             draw = partial(drawn.draw, part.start, part.stop)
-            x = (draw(0) if noise is None else noise[part].float())[None].to(device)
+            start_noise = self.noise_scale * draw(0) if noise is None else noise[part].float()
+            x = start_noise[None].to(device)
 
             def denoise(x: Tensor, t: Tensor) -> Tensor:
                 return predict(x.to(dtype), t).float()
@@ -292,6 +297,7 @@ class DreamTalkModel(nn.Module):
             "features": self.feature_kind,
             "noise_smoothing": self.noise_smoothing,
             "settling": self.settling,
+            "noise_scale": self.noise_scale,
             "fingerprint": self.fingerprint,
             "name": self.name,
         }
@@ -385,6 +391,7 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         space, features = str(config["space"]), str(config["features"])
         smoothing = float(config.get("noise_smoothing", 0.0))
         settling = float(config.get("settling", 0.0))
+        noise_scale = float(config.get("noise_scale", 1.0))
     except (KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"the config of '{path.name}' is damaged: {error!r}") from error
     load_weights(denoiser, checkpoint.section("denoiser"), path, "its own config's denoiser")
@@ -411,6 +418,7 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         str(config.get("name") or path.stem),
         expert,
         settling,
+        noise_scale,
     )
 
 

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig, num_rows
-from dreamtalk.speech.logmel import log_mel
+from dreamtalk.networks.speech_encoder import (
+    LEVEL,
+    SpeechEncoder,
+    SpeechEncoderConfig,
+    level_gain,
+    num_rows,
+)
+from dreamtalk.speech.logmel import BANDS, log_mel, warp_matrix
 from dreamtalk.training.corpus.formant import synthesize
 
 
@@ -61,8 +67,45 @@ def test_progress_may_cancel(encoder: SpeechEncoder, waveform: torch.Tensor) -> 
         encoder.encode(waveform, progress=cancel)
 
 
+@pytest.mark.parametrize("gain", [0.01, 0.3, 3.0])
+def test_level_does_not_matter(encoder: SpeechEncoder, waveform: torch.Tensor, gain: float) -> None:
+    assert torch.allclose(encoder.encode(gain * waveform), encoder.encode(waveform), atol=1e-3)
+
+
+def test_level_is_that_of_active_speech(waveform: torch.Tensor) -> None:
+    tone = 0.5 * torch.sin(torch.arange(16_000) * 0.2)
+    paused = torch.cat([tone, torch.zeros(64_000)])
+    assert level_gain(tone) == pytest.approx(level_gain(paused), rel=0.01)
+    assert (tone * level_gain(tone)).square().mean().sqrt() == pytest.approx(LEVEL, rel=0.01)
+    assert level_gain(torch.zeros(1000)) == 1.0
+
+
+def test_warped_spectra() -> None:
+    assert torch.equal(warp_matrix(1.0), torch.eye(BANDS))
+    for factor in (0.88, 1.13):
+        assert torch.allclose(warp_matrix(factor).sum(0), torch.ones(BANDS))
+    peak = torch.zeros(BANDS)
+    peak[40] = 1
+    # what was at a frequency is found lower by the factor
+    assert (peak @ warp_matrix(1.13)).argmax() < 40 < (peak @ warp_matrix(0.88)).argmax()
+
+
+def test_several_vocal_tracts_are_averaged(waveform: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    plain = SpeechEncoder(SpeechEncoderConfig(width=32)).eval()
+
+    def heard(*warps: float) -> torch.Tensor:
+        many = SpeechEncoder(SpeechEncoderConfig(width=32, warps=warps)).eval()
+        many.load_state_dict(plain.state_dict())
+        return many.encode(waveform, chunk=37)
+
+    mean = (heard(0.9) + heard(1.0) + heard(1.1)) / 3
+    assert torch.allclose(heard(0.9, 1.0, 1.1), mean, atol=1e-4)
+    assert torch.allclose(heard(1.0), plain.encode(waveform), atol=1e-4)
+
+
 def test_config_round_trip() -> None:
-    config = SpeechEncoderConfig(width=40, dilations=(1, 3))
+    config = SpeechEncoderConfig(width=40, dilations=(1, 3), warps=(0.9, 1.0))
     assert SpeechEncoderConfig.from_dict(config.to_dict()) == config
     with pytest.raises(ValueError, match="unknown"):
         SpeechEncoderConfig.from_dict({"colour": 1})

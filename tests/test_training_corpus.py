@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dreamtalk.errors import MissingDependencyError
+from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.corpus import align, hibari, kokoro, piper, world
+from dreamtalk.training.corpus import align, hibari, kokoro, piper, prompts, world
 from dreamtalk.training.corpus.codecs import CODECS, through_codec
 from dreamtalk.training.corpus.engines import ALIGNED, Voice, random_voice, speak
 from dreamtalk.training.corpus.formant import synthesize
-from dreamtalk.training.corpus.phones import Segment
+from dreamtalk.training.corpus.phones import VOWELS, Segment
 from dreamtalk.training.corpus.prosody import PROSODY, emotional_sound, emotional_voice
 from dreamtalk.training.corpus.recordings import (
     build_corpus,
@@ -23,6 +24,7 @@ from dreamtalk.training.corpus.recordings import (
     read_corpus,
     save_shard,
 )
+from dreamtalk.training.corpus.singing import Manner, add_songs, sing
 from dreamtalk.training.corpus.texts import text
 from dreamtalk.training.coverage import measure_coverage
 
@@ -147,3 +149,37 @@ def test_coverage() -> None:
     assert ("ZH", "OE") in found.missing()
     assert "all pairs" in found.table()
     assert isinstance(recording.segments[0], Segment)
+
+
+def test_songs_hold_their_vowels(tmp_path: Path) -> None:
+    recording = make_recording(0, 0, ("formant",), "train", seconds=4.0)
+    song = sing(recording, Manner(stretch=2.0), np.random.Generator(np.random.PCG64(0)))
+    assert [s.phone for s in song.segments] == [s.phone for s in recording.segments]
+    for spoken, sung in zip(recording.segments, song.segments, strict=True):
+        factor = 2.0 if spoken.phone in VOWELS else 1.0
+        assert sung.end - sung.start == pytest.approx(factor * (spoken.end - spoken.start))
+    assert len(song.waveform) == pytest.approx(song.segments[-1].end * 16_000, abs=2)
+    loud = [s for s in song.segments if s.phone in VOWELS and s.end - s.start > 0.1]
+    assert all(np.abs(song.waveform[int(s.start * 16_000) :][:1600]).max() > 0.01 for s in loud)
+
+
+def test_a_corpus_gets_songs(tmp_path: Path) -> None:
+    with pytest.raises(DreamTalkError, match="base"):
+        add_songs(tmp_path, 0.01)
+    build_corpus(tmp_path, 0.001, engines=("formant",), seconds=1.0)
+    before = len(list(read_corpus(tmp_path)))
+    assert add_songs(tmp_path, 0.01, seed=3) == 2
+    found = list(read_corpus(tmp_path))
+    assert len(found) == before + 2
+    add_songs(tmp_path, 0.01, seed=3)
+    again = list(read_corpus(tmp_path))
+    assert all(np.array_equal(a.waveform, b.waveform) for a, b in zip(found, again, strict=True))
+
+
+def test_prompts_with_signs_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "asterisk-core-sounds-en"
+    folder.mkdir()
+    with gzip.open(folder / "core-sounds-en.txt.gz", "wt") as file:
+        file.write("; names\na: hello there [beep]\nb: press 1 now\nc: press * now\nd:\n")
+    monkeypatch.setattr(prompts, "TRANSCRIPTS", tmp_path)
+    assert list(prompts._transcripts("en")) == [("a", "hello there")]

@@ -16,13 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..progress import Progress, silent
-from ..speech.logmel import BANDS, HOP, log_mel
+from ..speech.loading import frame_power
+from ..speech.logmel import BANDS, HOP, log_mel, warp_matrix
 
 ROW = 2 * HOP
 """Samples a row: 50 rows a second."""
 _LOUD, _SPREAD = -6.0, 4.0  # about the mean and deviation of log-mel values of speech
 _SILENCE = 20  # rows
 _MEL_CONTEXT = 4  # log-mel frames that may differ at a cut
+LEVEL = 0.08
+"""Root mean square of active speech that recordings are brought to."""
+MAX_GAIN = 1000.0
+_GATE = 0.02  # of the loudest 20 ms in power: quieter is a pause
+_SILENCE_RMS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class SpeechEncoderConfig:
         hidden: learned part of a row.
         aux: what the learned part must be able to tell in training.
         dropout: while training.
+        warps: vocal tracts (factors on frequency) that a recording is heard with at inference;
+            the rows are averaged, which corrects a voice that differs from those of the training.
     """
 
     width: int = 128
@@ -46,6 +54,7 @@ class SpeechEncoderConfig:
     hidden: int = 46
     aux: int = 15
     dropout: float = 0.1
+    warps: tuple[float, ...] = (1.0,)
 
     @property
     def row_dim(self) -> int:
@@ -54,7 +63,7 @@ class SpeechEncoderConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold."""
-        return {**asdict(self), "dilations": list(self.dilations)}
+        return {**asdict(self), "dilations": list(self.dilations), "warps": list(self.warps)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SpeechEncoderConfig:
@@ -67,8 +76,8 @@ class SpeechEncoderConfig:
         if unknown:
             raise ValueError(f"unknown speech encoder settings: {', '.join(sorted(unknown))}")
         known = dict(values)
-        if "dilations" in known:
-            known["dilations"] = tuple(known["dilations"])
+        for name in {"dilations", "warps"} & set(known):
+            known[name] = tuple(known[name])
         return cls(**known)
 
 
@@ -147,11 +156,12 @@ class SpeechEncoder(nn.Module):
     def encode(self, waveform: Tensor, chunk: int = 1500, progress: Progress = silent) -> Tensor:
         """Feature rows of a recording of any length, in constant memory.
 
+        Whatever its level, the speech is brought to a common one first.
+
         Args:
             waveform: (N,) float32 at 16 kHz, N >= 1.
             chunk: rows at a time; the result does not depend on it.
             progress: told the rows done; may raise to cancel.
-            progress: told in rows.
 
         Returns:
             (R, row_dim), R = round(N / 320), at least 1.
@@ -161,17 +171,34 @@ class SpeechEncoder(nn.Module):
         # before and after a recording is silence, not nothing: the network takes a cut for a sound
         rest = max(0, rows * ROW - waveform.numel())
         padded = F.pad(waveform, (_SILENCE * ROW, rest))[: (_SILENCE + rows) * ROW]
-        padded = F.pad(padded, (0, _SILENCE * ROW))
+        padded = F.pad(padded, (0, _SILENCE * ROW)) * level_gain(waveform)
         total = rows + 2 * _SILENCE
+        warps = (1.0,) if self.training else self.config.warps
         found = []
         for start in range(_SILENCE, _SILENCE + rows, chunk):
             progress(start - _SILENCE, rows)
             stop = min(start + chunk, _SILENCE + rows)
             first, last = max(start - self.context, 0), min(stop + self.context, total)
-            part = self(_mel(padded, first, last, total).to(device)[None]).rows[0]
+            mel = _mel(padded, first, last, total).to(device)
+            many = torch.stack([mel @ warp_matrix(w).to(mel) for w in warps])
+            part = self(many).rows.mean(0)
             found.append(part[start - first : stop - first])
         progress(rows, rows)
         return torch.cat(found)
+
+
+def level_gain(waveform: Tensor) -> float:
+    """The linear gain that brings active speech to the common level; 1 for digital silence.
+
+    Args:
+        waveform: (N,) float32 at 16 kHz: a whole recording, so that its parts keep their balance.
+    """
+    power = frame_power(waveform)
+    loudest = float(power.max())
+    if loudest < _SILENCE_RMS**2:
+        return 1.0
+    active = float(power[power >= _GATE * loudest].mean())
+    return min(LEVEL / active**0.5, MAX_GAIN)
 
 
 def num_rows(samples: int) -> int:

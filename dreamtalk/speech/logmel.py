@@ -65,6 +65,30 @@ def _filters() -> Tensor:
         return torch.from_numpy(weights).float()
 
 
+@lru_cache(maxsize=64)
+def warp_matrix(factor: float) -> Tensor:
+    """What changes a log-mel spectrum into that of another vocal tract: ``mel @ warp_matrix(f)``.
+
+    Band b then holds what the voice has at ``factor`` times the frequency of b (vocal tract length
+    normalization); the highest and lowest bands hold on.
+
+    Args:
+        factor: above 1 makes the vocal tract longer.
+
+    Returns:
+        (64, 64) float32.
+    """
+    middles = _hertz(np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2))[1:-1]
+    at = np.interp(middles * factor, middles, np.arange(BANDS, dtype=float))
+    low = np.minimum(at.astype(int), BANDS - 2)
+    matrix = np.zeros((BANDS, BANDS), np.float32)
+    columns = np.arange(BANDS)
+    matrix[low, columns] = 1 - (at - low)
+    matrix[low + 1, columns] += at - low
+    with torch.inference_mode(False):
+        return torch.from_numpy(matrix)
+
+
 # Slaney's mel scale: linear to 1000 Hz (15 mel), logarithmic above
 _LINEAR, _KNEE_HZ, _KNEE_MEL = 200.0 / 3.0, 1000.0, 15.0
 _LOG_STEP = math.log(6.4) / 27.0

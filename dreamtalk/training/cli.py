@@ -12,7 +12,7 @@ from ..console import bar
 from ..progress import Progress
 
 Stage = Callable[[argparse.Namespace, Progress], str]
-PARTS = ("base", "acted", "piper", "hibari", "kokoro", "prompts")
+PARTS = ("base", "acted", "piper", "hibari", "kokoro", "prompts", "sung")
 
 
 def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -29,7 +29,8 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     corpus.add_argument(
         "--part", default="base", choices=PARTS,
         help="base: flite, festival, espeak-ng; acted: voices that sound like an emotion; prompts: "
-        "recorded fr, it, ru (en for --split test); else a neural engine, which needs packages",
+        "recorded fr, it, ru (en for --split test); sung: songs out of the speech that is there; "
+        "else a neural engine, which needs packages",
     )  # fmt: skip
     corpus.add_argument("--split", choices=("train", "test"), default="train")
     corpus.set_defaults(run=_command(_corpus))
@@ -91,6 +92,10 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
         for language in ("en",) if args.split == "test" else ("fr", "it", "ru"):
             found = prompt_recordings(language, progress=progress)
             count += save_recordings(args.corpus, f"prompts-{language}", found, args.split)
+    elif args.part == "sung":
+        from .corpus.singing import add_songs
+
+        count = add_songs(args.corpus, args.hours, args.seed, progress)
     else:
         count = build_corpus(
             args.corpus, args.hours, args.seed, args.split, _engines(args.part), args.part,

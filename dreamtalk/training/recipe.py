@@ -28,6 +28,8 @@ class Recipe:
         copies: differently degraded copies of each recording for stage 2.
         noise_smoothing: of the sampler, frames.
         settling: of the sampler, share of a frame's neighbours.
+        noise_scale: of the sampler.
+        warps: vocal tracts that the speech encoder hears a recording with.
         articulation: of the presets.
     """
 
@@ -44,6 +46,8 @@ class Recipe:
     copies: int = 2
     noise_smoothing: float = 20.0
     settling: float = 0.0
+    noise_scale: float = 1.0
+    warps: tuple[float, ...] = (1.0,)
     articulation: float = 1.0
 
 
@@ -61,6 +65,7 @@ def load_recipe(path: Path | None = None) -> Recipe:
             **loops,
             speech_batch=tuple(data.pop("speech_batch", (24, 150))),
             denoiser_batch=tuple(data.pop("denoiser_batch", (32, 16))),
+            warps=tuple(data.pop("warps", (1.0,))),
             **data,
         )
     except (OSError, TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..networks.speech_encoder import ROW, SpeechEncoder
-from ..speech.logmel import log_mel
+from ..speech.logmel import BANDS, log_mel, warp_matrix
 from ..speech.speech import SAMPLE_RATE
 from .corpus.augment import augment, resample_window
 from .corpus.codecs import CODECS, through_codec
@@ -24,6 +24,13 @@ NATURAL_SHARE = 0.55
 """Share of windows drawn from these alone."""
 CODED = 6
 """Every so many recordings, one goes through a codec."""
+
+
+WARPS = tuple(round(float(f), 3) for f in np.exp(np.linspace(-0.16, 0.16, 13)))
+"""Vocal tracts that the spectra of windows are changed to, beside their change of speed."""
+WARPED_SHARE = 0.6
+MASKED_SHARE = 0.4
+"""Share of windows that lack a few bands, as small loudspeakers and rooms take them away."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +106,26 @@ def phone_weights() -> Tensor:
     return weights
 
 
+def vary_spectra(mel: Tensor) -> Tensor:
+    """Other vocal tracts and missing bands, drawn from torch's generator: (B, M, 64) -> the same.
+
+    Few of the corpus's voices are natural; this makes others of them that keep pitch and timing.
+    """
+    size = len(mel)
+    factors = torch.randint(len(WARPS), (size,))
+    warps = torch.stack([warp_matrix(WARPS[k]) for k in factors.tolist()])
+    warps[torch.rand(size) >= WARPED_SHARE] = torch.eye(BANDS)
+    mel = mel @ warps
+    first, width = torch.randint(BANDS, (size,)), torch.randint(1, 10, (size,))
+    width[torch.rand(size) >= MASKED_SHARE] = 0
+    band = torch.arange(BANDS)
+    masked = (band >= first[:, None]) & (band < (first + width)[:, None])
+    return torch.where(masked[:, None], mel.mean((1, 2), keepdim=True), mel)
+
+
 def speech_loss(encoder: SpeechEncoder, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
     """Cross-entropy of the phones plus squared error of the curves."""
-    mel = log_mel(batch.waveform)
-    out = encoder(mel)
+    out = encoder(vary_spectra(log_mel(batch.waveform)))
     phones = F.cross_entropy(
         out.logits.flatten(0, 1),
         batch.phones.flatten(),

@@ -249,6 +249,7 @@ def export(
     """Write the weights file with the emotion presets, in half precision."""
     network = network.eval().half().float()
     encoder = encoder.eval().half().float()
+    encoder.config = replace(encoder.config, warps=recipe.warps)
     model = DreamTalkModel(
         network,
         "face",
@@ -261,6 +262,7 @@ def export(
         name="starter",
         lip_expert=expert,
         settling=recipe.settling,
+        noise_scale=recipe.noise_scale,
     )
     model.save(target, dtype=torch.float16)
     return model

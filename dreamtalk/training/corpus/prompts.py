@@ -28,6 +28,8 @@ SPEAKERS: dict[str, tuple[str, str]] = {
     "ru": ("ru_RU_f_IvrvoiceRU", "ru+f2"),
 }  # fmt: skip
 """Language -> folder of the recordings, and the espeak-ng voice that is warped onto them."""
+_SPELLED = re.compile(r"[0-9*#@&%$/+=]")
+"""What is read out as words that the transcript does not hold."""
 _KEEP = 0.85  # share of warped prompts that fit best
 
 
@@ -90,7 +92,7 @@ def _transcripts(language: str) -> Iterator[tuple[str, str]]:
             name, colon, words = line.strip().partition(":")
             # stage directions in brackets are not spoken
             words = re.sub(r"\[.*?\]|\(.*?\)|<.*?>", " ", words).strip()
-            if colon and not name.startswith(";") and words:
+            if colon and not name.startswith(";") and words and not _SPELLED.search(words):
                 yield name.strip(), words
 
 

@@ -6,6 +6,7 @@ emotion, rounded by hand, in percent of IOD at intensity 1 (strong acting).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -92,8 +93,14 @@ EXPRESSIONS: dict[str, Expression] = {
 
 def offsets(emotion: str) -> Array:
     """The channel offsets of an emotion at intensity 1: (31,) in IOD."""
+    return named_offsets(EXPRESSIONS[emotion].offsets)
+
+
+def named_offsets(percents: Mapping[str, float]) -> Array:
+    """Percent of IOD by channel name, ``_`` for both sides, as :class:`Expression` has them:
+    (31,) in IOD."""
     values = np.zeros(len(FACE))
-    for name, percent in EXPRESSIONS[emotion].offsets.items():
+    for name, percent in percents.items():
         sides = [name.replace("_", side) for side in ("Left", "Right")] if "_" in name else [name]
         for channel in sides:
             values[FACE.index[channel]] = percent / 100
