@@ -198,3 +198,17 @@ def test_scores_stay_likely() -> None:
     together = torch.tensor([[0.04, 0.039], [0.039, 0.04]])
     scores = solve_scores(torch.tensor([[0.5]]), torch.zeros(1, 2), matrix, weight, together)
     torch.testing.assert_close(scores[0, 0], scores[0, 1], atol=1e-3, rtol=0)
+
+
+def test_lips_that_nearly_meet_close() -> None:
+    """From BFM: gaps near 0 shrink, in order; wider ones stay as the matrix gives them."""
+    opening = convert(one("arkit", jawOpen=0.6), "face").expression
+    bfm = map_offsets(opening, "face", "bfm")
+    bfm = bfm / map_offsets(bfm, "bfm", "face")[0, space("face").index["lipAperture"]]
+    gaps = torch.linspace(-0.01, 0.2, 43)
+    motion = Motion(gaps[:, None] * bfm, torch.zeros(43, 6), space="bfm")
+    closed = to_face(motion).channel("lipAperture")
+    assert (closed.diff() >= 0).all()
+    torch.testing.assert_close(closed[gaps > 0.06], gaps[gaps > 0.06], atol=1e-5, rtol=0)
+    assert not closed[gaps < 0.005].any()
+    assert (gaps - closed)[(gaps > 0.01) & (gaps < 0.035)].min() > 0.005
