@@ -1,6 +1,6 @@
 """Measure the mesh renderer: likeness to filmed clips, speed, memory.
 
-    python benchmarks/renderer.py clips DIR [--limit N] [--step 2] [--report out.json]
+    python benchmarks/renderer.py clips DIR [--limit N] [--step 2] [--oracle] [--report out.json]
     python benchmarks/renderer.py speed PICTURE [--sizes 256,512,1024] [--backend auto]
     python benchmarks/renderer.py memory PICTURE [--frames 10000]
 
@@ -8,6 +8,10 @@
 drives it, and every second frame is compared with what was filmed. ``landmarks`` drives with the
 tracked landmarks themselves, ``channels`` with the 31 channels of the ``face`` space (what a motion
 model predicts), ``static`` is the portrait held still. Lips and lids are tracked again.
+``--oracle`` adds what a renderer could reach that knew the filmed frame: ``flow`` is frame 0 bent
+onto it by dense optical flow; the others start from ``landmarks``: ``aligned`` is moved, turned and
+stretched onto it as a whole around the mouth, ``interior`` has the filmed picture between its lips,
+``skin`` has it around them.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import av
 import cv2
 import numpy as np
 import torch
-from scipy.signal import savgol_filter
+from scipy.ndimage import convolve1d
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -37,6 +41,11 @@ from dreamtalk.render.mesh import MeshRenderer, topology
 NECK = np.array([0.0, -0.72, -1.05])
 CAMERA_DISTANCE = 10.0
 VARIANTS = ("static", "landmarks", "channels")
+ORACLES = ("flow", "aligned", "interior", "skin")
+INNER_LIPS = (topology.INNER_RIGHT, *topology.UPPER_INNER, topology.INNER_LEFT)
+INNER_LIPS += tuple(reversed(topology.LOWER_INNER))
+OUTER_LIPS = (topology.MOUTH_RIGHT, *topology.UPPER_RINGS[3], topology.MOUTH_LEFT)
+OUTER_LIPS += tuple(reversed(topology.LOWER_RINGS[3]))
 
 
 def read_frames(path: Path) -> np.ndarray:
@@ -62,8 +71,8 @@ def track(frames: np.ndarray) -> np.ndarray:
 
 def drive(basis: FaceBasis, marks: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """Offsets (T, 478, 3), channels (T, 31), head (T, 6), all against frame 0."""
-    if len(marks) >= 5:
-        marks = savgol_filter(marks, 5, 2, axis=0)
+    # Trackers jitter; anything stronger than this takes blinks and closures away.
+    marks = convolve1d(marks, [0.1, 0.8, 0.1], axis=0, mode="nearest")
     points, pose = basis.align(marks)
     channels, _ = basis.encode(marks)
     angles = rotation_to_angles(pose.rotation)
@@ -118,7 +127,71 @@ def follows(wanted: np.ndarray, seen: np.ndarray) -> tuple[float, float]:
     return float(np.corrcoef(wanted, seen)[0, 1]), float(seen.std() / wanted.std())
 
 
-def measure_clip(path: Path, basis: FaceBasis, step: int) -> dict[str, dict[str, float]]:
+def outline(marks: np.ndarray, indices: tuple[int, ...], height: int, width: int) -> np.ndarray:
+    """(H, W) bool: inside a ring of landmarks, one pixel wider."""
+    mask = np.zeros((height, width), np.uint8)
+    points = np.round(8 * marks[list(indices), :2]).astype(np.int32)
+    cv2.fillPoly(mask, [points], 1, shift=3)
+    return cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+
+
+def by_flow(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """``source`` bent onto ``target`` by dense inverse search flow, at full resolution."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    search.setPatchStride(2)
+    search.setVariationalRefinementIterations(10)
+    grey = [cv2.cvtColor(v, cv2.COLOR_RGB2GRAY) for v in (target, source)]
+    flow = search.calc(*grey, None)
+    height, width = grey[0].shape
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    at = (x + flow[..., 0], y + flow[..., 1])
+    return cv2.remap(source, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def by_affine(source: np.ndarray, target: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """``source`` with the surroundings of a box (H, W) moved affinely onto ``target``."""
+    rows, columns = np.nonzero(box)
+    part = (
+        slice(max(rows.min() - 12, 0), rows.max() + 13),
+        slice(max(columns.min() - 12, 0), columns.max() + 13),
+    )
+    grey = [cv2.cvtColor(v[part], cv2.COLOR_RGB2GRAY) for v in (target, source)]
+    matrix = np.eye(2, 3, dtype=np.float32)
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4)
+    try:
+        _, matrix = cv2.findTransformECC(*grey, matrix, cv2.MOTION_AFFINE, stop, None, 3)
+    except cv2.error:  # it did not converge: nothing to gain
+        return source
+    result = source.copy()
+    result[part] = cv2.warpAffine(
+        source[part],
+        matrix,
+        grey[0].shape[::-1],
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return result
+
+
+def with_truth(
+    name: str, first: np.ndarray, truth: np.ndarray, made: np.ndarray, marks: np.ndarray
+) -> np.ndarray:
+    """What is reached by who knows the filmed frame; see the top."""
+    height, width = truth.shape[:2]
+    if name == "flow":
+        return by_flow(first, truth)
+    if name == "aligned":
+        return by_affine(made, truth, regions(marks, height, width)["mouth"])
+    inside = outline(marks, INNER_LIPS, height, width)
+    if name == "skin":
+        inside = ~outline(marks, OUTER_LIPS, height, width)
+    return np.where(inside[..., None], truth, made)
+
+
+def measure_clip(
+    path: Path, basis: FaceBasis, step: int, oracle: bool
+) -> dict[str, dict[str, float]]:
     """The table's rows for one clip."""
     truth = read_frames(path)
     marks = track(truth)
@@ -134,14 +207,20 @@ def measure_clip(path: Path, basis: FaceBasis, step: int) -> dict[str, dict[str,
     absolute = Motion(channels + renderer.rest.cpu(), head)
     rows: dict[str, dict[str, float]] = {}
     sampled = np.arange(1, len(truth), step)
-    for variant in VARIANTS:
-        if variant == "static":
+    rendered = np.empty(0)
+    for variant in (*VARIANTS, *(ORACLES if oracle else ())):
+        if variant in ORACLES:
+            each = zip(sampled, rendered, strict=True)
+            frames = np.stack(
+                [with_truth(variant, truth[0], truth[i], b, marks[i]) for i, b in each]
+            )
+        elif variant == "static":
             frames = np.repeat(truth[:1], len(sampled), axis=0)
         elif variant == "landmarks":
             parts = renderer.frames_from_landmarks(
                 offsets[sampled], channels[sampled], head[sampled]
             )
-            frames = torch.cat(list(parts)).numpy()
+            frames = rendered = torch.cat(list(parts)).numpy()
         else:
             motion = Motion(absolute.expression[sampled], absolute.head[sampled])
             frames = torch.cat(list(renderer.frames(motion))).numpy()
@@ -168,7 +247,7 @@ def measure_clip(path: Path, basis: FaceBasis, step: int) -> dict[str, dict[str,
     return rows
 
 
-def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
+def clips(directory: Path, limit: int, step: int, oracle: bool, report: Path | None) -> None:
     """Print the table for all clips of a directory, and their mean."""
     paths = sorted(p for p in directory.rglob("*") if p.suffix in (".mp4", ".mov", ".webm", ".avi"))
     if not paths:
@@ -181,11 +260,11 @@ def clips(directory: Path, limit: int, step: int, report: Path | None) -> None:
         " lip r ratio | eye r ratio | lmk %"
     )
     for path in paths:
-        every[path.stem] = measure_clip(path, basis, step)
+        every[path.stem] = measure_clip(path, basis, step, oracle)
         for variant, row in every[path.stem].items():
             print(_line(path.stem, variant, row), flush=True)
     means = {}
-    for variant in VARIANTS:
+    for variant in next(iter(every.values())):
         rows = [clip[variant] for clip in every.values()]
         means[variant] = {name: float(np.mean([r[name] for r in rows])) for name in rows[0]}
         print(_line("mean", variant, means[variant]))
@@ -291,6 +370,7 @@ def main() -> None:
     c.add_argument("directory", type=Path)
     c.add_argument("--limit", type=int, default=0, help="at most so many clips, spread evenly")
     c.add_argument("--step", type=int, default=2, help="compare every n-th frame")
+    c.add_argument("--oracle", action="store_true", help="what knowing the film could reach")
     c.add_argument("--report", type=Path, help="write the figures as JSON too")
     s = commands.add_parser("speed")
     s.add_argument("picture", type=Path)
@@ -304,7 +384,9 @@ def main() -> None:
     m.add_argument("--frames", type=int, default=10_000)
     arguments = parser.parse_args()
     if arguments.command == "clips":
-        clips(arguments.directory, arguments.limit, arguments.step, arguments.report)
+        clips(
+            arguments.directory, arguments.limit, arguments.step, arguments.oracle, arguments.report
+        )
     elif arguments.command == "speed":
         torch.set_num_threads(arguments.threads)
         cv2.setNumThreads(arguments.threads)

@@ -10,6 +10,10 @@ from . import topology as t
 RING_SHARE = (1.0, 0.8, 0.5, 0.2)
 """How much of a correction the rings of a lip take, from the inner contour outwards: lips that are
 pressed together turn in and get thin, rather than moving away as a whole."""
+SOFT_OPEN, SOFT_CLOSED = 7.0, 3.0
+"""mm: gaps of about this size and less are seen larger by trackers than they are: where people's
+lips hardly part, their landmarks are 2 to 8 mm apart. For portraits with parted and closed lips;
+those whose lips are closed say themselves what a tracker sees then."""
 NARROWEST = 0.56
 """The mouth never gets narrower than this share of its width in the portrait."""
 

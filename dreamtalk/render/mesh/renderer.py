@@ -16,7 +16,7 @@ from ...face.portrait import Portrait
 from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from . import topology as t
-from .contact import settle_lips
+from .contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .eyes import build_eye, paint_eye, remap_lids
 from .fields import build_fields
 from .geometry import Box, face_geometry
@@ -253,7 +253,7 @@ class MeshRenderer:
             self._points,
             axes[:, 0],
             -axes[:, 1],
-            softness=(2.0 if self.mouth.is_open else 1.3) * self.face.mm,
+            softness=(SOFT_OPEN if self.mouth.is_open else SOFT_CLOSED) * self.face.mm,
             is_open=self.mouth.is_open,
         )
 
