@@ -35,7 +35,7 @@ STARTER = "starter"
 STARTER_FILE = Path(__file__).parent / "weights" / "starter.safetensors"
 OFFICIAL_FEATURES = "wav2vec2-xlsr-53"
 CPU_CHUNK = 32
-"""Frames computed together on a CPU: what passes from layer to layer stays in a core's cache."""
+"""Frames computed together on a CPU: few, to stay near its cache and to keep all cores busy."""
 MOST_WORKERS = 8
 """Chunks at a time on a CPU; more would wait for Python's lock between the operations."""
 
@@ -189,7 +189,7 @@ class DreamTalkModel(nn.Module):
             noise_smoothing: see :class:`FrameNoise`; the checkpoint's default if not given.
             noise: x_T (N, C) instead of the drawn one.
             chunk: frames computed together; the result does not depend on it (but for the ends of
-                chunks where ``sync`` is on). By default 256, and 64 on a CPU, where what passes
+                chunks where ``sync`` is on). By default 256, and 32 on a CPU, where what passes
                 from layer to layer then stays in its cache.
             sync: scale of the lip expert's guidance, 0 for none; see :func:`sync_guided`.
 

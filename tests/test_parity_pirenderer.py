@@ -124,6 +124,23 @@ def test_video_loop(generator):
     one_level(torch.cat(chunks), n["frames_73_every2"])
 
 
+def test_threads_do_not_show(generator):
+    n = numbers("pirenderer_video")
+    options = PIRendererOptions(paste_back=False)
+    threads, made = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            renderer = PIRenderer(generator, portrait_of(n["image_u8"]), options)
+            made.append(list(renderer.frames(bfm(n["coeffs_73"][:3]))))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    assert [[len(c) for c in chunks] for chunks in made] == [[1, 1, 1], [2, 1]]
+    # the portrait is encoded by all of torch's threads
+    assert (torch.cat(made[0]).int() - torch.cat(made[1]).int()).abs().max() <= 1
+
+
 def test_video_loop_without_head_motion(generator):
     n = numbers("pirenderer_video")
     portrait = portrait_of(n["image_u8"])

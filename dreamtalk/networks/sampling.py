@@ -47,6 +47,25 @@ def _linear(layer: nn.Linear) -> _Affine:
     return _affine(layer.weight, layer.bias, layer.weight.dtype)
 
 
+class _FeedForward:
+    """``narrow(relu(widen(x)))``, added to x.
+
+    What widens yields relu(a + bias) - bias = max(a, -bias), one pass over a plain product; the
+    missing bias goes through what narrows, once and for all.
+    """
+
+    def __init__(self, widen: nn.Linear, narrow: nn.Linear) -> None:
+        dtype = widen.weight.dtype
+        self.widen, self.floor = widen.weight.T.contiguous(), -widen.bias
+        bias = narrow.bias.float() + narrow.weight.float() @ widen.bias.float()
+        self.narrow = _affine(narrow.weight, bias, dtype)
+
+    def add_to(self, x: Tensor) -> Tensor:
+        """In place."""
+        hidden = x @ self.widen
+        return self.narrow.add_to(x, torch.maximum(hidden, self.floor, out=hidden))
+
+
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
@@ -68,6 +87,7 @@ class _Attention:
         self._q, self._k, self._v = attention.in_proj_weight.float().chunk(3)
         self._q_bias, _, v_bias = attention.in_proj_bias.float().chunk(3)
         self._q, self._q_bias = self._q * scale, self._q_bias * scale
+        self.q_bias = self._q_bias.to(self.dtype)
         out, out_bias = attention.out_proj.weight.float(), attention.out_proj.bias.float()
         self.from_time = (out @ self._v).T.contiguous().to(self.dtype)
         if before is not None:
@@ -91,10 +111,9 @@ class _Attention:
         return torch.cat([self._k, self._v]).T.contiguous().to(self.dtype)
 
     @cached_property
-    def qkv(self) -> _Affine:
-        """(d, 3 d)"""
-        bias = F.pad(self._q_bias, (0, 2 * len(self._k)))
-        return _affine(torch.cat([self._q, self._k, self._v]), bias, self.dtype)
+    def qkv(self) -> Tensor:
+        """(d, 3 d); the queries' bias is yet to be added."""
+        return torch.cat([self._q, self._k, self._v]).T.contiguous().to(self.dtype)
 
     @cached_property
     def to_probe(self) -> Tensor:
@@ -161,7 +180,7 @@ class _Layer:
         self.plain = layer
         self.own = _Attention(layer.self_attn)
         self.cross = _Attention(layer.multihead_attn, before)
-        self.widen, self.narrow = _linear(layer.linear1), _linear(layer.linear2)
+        self.feed_forward = _FeedForward(layer.linear1, layer.linear2)
 
     def share(self, start: Tensor) -> _Shared:
         """The part that depends on the style alone; start (W, d)."""
@@ -179,7 +198,9 @@ class _Layer:
 
     def whole(self, x: Tensor, kv: Tensor, time: Tensor, width: int) -> Tensor:
         """The layer for all rows: x (F * W, d), keys and values of the memory (2, F * h, W, e)."""
-        q, k, v = self.own.windows(self.own.qkv(x), width)
+        qkv = x @ self.own.qkv
+        qkv[:, : x.shape[1]] += self.own.q_bias
+        q, k, v = self.own.windows(qkv, width)
         x = self.own.out.add_to(x, self.own.gather(q, k, v))
         x = _norm(x, self.plain.norm1)
         (q,) = self.cross.windows(self.cross.q(x), width)
@@ -197,7 +218,7 @@ class _Layer:
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         x = _norm(x, self.plain.norm2)
-        return _norm(self.narrow.add_to(x, self.widen(x).relu_()), self.plain.norm3)
+        return _norm(self.feed_forward.add_to(x), self.plain.norm3)
 
 
 class _Branch:

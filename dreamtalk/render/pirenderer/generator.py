@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checkpoints import PIRENDERER, load_weights, read_checkpoint
+from ...parallel import cores, side_by_side
 from .editing import EditingNet
 from .layers import Residual
 from .mapping import MappingNet
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 COEFFICIENTS = 73
 """64 expression, 3 angles, 3 translation, 3 crop."""
+MOST_WORKERS = 4
+"""Pictures made at a time on a CPU, for the memory that each takes meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class FaceGenerator(nn.Module):
         self.mapping_net = MappingNet(COEFFICIENTS)
         self.warpping_net = WarpingNet()
         self.editing_net = EditingNet()
+        self.compiled = False
 
     def encode_source(self, image: Tensor) -> Source:
         """(1, 3, 256, 256) in -1..1 -> what :meth:`forward` needs of it."""
@@ -61,6 +65,21 @@ class FaceGenerator(nn.Module):
         """Windows (B, 73, 27) -> pictures (B, 3, 256, 256) in -1..1."""
         z, warp = self.warp(source, windows)
         return self.editing_net(source.editing, warp.image, z)
+
+    def pictures(self, source: Source, windows: Tensor) -> Tensor:
+        """As ``forward``, without gradients; on a CPU the pictures are made side by side."""
+        if windows.device.type != "cpu" or self.compiled:
+            with torch.no_grad():
+                return self(source, windows)
+        # one by one: several in the same operations would only leave a core's cache
+        made = windows.new_empty(len(windows), *source.image.shape[1:])
+
+        def make(index: int) -> None:
+            made[index] = self(source, windows[index : index + 1])[0]
+
+        with torch.no_grad():
+            side_by_side(make, range(len(windows)), cores(windows.device, MOST_WORKERS))
+        return made
 
     def for_portrait(
         self, portrait: Portrait, device: str | torch.device | None = None, **options: Any
@@ -100,6 +119,7 @@ def load_pirenderer(
     load_weights(generator, alive, checkpoint.path, "PIRenderer's face generator")
     if compile:
         generator.compile()  # in place: the weights keep their names
+        generator.compiled = True
     return generator.to(device, dtype)
 
 

@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
+from ...parallel import cores
 from ...progress import Progress, silent
 from .coefficients import motion_coefficients, semantic_windows
 from .crop import colour_match, crop_box, cut, feathering
-from .generator import FaceGenerator
+from .generator import MOST_WORKERS, FaceGenerator
 
 _FRAME_BYTES = 400 << 20  # generous: what a frame's largest layers need in float32
 
@@ -96,8 +97,8 @@ class PIRenderer:
 
         Args:
             motion: in any space. In ``bfm`` the pose columns are taken as they are.
-            chunk: frames rendered together; by default 1 on the CPU (more would only leave its
-                caches), and up to 16 elsewhere as memory allows.
+            chunk: frames rendered together; by default one on each core of a CPU, and up to 16
+                elsewhere as memory allows.
             progress: told the frames done.
 
         Yields:
@@ -111,7 +112,8 @@ class PIRenderer:
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             windows = semantic_windows(coefficients, start, stop)
-            squares = self.generator(self._source, windows.to(self._device, self._dtype))
+            windows = windows.to(self._device, self._dtype)
+            squares = self.generator.pictures(self._source, windows)
             squares = (squares.float().clamp(-1, 1) + 1) / 2
             yield self._paste(squares) if self.options.paste_back else _bytes(squares)
             progress(stop, total)
@@ -142,7 +144,7 @@ class PIRenderer:
 def _batch(device: torch.device) -> int:
     """How many frames to render together there."""
     if device.type == "cpu":
-        return 1
+        return cores(device, MOST_WORKERS)
     if device.type != "cuda":
         return 4
     free, _ = torch.cuda.mem_get_info(device)
