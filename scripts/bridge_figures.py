@@ -11,6 +11,7 @@ from bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 from dreamtalk.motion.bridges import Bridges, convert_expression
 from dreamtalk.motion.spaces import SPACES
 
+BEHIND = 0.02  # of correlation: differences below that are chance
 MOVING = 0.5  # of a channel's usual spread: clips below that don't show it
 CLOSED, OPEN = 0.035, 0.06  # IOD of lip aperture below and above which lips count as such
 SHOWN = {
@@ -86,6 +87,27 @@ def evaluate_plain(clips: list[Clip], source: str, target: str) -> dict[str, dic
     if target == "face":
         figures["closed lips"] = closures(clips, mapped)
     return figures
+
+
+def behind_plain(
+    clips: list[Clip], others: dict[str, Bridges], source: str, target: str
+) -> dict[str, float]:
+    """Channels whose correlation by our matrix is more than 0.02 below that of the plain method
+    (mean of ``r``, ``moving`` and ``pooled``), and by how much; of those that move at all."""
+    speakers = {clip.speaker for clip in clips}
+    fitted = {s: plain([c for c in clips if c.speaker != s], source, target) for s in speakers}
+    theirs = measured(clips, target, [c.values[source] @ fitted[c.speaker] for c in clips])
+    path = (source, target, LINEAR)
+    ours = measured(
+        clips, target, [mapped_by(others[c.speaker], c.values[source], path) for c in clips]
+    )
+    lost = np.mean([theirs[key] - ours[key] for key in ("r", "moving", "pooled")], axis=0)
+    alive = np.mean([clip.values[target].std(axis=0) for clip in clips], axis=0)
+    return {
+        name: round(float(lost[index]), 3)
+        for index, name in enumerate(SPACES[target].channels)
+        if lost[index] > BEHIND and alive[index] > LEAST_SPREAD[target]
+    }
 
 
 def measured(clips: list[Clip], target: str, mapped: list[np.ndarray]) -> dict[str, np.ndarray]:

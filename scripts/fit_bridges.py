@@ -25,7 +25,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from bridge_figures import MORE_PATHS, evaluate, evaluate_plain
+from bridge_figures import MORE_PATHS, behind_plain, evaluate, evaluate_plain
 from bridge_maps import LASTING, LIP_RIDGE, PLAIN_RIDGE, RIDGE, RIDGES, Clip, fit_all
 from fit_face_basis import speaker_of
 from scipy.io import loadmat
@@ -96,6 +96,9 @@ def main() -> None:
             print(f"  {channel:20s}" + text(values))
             if len(path) == 2:
                 print(f"  {'  plain':20s}" + text(plain[name][channel]))
+        if len(path) == 2:
+            behind = behind_plain(clips, others, *path)
+            print(f"  matrix behind plain: {text(behind) or '  nowhere'}")
     provenance = {
         "script": "scripts/fit_bridges.py",
         "data": f"{len(clips)} clips of {len(speakers)} speakers published with DreamTalk and "
