@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from dreamtalk.face import Portrait
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.mesh.eye_textures import overhang
 from dreamtalk.render.mesh.posture import lid_poses, lower_brows
 from dreamtalk.render.mesh.skin import FOLD_GAINS, STRONGEST, fold_gain
 
@@ -147,3 +149,16 @@ def test_pictures_and_motions_in_half_precision(
     offsets = torch.zeros(1, 478, 3, dtype=dtype)
     frames = next(made.frames_from_landmarks(offsets, half.expression, half.head))
     assert frames.dtype == torch.uint8
+
+
+def test_drawn_eyes_are_found_to_their_end() -> None:
+    """The white goes on below the landmarks' lid; a shaded eye under light skin does not."""
+    width = 60.0
+    y, x = np.mgrid[0:60, 0:70].astype(np.float32)
+    below_lower, inside = y - 30, np.minimum(30 - y, y - 12)
+    skin = np.array([0.85, 0.66, 0.52], np.float32)
+    drawn = np.where((y < 34)[..., None] & (y > 10)[..., None], 0.72, skin).astype(np.float32)
+    found = overhang(drawn, below_lower, x, width, inside)
+    assert 3 <= found <= 5
+    filmed = np.where((y < 34)[..., None], skin * 0.6, skin).astype(np.float32)
+    assert overhang(filmed, below_lower, x, width, inside) == 0

@@ -64,6 +64,41 @@ def eye_strokes(
     return np.stack(layers, -1).astype(np.float32)
 
 
+def overhang(
+    patch: np.ndarray, below_lower: np.ndarray, u: np.ndarray, width: float, inside: np.ndarray
+) -> float:
+    """How far the white of an eye goes on below the landmarks of its lower lid, px.
+
+    Drawn eyes are larger than those that landmarks were learned from; a lid that closes onto the
+    landmarks would leave a sliver of them.
+    """
+    across = (u > 0.15 * width) & (u < 0.85 * width)
+    ball = across & (inside > 0.01 * width) & (below_lower > -0.16 * width)
+    under = across & (below_lower > 0.18 * width) & (below_lower < 0.32 * width)
+    if min(ball.sum(), under.sum()) < 12:
+        return 0.0
+    skin = np.median(patch[under], 0)
+    pixels = patch[ball]
+    # The white, not the iris: what is lightest.
+    white = pixels[pixels.mean(1) >= np.quantile(pixels.mean(1), 0.6)].mean(0)
+    axis = white - skin
+    contrast = float(np.linalg.norm(axis))
+    # Drawn eyes are pure white or grey; filmed ones have the colour of light and lids on them.
+    grey = np.ptp(white) / white.max() < 0.2 * np.ptp(skin) / max(skin.max(), 1e-3)
+    if contrast < 0.18 or not grey:
+        return 0.0
+    like = (patch - skin) @ axis / contrast**2 > 0.5
+    step = max(1.0, 0.012 * width)
+    far = 0.0
+    while far < 0.16 * width:
+        row = across & (below_lower >= far) & (below_lower < far + step)
+        if not row.any() or like[row].mean() < 0.4:
+            break
+        far += step
+    # What has no end is no eye.
+    return far if far < 0.12 * width else 0.0
+
+
 def complete_eyeball(
     patch: np.ndarray,
     grid: np.ndarray,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .eye_textures import complete_eyeball, eye_strokes, lid_skin
+from .eye_textures import complete_eyeball, eye_strokes, lid_skin, overhang
 from .geometry import FaceGeometry
 from .raster import grow, pixel_grid
 from .sampling import Sampler, Texture
@@ -143,6 +143,11 @@ def build_eye(
     yu = np.interp(uv[..., 0] / width, axis, upper)
     yl = np.interp(uv[..., 0] / width, axis, lower)
     inside = np.minimum(uv[..., 1] - yu, yl - uv[..., 1])
+    further = overhang(patch, uv[..., 1] - yl, uv[..., 0], width, inside)
+    if further > 0.03 * width:
+        lower = lower + further * (lower - upper) / max(float((lower - upper).max()), 1e-6)
+        yl = np.interp(uv[..., 0] / width, axis, lower)
+        inside = np.minimum(uv[..., 1] - yu, yl - uv[..., 1])
     inside[(uv[..., 0] < 0) | (uv[..., 0] > width)] = -1
     ball, white, sclera = complete_eyeball(patch, grid, inside, iris, radius, 0.012 * width)
 

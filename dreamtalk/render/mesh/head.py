@@ -14,6 +14,8 @@ from .thin_plate import thin_plate_operator
 STEEPEST = 1.9
 """Depth changes by no more per px across: a head turned by 18 degrees then squeezes what it would
 hide to a third, where a fold would tear its outline."""
+BESIDE = 1.1
+"""The same beside the face: ears stand out sideways, and a turn must not pull them long."""
 EARS = (234, 454, 127, 356)
 """Landmarks in front of the ears: the skull is widest there, and so is its outline."""
 
@@ -95,13 +97,15 @@ def _depth(face: FaceGeometry, nodes: np.ndarray) -> np.ndarray:
     outside = signed_distance(polygon_mask(shape[0] + 2 * pad, shape[1] + 2 * pad, outline))
     outside = outside[pad:-pad, pad:-pad] * cell / fw
     share = smoothstep(-0.16, -0.06, outside)
-    return depth + share * (_limit_slope(depth, STEEPEST * cell) - depth)
+    beside = smoothstep(-0.03, 0.03, outside)
+    steepest = STEEPEST + (BESIDE - STEEPEST) * beside
+    return depth + share * (_limit_slope(depth, steepest * cell) - depth)
 
 
-def _limit_slope(depth: np.ndarray, step: float) -> np.ndarray:
-    """The lowest surface above ``depth`` that changes by at most ``step`` from node to node."""
+def _limit_slope(depth: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """The lowest surface above ``depth`` that falls by at most ``step`` towards each node."""
     result = depth
-    for _ in range(int(np.ptp(depth) / step) + 1):
+    for _ in range(int(np.ptp(depth) / step.min()) + 1):
         padded = np.pad(result, 1, mode="edge")
         higher = result
         for row in range(3):

@@ -168,7 +168,11 @@ def build_skin(image: np.ndarray, face: FaceGeometry, sampler: Sampler) -> SkinL
         _skin_mask(image, face, box), artist.shape[::-1], interpolation=cv2.INTER_AREA
     )
     within = cv2.resize(_face_mask(face, box), artist.shape[::-1], interpolation=cv2.INTER_AREA)
-    maps = [drawn[name] * (within if name in BARE else mask) for name in FOLD_GAINS]
+    # Light gets into light skin and softens what shadows it has.
+    size = np.array(image.shape[1::-1]) - 1
+    x, y = np.clip(np.round(face.points[[50, 280, 151]]), 0, size).astype(int).T
+    depth = 1 - 0.3 * float(smoothstep(0.65, 0.9, np.median(image[y, x])))
+    maps = [depth * drawn[name] * (within if name in BARE else mask) for name in FOLD_GAINS]
     mixing = np.zeros((3, len(FACE), len(FOLD_GAINS)), np.float32)
     for k, gains in enumerate(FOLD_GAINS.values()):
         for channel, gain in gains.items():
