@@ -55,6 +55,9 @@ class DreamTalkModel(nn.Module):
             flicker at the edge of what 25 frames a second show, too little to open a closure.
         noise_scale: factor on the noise that sampling starts from: below 1 the motion keeps nearer
             to the mean of what the network considers possible; seeds differ by less.
+        style_center, style_gain: (C,) each; what a style clip shows on average is drawn away from
+            the center (an average neutral speaker) by the gain, channel by channel, because a style
+            encoder that can't tell a face from its expression takes over too little of it.
         fingerprint: of the weights that these are a copy of, in lower precision perhaps; computed
             if not given.
         name: for people.
@@ -63,6 +66,8 @@ class DreamTalkModel(nn.Module):
 
     motion_mean: Tensor
     motion_std: Tensor
+    style_center: Tensor
+    style_gain: Tensor
 
     def __init__(
         self,
@@ -79,6 +84,8 @@ class DreamTalkModel(nn.Module):
         lip_expert: LipExpert | None = None,
         settling: float = 0.0,
         noise_scale: float = 1.0,
+        style_center: Tensor | None = None,
+        style_gain: Tensor | None = None,
     ) -> None:
         super().__init__()
         channels = denoiser.config.expression_dim
@@ -108,6 +115,10 @@ class DreamTalkModel(nn.Module):
         std = torch.ones(channels) if motion_std is None else motion_std.float()
         self.register_buffer("motion_mean", mean)
         self.register_buffer("motion_std", std)
+        center = torch.zeros(channels) if style_center is None else style_center.float()
+        gain = torch.ones(channels) if style_gain is None else style_gain.float()
+        self.register_buffer("style_center", center)
+        self.register_buffer("style_gain", gain)
         self.eval()
         self._inherited = fingerprint
         self.fingerprint = fingerprint or _fingerprint(self)
@@ -135,7 +146,9 @@ class DreamTalkModel(nn.Module):
                 "motion first"
             )
         clip = resample(motion, FPS).expression.float()[: self.config.max_style_length]
-        clip = (clip.to(self.device) - self.motion_mean) / self.motion_std
+        clip = clip.to(self.device)
+        clip = clip + (self.style_gain - 1) * (clip.mean(0) - self.style_center)
+        clip = (clip - self.motion_mean) / self.motion_std
         code = self.denoiser.encode_style(clip[None])[0].float().cpu()
         return Style(code, self.fingerprint, name=name)
 
@@ -310,6 +323,8 @@ class DreamTalkModel(nn.Module):
             state |= {f"lip_expert.{k}": v for k, v in expert.items()}
             config["lip_expert"] = self.lip_expert.config.to_dict()
         state |= {"motion_mean": self.motion_mean, "motion_std": self.motion_std}
+        if (self.style_gain != 1).any():
+            state |= {"style_center": self.style_center, "style_gain": self.style_gain}
         state |= {f"presets.{k}": v for k, v in self.presets.items()}
         save_checkpoint(path, DENOISER, state, config, dtype)
 
@@ -419,6 +434,8 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         expert,
         settling,
         noise_scale,
+        checkpoint.state.get("style_center"),
+        checkpoint.state.get("style_gain"),
     )
 
 

@@ -15,7 +15,13 @@ from dreamtalk.errors import DreamTalkError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.clips import evaluate_clips, name_clips, read_clips
+from dreamtalk.training.clips import (
+    evaluate_carrying,
+    evaluate_clips,
+    name_clips,
+    read_clips,
+    read_people,
+)
 from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
 from dreamtalk.training.emotions import EmotionNamer
 from dreamtalk.training.identity import random_identity
@@ -152,6 +158,9 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
     model = load_model()
     _, confusion = evaluate_clips(model, namer, list(found.items()), [recording], 2, 1.5)
     assert confusion.sum() == 2
+    r, size = evaluate_carrying(model, read_people(tmp_path), [recording], 2)
+    assert r > 0.8
+    assert 0.5 < size < 1.5
     raw = dict(read_clips(tmp_path, from_rest=False))
     assert not torch.allclose(raw["happy"].expression, found["happy"].expression, atol=1e-3)
     assert found["neutral"].expression.median(dim=0).values.abs().max() < 0.15

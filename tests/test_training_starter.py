@@ -52,6 +52,15 @@ def test_lips_open_and_rest(model: DreamTalkModel, features: Features) -> None:
     assert torch.isfinite(motion.expression).all()
 
 
+def test_quiet_speech_moves_the_lips_as_much(model: DreamTalkModel) -> None:
+    waveform = torch.from_numpy(synthesize(["sil", *["AA", "M", "IY", "B"] * 4, "sil"])[0]) * 0.3
+    loud, quiet = (
+        model.sample(speech_features(Speech(w), model), model.preset("neutral")).expression
+        for w in (waveform, waveform * 0.003)
+    )
+    assert torch.allclose(loud, quiet, atol=5e-3)
+
+
 def test_emotions_show_in_their_channels(model: DreamTalkModel, features: Features) -> None:
     mean = {
         e: model.sample(features, model.preset(e)).expression.mean(0, keepdim=True)
@@ -102,6 +111,13 @@ def test_settling_keeps_constants_and_ends() -> None:
         [0.1, 0.8, 0.1]
     )
     assert settle(torch.ones(1, 2), 0.1).shape == (1, 2)
+
+
+def test_lasting_expressions_of_clips_are_enlarged(model: DreamTalkModel) -> None:
+    assert (model.style_gain >= 1).all()
+    assert model.style_gain[FACE.index["mouthWidth"]] > 1.2
+    for name in ("lipAperture", "gazeLeftX", "lidUpperLeftY"):
+        assert model.style_gain[FACE.index[name]] == 1
 
 
 def test_a_style_clip_is_understood(model: DreamTalkModel, features: Features) -> None:

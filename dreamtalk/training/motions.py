@@ -24,7 +24,7 @@ Values = npt.NDArray[np.float32]
 
 EDGE_SHARE = 0.15
 """Share of windows whose first or last frame is made an edge of the recording."""
-IDENTITY_SHARE = 0.35
+IDENTITY_SHARE = 0.15
 """Share of style clips that carry a person's proportions."""
 CODED_SHARE = 0.1
 """Share of degraded copies that go through a codec as well."""
@@ -187,7 +187,7 @@ def cached_rows(
 def disturb_clip(clip: Values, rng: np.random.Generator) -> Values:
     """What a tracked clip has beside the style: blinks, gaze, tracking noise, a badly known
     neutral face or none."""
-    rest = rng.uniform(0, 0.009)
+    rest = rng.uniform(0, 0.005)
     if rng.random() < IDENTITY_SHARE:
         clip = clip + (rng.uniform(0.2, 1) * random_identity(rng)).astype(np.float32)
     out = clip + rng.normal(0, 0.003, clip.shape) + rng.normal(0, rest, clip.shape[1:])

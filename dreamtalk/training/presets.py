@@ -6,10 +6,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..motion.spaces import FACE_CHANNELS
 from ..networks.denoiser import Denoiser
 from ..style import EMOTIONS
 from .corpus.recordings import Recording
 from .rules.compose import SpeakingStyle, act, read_score
+
+_UNTOUCHED = ("lipAperture", "gaze", "lidUpper", "lidLower")
+
+
+def style_gains(gain: float) -> Tensor:
+    """Gain of each channel's mean in style clips: (31,). Closed lips stay closed, narrow eyes
+    open, and where somebody looks is no style."""
+    return torch.tensor([1.0 if name.startswith(_UNTOUCHED) else gain for name in FACE_CHANNELS])
+
+
+def style_center(recordings: list[Recording]) -> Tensor:
+    """What an average neutral speaker shows on average: (31,) in IOD."""
+    clips = [act(read_score(r.segments, r.waveform)) for r in recordings]
+    return torch.from_numpy(np.concatenate(clips).mean(0))
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ class Recipe:
         settling: of the sampler, share of a frame's neighbours.
         noise_scale: of the sampler.
         warps: vocal tracts that the speech encoder hears a recording with.
+        style_gain: of what style clips show on average.
         articulation: of the presets.
     """
 
@@ -48,6 +49,7 @@ class Recipe:
     settling: float = 0.0
     noise_scale: float = 1.0
     warps: tuple[float, ...] = (1.0,)
+    style_gain: float = 1.0
     articulation: float = 1.0
 
 

@@ -14,7 +14,7 @@ from ..errors import DreamTalkError
 from ..model import DreamTalkModel
 from ..progress import Progress, silent
 from ..style import EMOTIONS
-from .clips import evaluate_clips, name_clips, read_clips
+from .clips import evaluate_carrying, evaluate_clips, name_clips, read_clips, read_people
 from .conditions import CONDITIONS
 from .corpus.recordings import Recording, read_corpus
 from .emotions import EmotionNamer, evaluate_presets
@@ -37,11 +37,13 @@ class Report:
     Attributes:
         lines: name, number of recordings and figures.
         emotions: name -> accuracy and confusion matrix (true, named).
+        carried: name -> correlation and size of the expression that styles of clips carry over.
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
     emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    carried: dict[str, tuple[float, float]] = field(default_factory=dict)
     shifts: dict[int, float] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -65,6 +67,10 @@ class Report:
                 f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
                 for e, row in zip(EMOTIONS, confusion, strict=True)
             ]
+        lines += [
+            f"{title}: the clip's expression with r {r:.2f}, size {size:.2f}"
+            for title, (r, size) in self.carried.items()
+        ]
         if self.shifts:
             figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
             lines.append(f"lip expert, accuracy at a shift of n frames: {figures}")
@@ -75,6 +81,7 @@ class Report:
         data = {
             "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
             "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
+            "carried": self.carried,
             "lip_expert": self.shifts,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,6 +147,11 @@ def evaluate(
         ):
             report.emotions[title] = evaluate_clips(
                 model, namer, found, sources[:3], steps, intensity
+            )
+        people = read_people(clips)
+        for intensity in (1.0, STRONGER):
+            report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
+                model, people, sources[:2], steps, intensity
             )
     if model.lip_expert is not None:
         report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])

@@ -22,7 +22,7 @@ from .denoiser import denoiser_loss
 from .expert import expert_batch, expert_loss, new_expert, shift_accuracy
 from .loops import LoopSettings, train
 from .motions import MotionData
-from .presets import emotion_presets
+from .presets import emotion_presets, style_center, style_gains
 from .recipe import Recipe
 from .speech import SpeechData, speech_loss
 
@@ -263,6 +263,8 @@ def export(
         lip_expert=expert,
         settling=recipe.settling,
         noise_scale=recipe.noise_scale,
+        style_center=style_center(recordings),
+        style_gain=style_gains(recipe.style_gain),
     )
     model.save(target, dtype=torch.float16)
     return model

@@ -79,8 +79,8 @@ def random_style(rng: random.Random, emotion: str | None = None) -> SpeakingStyl
     return SpeakingStyle(
         emotion=emotion,
         intensity=rng.uniform(0.4, 1.3),
-        articulation=factor(0.15),
-        jaw=factor(0.15),
+        articulation=factor(0.2),
+        jaw=factor(0.2),
         spread=factor(0.15),
         upper_lip=factor(0.2),
         skew=rng.gauss(0, 0.02),
