@@ -158,12 +158,13 @@ class FoldArtist:
                 top - self.down * reach * self.mm + 0.62 * away,
             ]
         )
-        core, off = self._valley(line, 1.1, (0.3, 0.5))
-        soft, _ = self._valley(line, 3.3, (0.3, 0.5))
+        # Broad and shallow: on smooth skin a thin dark line looks drawn on.
+        core, off = self._valley(line, 1.7, (0.45, 0.7))
+        soft, _ = self._valley(line, 4.2, (0.35, 0.6))
         # Between the two furrows, and over the brow's head, skin is heaped up.
         outside = -off * sign
         lit = self._lit(outside, 3.4, 1.9) + 0.7 * self._lit(outside, -3.0, 1.7)
-        return -0.20 * core - 0.17 * soft + 0.10 * lit * blur(soft, 1.5 * self.mm)
+        return -0.12 * core - 0.15 * soft + 0.10 * lit * blur(soft, 1.5 * self.mm)
 
     def _socket(self, sign: float) -> np.ndarray:
         """Shade that a lowered brow throws over the inner corner and the lid."""
@@ -210,10 +211,10 @@ class FoldArtist:
                 centre + (self.right * x * half + self.down * (0.9 * x * x - 0.5)) * self.mm
                 for x in (-1.0, -0.5, 0.0, 0.5, 1.0)
             ]
-            core, off = self._valley(np.stack(path), 0.95, (0.35, 0.35))
-            soft, _ = self._valley(np.stack(path), 2.6, (0.35, 0.35))
-            lit = self._lit(np.abs(off), 2.8, 1.3) * blur(soft, self.mm)
-            result += strength * (-0.20 * core - 0.07 * soft + 0.06 * lit)
+            core, off = self._valley(np.stack(path), 1.3, (0.45, 0.45))
+            soft, _ = self._valley(np.stack(path), 3.0, (0.4, 0.4))
+            lit = self._lit(np.abs(off), 3.0, 1.4) * blur(soft, self.mm)
+            result += strength * (-0.12 * core - 0.08 * soft + 0.06 * lit)
         return result
 
     def _forehead(self) -> dict[str, np.ndarray]:
