@@ -246,7 +246,7 @@ class FoldArtist:
         """The puckered skin of a chin that pushes the lower lip up."""
         centre = 0.5 * self.points[199] + 0.5 * self.points[175]
         rng = np.random.default_rng(11)
-        dimples = np.zeros(self.shape)
+        dimples: np.ndarray = np.zeros(self.shape)
         for _ in range(26):
             x, y = rng.normal(0, 5.5), rng.normal(0, 4.0)
             place = centre + (self.right * x + self.down * y) * self.mm

@@ -223,7 +223,7 @@ def _split(
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    profile = blur(np.median(seen, 1)[None].astype(np.float32), 0.7)[0]
+    profile = blur(np.median(np.asarray(seen, np.float32), 1)[None], 0.7)[0]
     before = np.maximum.accumulate(profile)
     after = np.maximum.accumulate(profile[::-1])[::-1]
     # The deepest valley that has a light row on either side.
