@@ -151,7 +151,8 @@ class DreamTalkLoadMotion(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file: str, fps: float | None) -> str:
+    def fingerprint_inputs(cls, file: str, fps: float | None, **_: Any) -> str:
+        # ComfyUI also passes what is connected, and follows changes there by itself
         return f"{runtime.file_stamp(file)} {fps}"
 
     @classmethod

@@ -77,6 +77,9 @@ def test_load_motion_without_the_resting_face(folders: Path, motion: Any) -> Non
     save_motion(bfm, folders / "input" / "m.mat")
     (loaded,) = run_node("DreamTalkLoadMotion", file="m.mat", fps=0.0, neutral=motion)
     assert torch.allclose(loaded.expression, without_rest(bfm, motion).expression, atol=1e-6)
+    # as ComfyUI asks: with every input, connected ones as None
+    stamp = node_classes()["DreamTalkLoadMotion"].fingerprint_inputs
+    assert stamp(file="m.mat", fps=0.0, neutral=None) == stamp(file="m.mat", fps=0.0)
 
 
 def test_load_motion_of_a_missing_file(folders: Path) -> None:
