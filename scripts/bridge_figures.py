@@ -9,11 +9,12 @@ import torch
 from bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 
 from dreamtalk.motion.bridges import Bridges, convert_expression
+from dreamtalk.motion.edit import CLOSED_APERTURE
 from dreamtalk.motion.spaces import SPACES
 
 BEHIND = 0.02  # of correlation: differences below that are chance
 MOVING = 0.5  # of a channel's usual spread: clips below that don't show it
-CLOSED, OPEN = 0.035, 0.06  # IOD of lip aperture below and above which lips count as such
+OPEN = 0.06  # IOD of lip aperture above which lips count as open
 SHOWN = {
     "face": ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "chinY",
              "lidUpperLeftY", "lidLowerLeftY", "gazeLeftX", "browInnerLeftY", "browOuterLeftY",
@@ -44,6 +45,13 @@ def mapped_by(bridges: Bridges, values: np.ndarray, path: tuple[str, ...]) -> np
     return current.double().numpy()
 
 
+def mapped_plain(clips: list[Clip], source: str, target: str) -> list[np.ndarray]:
+    """Each clip mapped by the plain method (``bridge_maps.plain``), fitted without its speaker."""
+    speakers = {clip.speaker for clip in clips}
+    fitted = {s: plain([c for c in clips if c.speaker != s], source, target) for s in speakers}
+    return [clip.values[source] @ fitted[clip.speaker] for clip in clips]
+
+
 def evaluate(
     clips: list[Clip], others: dict[str, Bridges], path: tuple[str, ...]
 ) -> dict[str, dict[str, float]]:
@@ -57,27 +65,24 @@ def evaluate(
     source, target = path[0], path[-2] if path[-1] == LINEAR else path[-1]
     mapped = [mapped_by(others[clip.speaker], clip.values[source], path) for clip in clips]
     columns = measured(clips, target, mapped)
-    index = SPACES[target].index
-    figures = {
-        name: {key: round(float(column[index[name]]), 3) for key, column in columns.items()}
-        for name in SHOWN[target]
-    }
-    figures["all"] = overall(clips, target, columns)
-    if target == "face":
-        figures["closed lips"] = closures(clips, mapped)
-    return figures
+    return _shown(clips, target, mapped, columns)
 
 
 def evaluate_plain(clips: list[Clip], source: str, target: str) -> dict[str, dict[str, float]]:
     """The same figures of the plain method (``bridge_maps.plain``); towards ARKit also of its
     scores within 0..1 (``limited``), where they end however they are got."""
-    speakers = {clip.speaker for clip in clips}
-    fitted = {s: plain([c for c in clips if c.speaker != s], source, target) for s in speakers}
-    mapped = [clip.values[source] @ fitted[clip.speaker] for clip in clips]
+    mapped = mapped_plain(clips, source, target)
     columns = measured(clips, target, mapped)
     if target == "arkit":
         limited = measured(clips, target, [values.clip(0.0, 1.0) for values in mapped])
         columns |= {f"limited {key}": column for key, column in limited.items()}
+    return _shown(clips, target, mapped, columns)
+
+
+def _shown(
+    clips: list[Clip], target: str, mapped: list[np.ndarray], columns: dict[str, np.ndarray]
+) -> dict[str, dict[str, float]]:
+    """The figures of the channels in :data:`SHOWN`, of all channels, and of closed lips."""
     index = SPACES[target].index
     figures = {
         name: {key: round(float(column[index[name]]), 3) for key, column in columns.items()}
@@ -94,9 +99,7 @@ def behind_plain(
 ) -> dict[str, float]:
     """Channels whose correlation by our matrix is more than 0.02 below that of the plain method
     (mean of ``r``, ``moving`` and ``pooled``), and by how much; of those that move at all."""
-    speakers = {clip.speaker for clip in clips}
-    fitted = {s: plain([c for c in clips if c.speaker != s], source, target) for s in speakers}
-    theirs = measured(clips, target, [c.values[source] @ fitted[c.speaker] for c in clips])
+    theirs = measured(clips, target, mapped_plain(clips, source, target))
     path = (source, target, LINEAR)
     ours = measured(
         clips, target, [mapped_by(others[c.speaker], c.values[source], path) for c in clips]
@@ -153,8 +156,8 @@ def closures(clips: list[Clip], mapped: list[np.ndarray]) -> dict[str, float]:
     real = np.concatenate([clip.values["face"][:, column] for clip in clips])
     ours = np.concatenate(mapped)[:, column]
     return {
-        "kept": round(float((ours[real < CLOSED] < CLOSED).mean()), 3),
-        "false": round(float(((ours < CLOSED) & (real > OPEN)).mean()), 3),
+        "kept": round(float((ours[real < CLOSED_APERTURE] < CLOSED_APERTURE).mean()), 3),
+        "false": round(float(((ours < CLOSED_APERTURE) & (real > OPEN)).mean()), 3),
     }
 
 

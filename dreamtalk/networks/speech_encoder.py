@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..progress import Progress, silent
-from ..speech.loading import frame_power
+from ..speech.loading import speech_gain
 from ..speech.logmel import BANDS, HOP, log_mel, warp_matrix
 
 ROW = 2 * HOP
@@ -27,7 +27,6 @@ _MEL_CONTEXT = 4  # log-mel frames that may differ at a cut
 LEVEL = 0.08
 """Root mean square of active speech that recordings are brought to."""
 MAX_GAIN = 1000.0
-_GATE = 0.02  # of the loudest 20 ms in power: quieter is a pause
 _SILENCE_RMS = 1e-5
 
 
@@ -193,12 +192,7 @@ def level_gain(waveform: Tensor) -> float:
     Args:
         waveform: (N,) float32 at 16 kHz: a whole recording, so that its parts keep their balance.
     """
-    power = frame_power(waveform)
-    loudest = float(power.max())
-    if loudest < _SILENCE_RMS**2:
-        return 1.0
-    active = float(power[power >= _GATE * loudest].mean())
-    return min(LEVEL / active**0.5, MAX_GAIN)
+    return speech_gain(waveform, LEVEL, MAX_GAIN, _SILENCE_RMS)
 
 
 def num_rows(samples: int) -> int:

@@ -154,12 +154,24 @@ def normalize_loudness(speech: Speech) -> Speech:
 
 def loudness_gain(speech: Speech) -> float:
     """The linear gain that brings the speech in a recording to the common level; 1 for silence."""
-    power = frame_power(speech.waveform)
+    return speech_gain(speech.waveform, TARGET_RMS, MAX_GAIN, SILENCE_RMS)
+
+
+def speech_gain(waveform: Tensor, level: float, most: float, silence: float) -> float:
+    """The linear gain that brings the frames in which somebody speaks to a level.
+
+    Args:
+        waveform: (N,) float32 at 16 kHz, a whole recording.
+        level: their root mean square afterwards.
+        most: the gain is not larger.
+        silence: root mean square; a recording that nowhere reaches it gets a gain of 1.
+    """
+    power = frame_power(waveform)
     loudest = float(power.max())
-    if loudest < SILENCE_RMS**2:
+    if loudest < silence**2:
         return 1.0
     active = power[power >= _GATE * loudest]
-    return min(TARGET_RMS / math.sqrt(float(active.mean())), MAX_GAIN)
+    return min(level / math.sqrt(float(active.mean())), most)
 
 
 def frame_power(waveform: Tensor) -> Tensor:

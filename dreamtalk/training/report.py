@@ -138,7 +138,9 @@ def evaluate(
     sources = (voices or everything)[:6]
     report.emotions["presets"] = evaluate_presets(model, namer, sources, steps=steps)
     if clips is not None:
-        rested, plain = (read_clips(clips, from_rest) for from_rest in (True, False))
+        people = read_people(clips)
+        rested = [clip for own in people.values() for clip in own]
+        plain = read_clips(clips, from_rest=False)
         report.emotions["the clips themselves"] = name_clips(namer, rested)
         for title, found, intensity in (
             ("styles of clips", rested, 1.0),
@@ -148,7 +150,6 @@ def evaluate(
             report.emotions[title] = evaluate_clips(
                 model, namer, found, sources[:3], steps, intensity
             )
-        people = read_people(clips)
         for intensity in (1.0, STRONGER):
             report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
                 model, people, sources[:2], steps, intensity

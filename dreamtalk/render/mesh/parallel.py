@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...parallel import cores, side_by_side, split
-
-__all__ = ["MOST_WORKERS", "WORTH_A_THREAD", "side_by_side", "split", "worker_count"]
+from ...parallel import cores
 
 MOST_WORKERS = 4
 """Frames need memory while they are made; more cores than this would gain little."""

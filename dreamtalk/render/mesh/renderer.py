@@ -14,6 +14,7 @@ from ...errors import SpaceMismatchError
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
 from ...motion import FACE, Motion
+from ...parallel import side_by_side, split
 from ...progress import Progress, silent
 from . import topology as t
 from .contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
@@ -24,7 +25,7 @@ from .interior import mouth_pose
 from .matte import person_matte
 from .mouth import build_mouth, paint_mouth
 from .notes import portrait_notes
-from .parallel import side_by_side, split, worker_count
+from .parallel import worker_count
 from .plate import background_plate
 from .pose import head_transform, torso_transform
 from .posture import brow_room, frown, frown_offsets, lid_poses, lip_posture, lower_brows
