@@ -392,7 +392,8 @@ def _render_group(args: argparse.Namespace, faces: list[str], motions: list[Moti
 
     from .face import analyze_portrait, load_image, save_image
     from .motion.bridges import to_face
-    from .render.mesh import MeshRenderer, debug_sheet, render_several
+    from .render.group import render_several
+    from .render.mesh import MeshRenderer, debug_sheet
     from .render.video import AI_COMMENT, Sound, write_video
 
     if args.renderer != "mesh":

@@ -69,7 +69,7 @@ def frames_of(
         return Rendering(chunks, len(motion), size, made.mask().cpu().float(), [])
 
     from ..dreamtalk.motion.bridges import to_face
-    from ..dreamtalk.render.mesh import group_length, render_several
+    from ..dreamtalk.render.group import group_length, render_several
 
     cast = [AnimatedFace(portrait, motion), *more_faces]
     motions = [to_face(face.motion) for face in cast]

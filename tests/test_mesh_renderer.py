@@ -13,7 +13,8 @@ from torch import Tensor
 from dreamtalk.errors import ImageError, SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
 from dreamtalk.motion import FACE, Motion
-from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views, render_several
+from dreamtalk.render.group import render_several
+from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
 from dreamtalk.render.mesh.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
 from dreamtalk.render.mesh.pose import euler_angles, euler_matrix, torso_transform

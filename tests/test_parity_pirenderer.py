@@ -21,10 +21,10 @@ from dreamtalk.render.pirenderer.coefficients import (
     semantic_windows,
     with_pose,
 )
-from dreamtalk.render.pirenderer.crop import Box, colour_match, crop_box, feathering, official_crop
 from dreamtalk.render.pirenderer.generator import is_dead
 from dreamtalk.render.pirenderer.row_conv import RowConv
 from dreamtalk.render.pirenderer.winograd import Conv3x3, UpConv3x3
+from dreamtalk.render.square import Box, colour_match, crop_box, feathering, official_crop
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 
 

@@ -2,6 +2,5 @@
 
 from .debug import debug_sheet, debug_views
 from .renderer import MeshRenderer
-from .several import group_length, render_several
 
-__all__ = ["MeshRenderer", "debug_sheet", "debug_views", "group_length", "render_several"]
+__all__ = ["MeshRenderer", "debug_sheet", "debug_views"]

@@ -14,8 +14,8 @@ from ...face.portrait import Portrait
 from ...motion.motion import Motion
 from ...parallel import cores
 from ...progress import Progress, silent
+from ..square import colour_match, crop_box, cut, feathering
 from .coefficients import motion_coefficients, semantic_windows
-from .crop import colour_match, crop_box, cut, feathering
 from .generator import MOST_WORKERS, FaceGenerator
 
 _FRAME_BYTES = 400 << 20  # generous: what a frame's largest layers need in float32

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...face.portrait import Portrait
+from ..face.portrait import Portrait
 
 SIZE = 256
 """Side of the pictures that the generator makes, px."""

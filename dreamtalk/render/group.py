@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...errors import ImageError
-from ...motion import Motion
-from ...motion.edit import resample
-from ...progress import Progress, silent
-from .renderer import MeshRenderer
+from ..errors import ImageError
+from ..motion import Motion
+from ..motion.edit import resample
+from ..progress import Progress, silent
+from .mesh.renderer import MeshRenderer
 
 BORDER = 0.12
 """Width of the seam between two people, in face widths."""
