@@ -14,8 +14,7 @@ from typing import TypeVar
 import torch
 
 from .face import analyze_portrait, load_image
-from .features import speech_features
-from .model import load_model
+from .model import load_model, speech_features
 from .motion.natural import add_natural_motion
 from .render.mesh import MeshRenderer
 from .render.video import Sound, write_video

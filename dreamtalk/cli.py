@@ -340,7 +340,7 @@ def _animate(args: argparse.Namespace, speech: Speech) -> Motion:
 
 def _style(args: argparse.Namespace, model: DreamTalkModel) -> Style:
     from .pipeline import choose_style
-    from .style_track import style_track
+    from .style.track import style_track
 
     if args.style_track is not None:
         return style_track(args.style_track, model.preset)

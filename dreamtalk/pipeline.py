@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import DreamTalkError
-from .features import speech_features
-from .model import DreamTalkModel
+from .model import DreamTalkModel, speech_features
 from .motion.bridges import convert
 from .motion.files import load_motion
 from .motion.motion import Motion

@@ -16,7 +16,7 @@ from .runtime import Hosted
 
 DTModel = io.Custom("DT_MODEL")  # LoadedModel
 DTFeatures = io.Custom("DT_FEATURES")  # dreamtalk.speech.speech.Features
-DTStyle = io.Custom("DT_STYLE")  # dreamtalk.style.Style
+DTStyle = io.Custom("DT_STYLE")  # dreamtalk.style.style.Style
 DTMotion = io.Custom("DT_MOTION")  # dreamtalk.motion.motion.Motion
 DTPortrait = io.Custom("DT_PORTRAIT")  # dreamtalk.face.portrait.Portrait
 DTFaces = io.Custom("DT_FACES")  # tuple of AnimatedFace

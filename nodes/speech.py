@@ -131,7 +131,7 @@ def features_of(audio: dict[str, Any], model: LoadedModel, cls: Any, progress: A
 
     The published checkpoint's wav2vec2 runs in ComfyUI's own audio encoder, if its file is there.
     """
-    from ..dreamtalk.features import speech_features
+    from ..dreamtalk.model import speech_features
     from ..dreamtalk.speech.wav2vec import FILE_NAMES, KIND, features_from_audio_encoder
 
     speech = speech_of(audio, cls)

@@ -118,7 +118,7 @@ class DreamTalkStyleBlend(io.ComfyNode):
         weight_c: float,
         style_c: Style | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.style_blend import blend_styles
+        from ..dreamtalk.style.blend import blend_styles
 
         styles, weights = [style_a, style_b], [weight_a, weight_b]
         if style_c is not None:
@@ -166,7 +166,7 @@ class DreamTalkStyleTrack(io.ComfyNode):
     def execute(
         cls, model: LoadedModel, track: str, transition: float, **connected: Style | None
     ) -> io.NodeOutput:
-        from ..dreamtalk.style_track import style_track
+        from ..dreamtalk.style.track import style_track
 
         def style_of(name: str, intensity: float) -> Style:
             style = connected.get(name)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dreamtalk.errors import DreamTalkError, SpaceMismatchError
 from dreamtalk.style import Style
-from dreamtalk.style_track import StyleMark, parse_style_track, style_track
+from dreamtalk.style.track import StyleMark, parse_style_track, style_track
 
 CODES = {"neutral": [0.0, 0.0], "happy": [1.0, 0.0], "sad": [0.0, 1.0]}
 
@@ -130,8 +130,7 @@ def test_a_track_can_be_sampled() -> None:
 def test_the_face_does_not_jump_where_the_style_changes() -> None:
     """Of the shipped model: with a change from neutral to happy no channel moves faster than it
     does with either style alone, by more than a little."""
-    from dreamtalk.features import speech_features
-    from dreamtalk.model import load_model
+    from dreamtalk.model import load_model, speech_features
     from dreamtalk.speech.speech import Speech
 
     model = load_model()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamtalk.features import speech_features
-from dreamtalk.model import STARTER_FILE, DreamTalkModel, load_model
+from dreamtalk.model import STARTER_FILE, DreamTalkModel, load_model, speech_features
+from dreamtalk.model.model import settle
 from dreamtalk.motion.spaces import FACE
-from dreamtalk.motion_model import settle
 from dreamtalk.speech.speech import Features, Speech
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.formant import synthesize

@@ -6,25 +6,16 @@ from pathlib import Path
 
 import torch
 
-from .checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint
-from .errors import CheckpointError, ModelNotFoundError
-from .motion_model import OFFICIAL_FEATURES, SAMPLERS, DreamTalkModel
-from .networks.denoiser import Denoiser, DenoiserConfig
-from .networks.lip_expert import LipExpert, LipExpertConfig
-from .networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-
-__all__ = [
-    "OFFICIAL_FEATURES",
-    "SAMPLERS",
-    "STARTER",
-    "STARTER_FILE",
-    "DreamTalkModel",
-    "load_model",
-]
+from ..checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint
+from ..errors import CheckpointError, ModelNotFoundError
+from ..networks.denoiser import Denoiser, DenoiserConfig
+from ..networks.lip_expert import LipExpert, LipExpertConfig
+from ..networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from .model import DreamTalkModel
 
 STARTER = "starter"
 """Name of the checkpoint that comes with the package."""
-STARTER_FILE = Path(__file__).parent / "weights" / "starter.safetensors"
+STARTER_FILE = Path(__file__).resolve().parents[1] / "weights" / "starter.safetensors"
 
 
 def load_model(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from .errors import SpaceMismatchError
+from ..errors import SpaceMismatchError
+from ..progress import Progress, silent
+from ..speech.speech import Features, Speech
 from .model import OFFICIAL_FEATURES, DreamTalkModel
-from .progress import Progress, silent
-from .speech.speech import Features, Speech
 
 
 def speech_features(speech: Speech, model: DreamTalkModel, progress: Progress = silent) -> Features:
@@ -33,7 +33,7 @@ def speech_features(speech: Speech, model: DreamTalkModel, progress: Progress = 
             rows = model.speech_encoder.encode(speech.waveform, progress=progress)
         return Features(rows.float().cpu(), model.feature_kind)
     if model.feature_kind == OFFICIAL_FEATURES:
-        from .speech.wav2vec import wav2vec_features
+        from ..speech.wav2vec import wav2vec_features
 
         return wav2vec_features(speech, device=model.device, progress=progress)
     raise SpaceMismatchError(

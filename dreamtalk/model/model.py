@@ -12,22 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .checkpoints import DENOISER, save_checkpoint
-from .diffusion.guidance import guided
-from .diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
-from .diffusion.schedule import VarianceSchedule
-from .diffusion.sync import sync_guided
-from .errors import CheckpointError, DreamTalkError, SpaceMismatchError
-from .motion.edit import resample
-from .motion.motion import Motion
-from .motion.spaces import space as motion_space
-from .networks.denoiser import Denoiser
-from .networks.lip_expert import LipExpert
-from .networks.sampling import SamplingNetwork
-from .parallel import Steps, cores, side_by_side
-from .progress import Progress, silent
-from .speech.speech import FPS, Features
-from .style import EMOTIONS, Style
+from ..checkpoints import DENOISER, save_checkpoint
+from ..diffusion.guidance import guided
+from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
+from ..diffusion.schedule import VarianceSchedule
+from ..diffusion.sync import sync_guided
+from ..errors import CheckpointError, DreamTalkError, SpaceMismatchError
+from ..motion.edit import resample
+from ..motion.motion import Motion
+from ..motion.spaces import space as motion_space
+from ..networks.denoiser import Denoiser
+from ..networks.lip_expert import LipExpert
+from ..networks.sampling import SamplingNetwork
+from ..parallel import Steps, cores, side_by_side
+from ..progress import Progress, silent
+from ..speech.speech import FPS, Features
+from ..style.style import EMOTIONS, Style
 
 SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
 OFFICIAL_FEATURES = "wav2vec2-xlsr-53"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .errors import DreamTalkError, SpaceMismatchError
+from ..errors import DreamTalkError, SpaceMismatchError
 from .style import Style
 
 

@@ -12,8 +12,8 @@ from typing import Union
 import torch
 from torch import Tensor
 
-from .errors import DreamTalkError, SpaceMismatchError
-from .speech.speech import FPS
+from ..errors import DreamTalkError, SpaceMismatchError
+from ..speech.speech import FPS
 from .style import Style
 
 DEFAULT_TRANSITION = 0.8

@@ -1,0 +1,15 @@
+"""The motion model: speech features and a style -> motion, by DreamTalk's denoising network."""
+
+from .features import speech_features
+from .file import STARTER, STARTER_FILE, load_model
+from .model import OFFICIAL_FEATURES, SAMPLERS, DreamTalkModel
+
+__all__ = [
+    "OFFICIAL_FEATURES",
+    "SAMPLERS",
+    "STARTER",
+    "STARTER_FILE",
+    "DreamTalkModel",
+    "load_model",
+    "speech_features",
+]
