@@ -18,8 +18,8 @@ from dreamtalk.motion.spaces import LIP_CHANNELS
 from dreamtalk.speech.speech import Features
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
-from dreamtalk.training.emotions import EmotionNamer, pieces
-from dreamtalk.training.evaluation import Figures, evaluate_speech, features_of
+from dreamtalk.training.measure.emotions import EmotionNamer, pieces
+from dreamtalk.training.measure.figures import Figures, evaluate_speech, features_of
 from dreamtalk.training.rules.expressions import offsets
 
 LIPS = len(LIP_CHANNELS)

@@ -15,10 +15,15 @@ from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
 from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from dreamtalk.speech.speech import Features
 from dreamtalk.training.corpus.recordings import make_recording
-from dreamtalk.training.expert import expert_batch, expert_loss, new_expert, shift_accuracy
-from dreamtalk.training.loops import LoopSettings, train
-from dreamtalk.training.motions import MotionData
+from dreamtalk.training.data.motions import MotionData
 from dreamtalk.training.rules.compose import rule_motion
+from dreamtalk.training.stages.lip_expert import (
+    expert_batch,
+    expert_loss,
+    new_expert,
+    shift_accuracy,
+)
+from dreamtalk.training.stages.loops import LoopSettings, train
 
 CONFIG = DenoiserConfig(
     feature_dim=60, expression_dim=31, lower=tuple(range(13)), d_model=32, heads=2, layers=1, ff=32,

@@ -13,10 +13,10 @@ from dreamtalk.face import Portrait, analyze_portrait
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh import topology as t
-from dreamtalk.render.mesh.geometry import FaceGeometry, face_geometry
-from dreamtalk.render.mesh.interior import tongue_and_tuck
-from dreamtalk.render.mesh.own_mouth import OwnMouth, find_own_mouth
-from dreamtalk.render.mesh.seam import Mouth, find_mouth
+from dreamtalk.render.mesh.mouth.interior import tongue_and_tuck
+from dreamtalk.render.mesh.mouth.own_mouth import OwnMouth, find_own_mouth
+from dreamtalk.render.mesh.mouth.seam import Mouth, find_mouth
+from dreamtalk.render.mesh.portrait.geometry import FaceGeometry, face_geometry
 
 SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)

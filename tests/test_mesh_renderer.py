@@ -15,9 +15,9 @@ from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.group import render_several
 from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
-from dreamtalk.render.mesh.contact import contact_gap, settle_lips
-from dreamtalk.render.mesh.inverse import invert_displacement, sample_grid
-from dreamtalk.render.mesh.pose import euler_angles, euler_matrix, torso_transform
+from dreamtalk.render.mesh.mouth.contact import contact_gap, settle_lips
+from dreamtalk.render.mesh.warp.head_motion import euler_angles, euler_matrix, torso_transform
+from dreamtalk.render.mesh.warp.inverse import invert_displacement, sample_grid
 
 
 def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:

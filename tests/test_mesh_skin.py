@@ -12,9 +12,9 @@ from torch import Tensor
 from dreamtalk.face import Portrait
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
-from dreamtalk.render.mesh.eye_textures import overhang
-from dreamtalk.render.mesh.posture import lid_poses, lower_brows
-from dreamtalk.render.mesh.skin import FOLD_GAINS, STRONGEST, fold_gain
+from dreamtalk.render.mesh.eyes.textures import overhang
+from dreamtalk.render.mesh.portrait.posture import lid_poses, lower_brows
+from dreamtalk.render.mesh.skin.dynamics import FOLD_GAINS, STRONGEST, fold_gain
 
 ANGER = {
     "browInnerLeftY": -0.065,

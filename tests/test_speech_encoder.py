@@ -14,7 +14,7 @@ from dreamtalk.networks.speech_encoder import (
     num_rows,
 )
 from dreamtalk.speech.logmel import BANDS, log_mel, warp_matrix
-from dreamtalk.training.corpus.formant import synthesize
+from dreamtalk.training.corpus.voices.formant import synthesize
 
 
 @pytest.fixture(scope="module")

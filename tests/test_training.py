@@ -17,10 +17,7 @@ from dreamtalk.motion.spaces import FACE
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.conditions import CONDITIONS
 from dreamtalk.training.corpus.augment import augment, resample_window
-from dreamtalk.training.corpus.engines import Voice, available, random_voice, speak
-from dreamtalk.training.corpus.formant import synthesize
 from dreamtalk.training.corpus.phones import (
     BILABIALS,
     PHONES,
@@ -35,18 +32,21 @@ from dreamtalk.training.corpus.recordings import (
     make_recording,
     read_corpus,
 )
-from dreamtalk.training.corpus.texts import text
-from dreamtalk.training.denoiser import denoiser_loss
-from dreamtalk.training.emotions import EmotionNamer, evaluate_presets
-from dreamtalk.training.evaluation import best_lag, closure_rate, compare
-from dreamtalk.training.loops import LoopSettings, train
-from dreamtalk.training.motions import MotionData
+from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.voices.engines import Voice, available, random_voice, speak
+from dreamtalk.training.corpus.voices.formant import synthesize
+from dreamtalk.training.data.motions import MotionData
+from dreamtalk.training.measure.conditions import CONDITIONS
+from dreamtalk.training.measure.emotions import EmotionNamer, evaluate_presets
+from dreamtalk.training.measure.figures import best_lag, closure_rate, compare
 from dreamtalk.training.recipe import DEFAULT, Recipe, load_recipe
 from dreamtalk.training.rules.compose import SpeakingStyle, random_style, rule_motion
 from dreamtalk.training.rules.expressions import EXPRESSIONS
 from dreamtalk.training.rules.visemes import DIPHTHONGS, VISEMES
-from dreamtalk.training.speech import SpeechData, speech_loss
-from dreamtalk.training.stages import export
+from dreamtalk.training.stages.denoiser import denoiser_loss
+from dreamtalk.training.stages.loops import LoopSettings, train
+from dreamtalk.training.stages.run import export
+from dreamtalk.training.stages.speech import SpeechData, speech_loss
 
 APERTURE = FACE.index["lipAperture"]
 TINY = {"width": 24, "dilations": (1, 2), "hidden": 8}

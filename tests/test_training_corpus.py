@@ -11,12 +11,9 @@ import pytest
 
 from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.corpus import align, hibari, kokoro, piper, prompts, world
+from dreamtalk.training.corpus import align, prompts
 from dreamtalk.training.corpus.codecs import CODECS, through_codec
-from dreamtalk.training.corpus.engines import ALIGNED, Voice, random_voice, speak
-from dreamtalk.training.corpus.formant import synthesize
 from dreamtalk.training.corpus.phones import VOWELS, Segment
-from dreamtalk.training.corpus.prosody import PROSODY, emotional_sound, emotional_voice
 from dreamtalk.training.corpus.recordings import (
     build_corpus,
     load_shard,
@@ -25,8 +22,12 @@ from dreamtalk.training.corpus.recordings import (
     save_shard,
 )
 from dreamtalk.training.corpus.singing import Manner, add_songs, sing
-from dreamtalk.training.corpus.texts import text
-from dreamtalk.training.coverage import measure_coverage
+from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.voices import hibari, kokoro, piper, world
+from dreamtalk.training.corpus.voices.emotion import PROSODY, emotional_sound, emotional_voice
+from dreamtalk.training.corpus.voices.engines import ALIGNED, Voice, random_voice, speak
+from dreamtalk.training.corpus.voices.formant import synthesize
+from dreamtalk.training.measure.coverage import measure_coverage
 
 INSTALLED = {"piper": piper.installed, "kokoro": kokoro.installed, "hibari": hibari.installed}
 

@@ -15,20 +15,20 @@ from dreamtalk.errors import DreamTalkError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.clips import (
+from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
+from dreamtalk.training.data.identity import random_identity
+from dreamtalk.training.measure.clips import (
     evaluate_carrying,
     evaluate_clips,
     name_clips,
     read_clips,
     read_people,
 )
-from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
-from dreamtalk.training.emotions import EmotionNamer
-from dreamtalk.training.identity import random_identity
-from dreamtalk.training.loops import LoopSettings, train
-from dreamtalk.training.plots import plot_curves, smooth
-from dreamtalk.training.report import evaluate
+from dreamtalk.training.measure.emotions import EmotionNamer
+from dreamtalk.training.measure.evaluate import evaluate
 from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
+from dreamtalk.training.stages.loops import LoopSettings, train
+from dreamtalk.training.stages.plots import plot_curves, smooth
 
 RECIPE = """
 speech_batch = [3, 40]

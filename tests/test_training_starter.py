@@ -10,7 +10,7 @@ from dreamtalk.model.model import settle
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.speech.speech import Features, Speech
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.corpus.formant import synthesize
+from dreamtalk.training.corpus.voices.formant import synthesize
 
 
 @pytest.fixture(scope="module")

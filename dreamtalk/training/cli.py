@@ -105,8 +105,8 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
 
 
 def _engines(part: str) -> tuple[str, ...] | None:
-    from .corpus import hibari
-    from .corpus.engines import available
+    from .corpus.voices import hibari
+    from .corpus.voices.engines import available
 
     if part == "base":
         return None
@@ -117,14 +117,14 @@ def _engines(part: str) -> tuple[str, ...] | None:
 
 def _coverage(args: argparse.Namespace, progress: Progress) -> str:
     from .corpus.recordings import read_corpus
-    from .coverage import measure_coverage
+    from .measure.coverage import measure_coverage
 
     return measure_coverage(read_corpus(args.corpus, args.split)).table()
 
 
 def _speech(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
-    from .stages import train_speech
+    from .stages.run import train_speech
 
     recipe = load_recipe(args.config)
     made = train_speech(recipe, args.corpus, args.work, args.steps, args.init, progress)
@@ -133,7 +133,7 @@ def _speech(args: argparse.Namespace, progress: Progress) -> str:
 
 def _denoiser(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
-    from .stages import train_denoiser
+    from .stages.run import train_denoiser
 
     recipe = load_recipe(args.config)
     made = train_denoiser(recipe, args.corpus, args.work, args.steps, args.init, progress)
@@ -142,7 +142,7 @@ def _denoiser(args: argparse.Namespace, progress: Progress) -> str:
 
 def _lip_expert(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
-    from .stages import train_lip_expert
+    from .stages.run import train_lip_expert
 
     recipe = load_recipe(args.config)
     report = train_lip_expert(recipe, args.corpus, args.work, args.steps, progress)
@@ -151,7 +151,7 @@ def _lip_expert(args: argparse.Namespace, progress: Progress) -> str:
 
 def _sync(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
-    from .stages import train_sync
+    from .stages.run import train_sync
 
     made = train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress)
     return f"{made}\ncurves in {made.parent}"
@@ -159,7 +159,7 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
     from ..model import load_model
-    from .report import evaluate
+    from .measure.evaluate import evaluate
 
     report = evaluate(
         load_model(args.checkpoint), args.corpus, args.recordings, args.steps, args.conditions,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DreamTalkError
-from .loops import LoopSettings
+from .stages.loops import LoopSettings
 
 STAGES = ("speech", "denoiser", "lip_expert", "sync")
 DEFAULT = Path(__file__).with_name("starter.toml")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...motion import FACE, Motion
 from . import topology as t
-from .raster import pixel_grid
+from .portrait.raster import pixel_grid
 from .renderer import MeshRenderer
 
 GREEN, RED, YELLOW, BLUE = (60, 230, 90), (240, 70, 60), (250, 220, 60), (70, 150, 255)

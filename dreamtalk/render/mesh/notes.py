@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .eyes import EyeLayer
-from .geometry import FaceGeometry
-from .pose import euler_angles
+from .eyes.layer import EyeLayer
+from .portrait.geometry import FaceGeometry
+from .warp.head_motion import euler_angles
 
 TURNED_DEGREES = 20.0
 SHUT_OPENING = 0.035

@@ -17,23 +17,23 @@ from ...motion import FACE, Motion
 from ...parallel import side_by_side, split
 from ...progress import Progress, silent
 from . import topology as t
-from .contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
-from .eyes import build_eye, paint_eye, remap_lids
-from .fields import build_fields
-from .geometry import Box, face_geometry
-from .interior import mouth_pose
-from .matte import person_matte
-from .mouth import build_mouth, paint_mouth
+from .eyes.layer import build_eye, paint_eye, remap_lids
+from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
+from .mouth.interior import mouth_pose
+from .mouth.layer import build_mouth, paint_mouth
+from .mouth.seam import find_mouth
 from .notes import portrait_notes
 from .parallel import worker_count
-from .plate import background_plate
-from .pose import head_transform, torso_transform
-from .posture import brow_room, frown, frown_offsets, lid_poses, lip_posture, lower_brows
-from .raster import grow
-from .sampling import SUPERSAMPLING, make_sampler
-from .seam import find_mouth
-from .skin import TINT, build_skin, fold_gain
-from .warp import HeadMotion, WarpGrid, head_freedom
+from .portrait.geometry import Box, face_geometry
+from .portrait.matte import person_matte
+from .portrait.plate import background_plate
+from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lip_posture, lower_brows
+from .portrait.raster import grow
+from .skin.dynamics import TINT, build_skin, fold_gain
+from .warp.fields import build_fields
+from .warp.grid import HeadMotion, WarpGrid, head_freedom
+from .warp.head_motion import head_transform, torso_transform
+from .warp.textures import SUPERSAMPLING, make_sampler
 
 logger = logging.getLogger("dreamtalk")
 

@@ -17,8 +17,8 @@ from ...errors import MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import align, plausible, warp_onto
-from .engines import Samples, Utterance, Voice, speak
 from .recordings import Recording, join
+from .voices.engines import Samples, Utterance, Voice, speak
 
 SOUNDS = Path("/usr/share/asterisk/sounds")
 TRANSCRIPTS = Path("/usr/share/doc")

@@ -19,10 +19,10 @@ from ...errors import DreamTalkError, MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import dictionary
-from .engines import ALIGNED, Samples, Utterance, available, random_voice, speak
 from .phones import PHONE_INDEX, PHONES, Segment
-from .prosody import emotional_sound, emotional_voice, random_emotion
-from .texts import text
+from .texts.texts import text
+from .voices.emotion import emotional_sound, emotional_voice, random_emotion
+from .voices.engines import ALIGNED, Samples, Utterance, available, random_voice, speak
 
 log = logging.getLogger("dreamtalk")
 

@@ -1,0 +1,1 @@
+"""Lids, eyeballs and what they are painted with."""

@@ -1,0 +1,1 @@
+"""Lips, their opening, and what is seen between them."""

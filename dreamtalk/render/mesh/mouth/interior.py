@@ -1,0 +1,370 @@
+"""What is seen between parted lips, as if there were no lips: cavity, tongue, two rows of teeth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import topology as t
+from ..portrait.geometry import Box, FaceGeometry
+from ..warp.grid import HeadMotion
+from ..warp.textures import Sampler, Texture
+from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light, own_light
+from .seam import Mouth
+from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
+
+UPPER_EDGE_MM = 2.8
+LOWER_EDGE_MM = 2.6
+TONGUE_MM = 4.5
+JAW_GAIN = 1.6
+"""The skin of the chin lags behind the bone: how much further lower teeth go that the portrait
+shows, fitted on clips. Drawn ones stay with the skin: else an open vowel would not show them."""
+TONGUE_SHARE = 0.55
+"""How much of the lower teeth's way the tongue's back goes."""
+OWN_RIM = 0.4
+"""How much of the lips' wet rim a mouth gets that the portrait shows itself."""
+LIFT_MM = 5.0
+"""How far the tongue rises for n, l, d and th."""
+TUCK_LIGHT = 0.6
+"""How much of the lips' shadow is missing where the upper teeth rest on the lower lip."""
+BACK_LEAST = 0.7
+BACK_MM = 12.0
+"""What is behind the teeth gets this little light in a narrow opening, all of it in a wide one."""
+HIDDEN_MM = 1.0
+"""How far upper teeth that a portrait hides end below its upper lip, in the lip's shadow."""
+SKULL_SHARE = 0.6
+"""How much of the nose base's displacement the upper teeth take."""
+DEPTH_MM = 6.0
+"""How far the teeth are behind the lips."""
+
+
+@dataclass(frozen=True)
+class SpriteTexture:
+    """A sprite that can be looked up, with the place of its first texel in mm."""
+
+    texture: Texture
+    left: float
+    top: float
+    density: float
+
+
+@dataclass(frozen=True)
+class OwnTextures:
+    """What the portrait shows itself, in px of the crop from ``corner``.
+
+    Attributes:
+        upper, lower: teeth on the skull and on the jaw, or None where a row is not seen.
+        back: tongue and cavity, or None.
+        corner: (x, y) px of the crop of the first texel.
+    """
+
+    upper: Texture | None
+    lower: Texture | None
+    back: Texture | None
+    corner: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Interior:
+    """What is behind the lips of a portrait, the same in every frame.
+
+    Attributes:
+        upper_teeth, lower_teeth: pictures in mm, or None where the portrait shows the row.
+        tongue: the same.
+        own: the portrait's own interior, or None where its lips are closed.
+        anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
+        x_mm, y_mm: (3,) px per mm along the face's x and -y.
+        mm: px per mm.
+        wet: (3,) colour of the lips' inner side.
+        dark: (3,) colour of the cavity.
+    """
+
+    upper_teeth: SpriteTexture | None
+    lower_teeth: SpriteTexture | None
+    tongue: SpriteTexture
+    own: OwnTextures | None
+    anchor: Tensor
+    x_mm: Tensor
+    y_mm: Tensor
+    mm: float
+    wet: Tensor
+    dark: Tensor
+
+
+@dataclass(frozen=True)
+class MouthPose:
+    """Where the rigid parts of the mouth are in n frames.
+
+    Attributes:
+        origin: (n, 2) px, the seam's middle on the skull.
+        matrix: (n, 2, 2) px -> mm.
+        jaw: (n, 2) px, how far the jaw has moved in the picture against the skull.
+        activity: (n,) 0 where the mouth is as in the portrait .. 1.
+        lift: (n,) mm that the tongue rises towards the upper teeth.
+        tuck: (n,) 0..1, how far the lower lip is under the upper teeth.
+    """
+
+    origin: Tensor
+    matrix: Tensor
+    jaw: Tensor
+    activity: Tensor
+    lift: Tensor
+    tuck: Tensor
+
+
+def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.ndarray:
+    """Median colour of small discs around points."""
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for x, y in np.round(points).astype(int):
+        cv2.circle(mask, (int(x), int(y)), max(1, int(radius)), 1, -1)
+    values = image[mask > 0]
+    return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
+
+
+def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
+    """A colour with only a share of its own hue; the rest is the skin's."""
+    plain = skin / max(float(skin.mean()), 1e-3) * float(colour.mean())
+    return (colour * share + plain * (1 - share)).astype(np.float32)
+
+
+def _edges(mouth: Mouth, own: OwnMouth | None, mm: float) -> tuple[float, float]:
+    """The cutting edges of the drawn rows in the middle, mm below the mouth's origin."""
+    if not mouth.is_open:
+        return UPPER_EDGE_MM, LOWER_EDGE_MM
+    middle = len(mouth.upper) // 2
+    up, low = float(mouth.upper[middle]) / mm, float(mouth.lower[middle]) / mm
+    if own is None:
+        return up + 1.5, low + 0.4
+    # Lower teeth that are not seen hide behind the lower lip, or behind upper teeth that reach it.
+    covered = own.upper_edge is not None and own.upper_edge > low - 1.0
+    return up + HIDDEN_MM, (low - 0.8 if covered else low + 0.4)
+
+
+def build_interior(
+    image: np.ndarray, face: FaceGeometry, mouth: Mouth, sclera: np.ndarray, sampler: Sampler
+) -> Interior:
+    """Measure colours, take what the portrait shows and draw what it does not.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        mouth: its mouth.
+        sclera: (3,) colour of the white of the eyes.
+        sampler: where look-ups happen.
+    """
+    mm = face.mm
+    skin = _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * mm)
+    lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
+    tint = tooth_tint(skin, sclera)
+    # A grey or sepia picture has a grey or sepia mouth.
+    colourful = float(
+        np.clip((max(np.ptp(skin), np.ptp(lip)) / max(skin.max(), 1e-3)) / 0.14, 0, 1)
+    )
+    density = float(np.clip(1.5 * mm, 0.5, 16))
+    light = float(tint.mean())
+    gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
+    flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
+    tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
+    own = find_own_mouth(image, face, mouth, skin) if mouth.is_open else None
+    if own is not None and own.tint is not None:
+        tint = own.tint  # its own teeth say what colour the hidden ones have
+    upper_edge, lower_edge = _edges(mouth, own, mm)
+
+    def sprite(s: Sprite) -> SpriteTexture:
+        return SpriteTexture(sampler.texture(s.image, 1), s.left, s.top, s.density)
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(sampler.device)
+
+    anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
+    dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
+    dark = _fade(dark, skin, colourful)
+    wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
+    upper = lower = None
+    if own is None or own.upper_edge is None:
+        upper = sprite(draw_row(tint, density, True, upper_edge, gum))
+    if own is None or own.lower_edge is None:
+        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8))
+    return Interior(
+        upper_teeth=upper,
+        lower_teeth=lower,
+        tongue=sprite(draw_tongue(flesh.astype(np.float32), density)),
+        own=_textures(own, sampler) if own is not None else None,
+        anchor=tensor(anchor),
+        x_mm=tensor(face.axes[:, 0] * mm),
+        y_mm=tensor(-face.axes[:, 1] * mm),
+        mm=mm,
+        wet=tensor(wet),
+        dark=tensor(dark),
+    )
+
+
+def _textures(own: OwnMouth, sampler: Sampler) -> OwnTextures:
+    upper, lower, back = (
+        sampler.texture(picture, 1) if picture[..., 3].max() > 0 else None
+        for picture in (own.upper, own.lower, own.back)
+    )
+    return OwnTextures(upper, lower, back, (own.box.x0, own.box.y0))
+
+
+def ramp(low: float, high: float, x: Tensor) -> Tensor:
+    """Smoothstep on tensors."""
+    s = ((x - low) / (high - low)).clamp(0, 1)
+    return s * s * (3 - 2 * s)
+
+
+def over(below: Tensor, above: Tensor) -> Tensor:
+    """Premultiplied RGBA (..., 4) over RGB (..., 3)."""
+    return above[..., :3] + below * (1 - above[..., 3:])
+
+
+def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> MouthPose:
+    """Follow skull and jaw.
+
+    Args:
+        interior: what is behind the lips.
+        displacement: (n, 478, 3) px, without head motion.
+        head: the head's motion.
+    """
+    axes = torch.stack([interior.x_mm, interior.y_mm], -1)  # (3, 2)
+    matrix = torch.linalg.inv((head.rotation @ axes)[:, :2].float())
+    jaw3 = displacement[:, list(t.CHIN_PATCH)].mean(1)
+    jaw = torch.einsum("nij,nj->ni", head.rotation, jaw3)[:, :2]
+    lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
+    moved = displacement[:, lips].norm(dim=-1).amax(1)
+    activity = ramp(0.05 * interior.mm, 0.6 * interior.mm, moved)
+    # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the
+    # pose that a tracker saw was off, which teeth would show at once against the lips.
+    skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
+    skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
+    origin = head.project(interior.anchor[None])[:, 0] + skull
+    lift, tuck = tongue_and_tuck(interior, displacement)
+    gain = 1.0 if interior.own is None else JAW_GAIN
+    return MouthPose(origin, matrix, gain * (jaw - skull), activity, lift, tuck)
+
+
+def tongue_and_tuck(interior: Interior, displacement: Tensor) -> tuple[Tensor, Tensor]:
+    """Guess from lips and jaw what the motion does not say: n, l, d, th and f, v.
+
+    With the tongue behind the upper teeth the lips are well apart but the jaw hardly is; in vowels
+    both are. In f and v the lower lip is drawn in and up with the jaw nearly shut. Only for
+    portraits with closed lips: elsewhere it is not known how far lips and jaw are apart.
+
+    Returns:
+        (n,) mm that the tongue rises, and (n,) 0..1 for a lower lip under the upper teeth.
+    """
+    none = torch.zeros(len(displacement), device=displacement.device)
+    if interior.own is not None:
+        return none, none
+    down = interior.y_mm / interior.mm**2
+    gap = (displacement[:, 14] - displacement[:, 13]) @ down
+    chin = displacement[:, list(t.CHIN_PATCH)].mean(1) @ down
+    lower = displacement[:, [84, 17, 314]].mean(1)
+    # A lower lip goes down with half of the opening, two fifths of the jaw and back by a third.
+    drawn_up = 0.5 * gap + 0.4 * chin - lower @ down
+    drawn_in = -lower[:, 2] / interior.mm - 0.3 * gap
+    share = chin / gap.clamp_min(1.0)
+    apart = ramp(4.0, 6.5, gap) * (1 - ramp(10.5, 13.5, gap))
+    lift = LIFT_MM * apart * ramp(0.10, 0.22, share) * (1 - ramp(0.36, 0.50, share))
+    tuck = ramp(1.0, 2.0, gap) * (1 - ramp(4.5, 6.0, gap))
+    tuck = tuck * ramp(0.5, 1.5, drawn_up) * ramp(0.5, 1.5, drawn_in)
+    return lift, tuck
+
+
+def paint_interior(
+    interior: Interior,
+    sampler: Sampler,
+    box: Box,
+    pose: MouthPose,
+    from_upper: Tensor,
+    from_lower: Tensor,
+) -> Tensor:
+    """Draw the inside of the mouth as if there were no lips.
+
+    Args:
+        interior: what is behind the lips.
+        sampler: look-ups.
+        box: where to draw, px of the crop.
+        pose: where skull and jaw are.
+        from_upper, from_lower: (n, h, w) px inside of the upper and the lower lip's edge.
+
+    Returns:
+        (n, h, w, 3).
+    """
+    mm, own = interior.mm, interior.own
+    px = torch.arange(box.x0, box.x1, device=sampler.device, dtype=torch.float32)
+    py = torch.arange(box.y0, box.y1, device=sampler.device, dtype=torch.float32)
+    n, height, width = from_upper.shape
+
+    def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:
+        x = px[None, None, :] - (pose.origin[:, 0] + shift[:, 0])[:, None, None]
+        y = py[None, :, None] - (pose.origin[:, 1] + shift[:, 1])[:, None, None]
+        m = pose.matrix[:, :, :, None, None]
+        return m[:, 0, 0] * x + m[:, 0, 1] * y, m[:, 1, 0] * x + m[:, 1, 1] * y
+
+    def look(sprite: SpriteTexture, x: Tensor, y: Tensor) -> Tensor:
+        return sampler.sample(
+            sprite.texture,
+            ((x - sprite.left) * sprite.density).expand(n, height, width),
+            ((y - sprite.top) * sprite.density).expand(n, height, width),
+        )
+
+    def look_own(texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        assert own is not None
+        (left, top), a = own.corner, interior.anchor
+        ax = (a[0] - left) + x * interior.x_mm[0] + y * interior.y_mm[0]
+        ay = (a[1] - top) + x * interior.x_mm[1] + y * interior.y_mm[1]
+        return sampler.sample(texture, ax, ay)
+
+    def upper_row(x: Tensor, y: Tensor) -> Tensor:
+        if interior.upper_teeth is not None:
+            return look(interior.upper_teeth, x, y)
+        assert own is not None
+        assert own.upper is not None
+        return look_own(own.upper, x, y)
+
+    skull_x, skull_y = millimetres(torch.zeros_like(pose.jaw))
+    jaw_x, jaw_y = millimetres(pose.jaw)
+    tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
+    lift, tuck = pose.lift[:, None, None], pose.tuck[:, None, None]
+
+    # Less light gets past the teeth than onto them.
+    gap = from_upper.clamp_min(0) + from_lower.clamp_min(0)
+    deep = BACK_LEAST + (1 - BACK_LEAST) * (gap / (BACK_MM * mm)).clamp(0, 1)
+    # The throat is darkest; the cheeks catch some light.
+    side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
+    colour = interior.dark * (0.55 + 0.5 * side)[..., None]
+    colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM + lift))
+    if own is not None and own.back is not None:
+        back = look_own(own.back, tongue_x, tongue_y)
+        back = torch.cat([back[..., :3] * deep[..., None], back[..., 3:]], -1)
+        colour = over(colour, back)
+    # Teeth throw a shadow on what is behind them.
+    colour = colour * (1 - 0.45 * upper_row(skull_x, skull_y - 2.2)[..., 3:])
+    if interior.lower_teeth is not None:
+        colour = over(colour, look(interior.lower_teeth, jaw_x, jaw_y))
+    elif own is not None and own.lower is not None:
+        colour = over(colour, look_own(own.lower, jaw_x, jaw_y))
+    colour = colour * (1 - 0.25 * upper_row(skull_x, skull_y - 1.0)[..., 3:])
+    colour = over(colour, upper_row(skull_x, skull_y))
+
+    u = (from_upper / (LIGHT_MM * mm)).clamp(0, 1)
+    low = (from_lower / (LIGHT_MM * mm)).clamp(0, 1)
+    light = lip_light(u, low) if own is None else own_light(u, low)
+    # Teeth that rest on the lower lip are in front of it: no shadow, no rim between.
+    light = light + TUCK_LIGHT * tuck * (1 - light)
+    colour = colour * light[..., None]
+    # The wet inner side of the lips.
+    rim_low = torch.exp(-((from_lower.clamp_min(0) / (1.3 * mm)) ** 2)) * (
+        0.4 + 0.6 * low.sqrt() + 0.3 * u
+    ).clamp(0, 1)
+    rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
+    wet = interior.wet
+    strength = 1.0 if own is None else OWN_RIM
+    rim_low, rim_up = 0.80 * strength * rim_low * (1 - tuck), 0.75 * strength * rim_up
+    colour = colour + rim_low[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
+    return colour + rim_up[..., None] * (wet * 0.72 - colour)

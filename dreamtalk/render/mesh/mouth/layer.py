@@ -1,0 +1,132 @@
+"""The opening between the lips, and the lower lip in front of what is seen in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..portrait.geometry import Box, FaceGeometry
+from ..warp.textures import Sampler
+from .interior import Interior, MouthPose, build_interior, paint_interior, ramp
+from .seam import Mouth
+
+
+@dataclass(frozen=True)
+class MouthLayer:
+    """Everything about a portrait's mouth that does not depend on the frame.
+
+    Attributes:
+        mouth: frame and contours.
+        upper_table, lower_table: the contours on the device.
+        interior: what is behind the lips.
+    """
+
+    mouth: Mouth
+    upper_table: Tensor
+    lower_table: Tensor
+    interior: Interior
+
+
+def build_mouth(
+    image: np.ndarray, face: FaceGeometry, mouth: Mouth, sclera: np.ndarray, sampler: Sampler
+) -> MouthLayer:
+    """Measure colours and draw what the portrait does not show.
+
+    Args:
+        image: (H, W, 3) float32 in 0..1, the crop.
+        face: the face in it.
+        mouth: its mouth.
+        sclera: (3,) colour of the white of the eyes.
+        sampler: where look-ups happen.
+    """
+    upper, lower = (
+        torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32)).to(sampler.device)
+        for table in (mouth.upper, mouth.lower)
+    )
+    return MouthLayer(
+        mouth=mouth,
+        upper_table=upper,
+        lower_table=lower,
+        interior=build_interior(image, face, mouth, sclera, sampler),
+    )
+
+
+def lookup(table: Tensor, u: Tensor, reach: float) -> Tensor:
+    """Linear interpolation of a table over -reach..reach, clamped."""
+    at = ((u + reach) * ((len(table) - 1) / (2 * reach))).clamp(0, len(table) - 1.001)
+    low = at.long()
+    value = table[low]
+    return value + (table[low + 1] - value) * (at - low)
+
+
+def edge_distance(signed: Tensor) -> Tensor:
+    """A warped distance (n, h, w) -> distance in output px, exact to first order at its edge."""
+    slopes = torch.gradient(signed, dim=(1, 2))
+    return signed / torch.hypot(slopes[0], slopes[1]).clamp_min(0.2)
+
+
+def paint_mouth(
+    layer: MouthLayer,
+    sampler: Sampler,
+    frame: Tensor,
+    region: Box,
+    cavity: Box,
+    source_a: tuple[Tensor, Tensor],
+    source_b: tuple[Tensor, Tensor],
+    lip_pixels: Tensor,
+    pose: MouthPose,
+) -> Tensor:
+    """Draw the cavity and the lower lip into a box of the frames.
+
+    Args:
+        layer: the mouth.
+        sampler: look-ups.
+        frame: (n, h, w, 3) the box as field A left it.
+        region: the box, px of the crop.
+        cavity: the part of it that the opening stays within.
+        source_a: x, y (n, h, w): where field A takes each pixel from.
+        source_b: the same for field B.
+        lip_pixels: (n, h, w, 3) the person over the plate, as field B takes it.
+        pose: where skull and jaw are.
+
+    Returns:
+        (n, h, w, 3).
+    """
+    mouth, mm = layer.mouth, layer.interior.mm
+    half = mouth.half_width
+    ua, va = _frame_coordinates(mouth, source_a)
+    ub, vb = _frame_coordinates(mouth, source_b)
+    below_upper = edge_distance(va - lookup(layer.upper_table, ua, mouth.reach))
+    below_lower_source = vb - lookup(layer.lower_table, ub, mouth.reach)
+    below_lower = edge_distance(below_lower_source)
+
+    beyond = (ub.abs() - half).clamp_min(0)
+    low = (below_lower / (1.2 + 0.9 * beyond) + 0.5).clamp(0, 1)
+    low = low * (1 - ramp(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
+    low = low * (1 - ramp(1.35 * half, 1.62 * half, ub.abs()))
+
+    rows = slice(cavity.y0 - region.y0, cavity.y1 - region.y0)
+    columns = slice(cavity.x0 - region.x0, cavity.x1 - region.x0)
+    part = (slice(None), rows, columns)
+    from_upper, from_lower = below_upper[part], -below_lower[part]
+    gap = from_upper + from_lower
+    hole = (from_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
+    hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua[part].abs()))
+    # Under the lip layer there is no need of a hole: without an end it would show below its fade.
+    hole = hole * (1 - ramp(0.5 * half, 1.0 * half, below_lower_source[part]))
+    if mouth.is_open:
+        hole = hole * pose.activity[:, None, None]
+    inside = paint_interior(layer.interior, sampler, cavity, pose, from_upper, from_lower)
+    frame = frame.clone()
+    frame[part] += hole[..., None] * (inside - frame[part])
+    return frame + low[..., None] * (lip_pixels - frame)
+
+
+def _frame_coordinates(mouth: Mouth, source: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    (ux, uy), (vx, vy) = mouth.u_axis.tolist(), mouth.v_axis.tolist()
+    ox, oy = mouth.origin.tolist()
+    x, y = source[0] - ox, source[1] - oy
+    return x * ux + y * uy, x * vx + y * vy

@@ -1,0 +1,193 @@
+"""Procedural teeth and tongue: pictures in millimetres of the mouth, drawn once per portrait.
+
+Coordinates: x to the picture's right, y down, origin in the middle of the lip seam. Tooth widths
+are those of an average arch as seen from the front (teeth further back are foreshortened).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..portrait.raster import smoothstep
+
+UPPER_WIDTHS = (8.3, 6.4, 6.7, 5.2, 3.8, 2.6)
+LOWER_WIDTHS = (5.2, 5.5, 5.9, 5.0, 4.2, 3.2)
+UPPER_LENGTHS = (10.2, 8.9, 10.0, 8.4, 7.4, 6.6)
+LOWER_LENGTHS = (8.6, 8.9, 9.4, 8.2, 7.4, 6.8)
+UPPER_EDGES = (0.0, -0.75, -0.1, -0.7, -0.9, -1.0)
+"""Where each upper tooth ends against the arch, mm (negative is shorter)."""
+LOWER_EDGES = (0.0, 0.1, -0.25, 0.3, 0.5, 0.6)
+HALF_EXTENT = 33.0
+GUM = np.array([0.62, 0.30, 0.29], np.float32)
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A picture in mouth millimetres.
+
+    Attributes:
+        image: (H, W, 4) float32, premultiplied RGBA.
+        left, top: mm of the first texel's centre.
+        density: texels per mm.
+    """
+
+    image: np.ndarray
+    left: float
+    top: float
+    density: float
+
+
+def _canvas(top: float, bottom: float, density: float) -> tuple[np.ndarray, np.ndarray]:
+    width, height = int(2 * HALF_EXTENT * density) + 1, int((bottom - top) * density) + 1
+    x = (np.arange(width) / density - HALF_EXTENT).astype(np.float32)
+    y = (np.arange(height) / density + top).astype(np.float32)
+    return np.meshgrid(x, y)[0], np.meshgrid(x, y)[1]
+
+
+DRAWN_DENSITY = 10.0
+
+
+def _shrink(image: np.ndarray, top: float, density: float) -> Sprite:
+    """Bring a picture drawn at ``DRAWN_DENSITY`` to the density that is looked up: no aliasing."""
+    factor = density / DRAWN_DENSITY
+    if factor < 1:
+        size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        # Area averaging keeps the outer edges in place, not the centres of the outer texels.
+        half = 0.5 * (1 / density - 1 / DRAWN_DENSITY)
+        return Sprite(image.astype(np.float32), -HALF_EXTENT + half, top + half, density)
+    return Sprite(image.astype(np.float32), -HALF_EXTENT, top, DRAWN_DENSITY)
+
+
+def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np.ndarray) -> Sprite:
+    """One row of teeth with its gum.
+
+    Args:
+        tint: (3,) colour of a front tooth.
+        density: texels per mm.
+        upper: which row.
+        edge: y of the cutting edge in the middle, mm.
+        gum: (3,) colour of the gum.
+    """
+    sign = 1.0 if upper else -1.0
+    top, bottom = (edge - 15.0, edge + 2.0) if upper else (edge - 4.0, edge + 15.0)
+    x, y = _canvas(top, bottom, DRAWN_DENSITY)
+    widths = UPPER_WIDTHS if upper else LOWER_WIDTHS
+    lengths = UPPER_LENGTHS if upper else LOWER_LENGTHS
+    edges = UPPER_EDGES if upper else LOWER_EDGES
+    soft = 1.2 / DRAWN_DENSITY
+    arc = 1.9 if upper else 1.1
+    # Distance from the cutting edge towards the gum, which the arch bends up at the sides.
+    depth = sign * (edge - y) - (arc * (x / 24) ** 2 if upper else -arc * (x / 24) ** 2)
+    rng = np.random.default_rng(7 if upper else 11)
+
+    colour = np.broadcast_to(gum, (*x.shape, 3)).astype(np.float32).copy()
+    cover = np.zeros_like(x)
+    gum_line = np.full_like(x, 30.0)
+    for side in (-1.0, 1.0):
+        start = 0.0
+        for width, length, shift in zip(widths, lengths, edges, strict=True):
+            left = start
+            start += width
+            middle, half = left + width / 2, width / 2
+            jitter = rng.uniform(-1, 1, 5)
+            t = (side * x - middle) / half  # -1 towards the midline .. 1 away from it
+            columns = np.flatnonzero(np.abs(t[0]) <= 1.04)
+            if len(columns) == 0:
+                continue
+            part = (slice(None), slice(columns[0], columns[-1] + 1))
+            t = t[part]
+            # No tooth is quite straight or ends where its neighbour does.
+            at = depth[part] + shift + 0.16 * jitter[0] + 0.14 * jitter[4] * t
+            pointed = (0.9 if width > 6.5 and left > 10 and upper else 0.18) * np.abs(t) ** 1.5
+            # The corner away from the midline is the rounder one.
+            begin = np.where(t > 0, 0.42, 0.66)
+            bend = np.clip((np.abs(t) - begin) / (1 - begin), 0, 1)
+            corner = np.where(t > 0, 1.05, 0.65) * bend**2.2 + pointed * 0.5
+            # The neck narrows: contact points sit in the outer third of the crown.
+            taper = 1 - 0.10 * np.clip(at / length, 0, 1) ** 1.5 - 0.05 * np.exp(-at / 0.8)
+            gap = (taper - np.abs(t)) * half
+            gums = length - 1.7 * np.abs(t) ** 2.2 + 0.2 * jitter[1]
+            alpha = smoothstep(-soft, soft, at - corner) * smoothstep(-0.16, 0.16 + soft, gap)
+            shade = 1.0 - 0.16 * np.abs(t + 0.12) ** 3
+            shade *= 1 - 0.10 * smoothstep(0.45, 1.0, at / length)
+            shade *= 1 + 0.025 * jitter[2]
+            shade *= 1 - 0.10 * np.exp(-np.maximum(at - corner, 0) / 0.5)
+            body = tint[None, None] * shade[..., None]
+            # Towards the gum dentine shows through, at the edge enamel turns clear and cooler.
+            warm = smoothstep(0.35, 1.0, at / length)[..., None]
+            cool = np.exp(-np.maximum(at - corner, 0) / 0.9)[..., None]
+            body = body * (1 - warm * np.array([0.02, 0.06, 0.14], np.float32))
+            body = body * (1 - cool * np.array([0.10, 0.07, 0.04], np.float32))
+            shine = np.exp(-(((t + 0.25) / 0.22) ** 2) - ((at / length - 0.42) / 0.26) ** 2)
+            body = body + (0.10 + 0.02 * jitter[3]) * shine[..., None] * tint.mean()
+            crown = (alpha * smoothstep(-soft, soft, gums - at))[..., None]
+            colour[part] = colour[part] * (1 - crown) + body * crown
+            cover[part] = np.maximum(cover[part], alpha)
+            gum_line[part] = np.where(np.abs(t) <= 1, gums - at, gum_line[part])
+    # Between teeth: a thin warm shadow, deeper at the cutting edge; above the papillae it is gum.
+    row = smoothstep(-soft, soft, depth - 0.9)
+    between = np.clip(row - cover, 0, 1)[..., None]
+    deep = np.exp(-np.maximum(depth - 0.9, 0) / 1.6)[..., None]
+    line = tint * (1 - deep * [0.40, 0.50, 0.56] - (1 - deep) * [0.20, 0.28, 0.34])
+    in_gum = smoothstep(4.5, 7.5, depth)[..., None]
+    colour = colour * (1 - between) + (line * (1 - in_gum) + gum * in_gum) * between
+    cover = np.maximum(cover, row)
+    root = smoothstep(0.2, -0.8, gum_line)[..., None]
+    colour = colour * (1 - 0.25 * root * np.exp(-np.maximum(-gum_line, 0) / 0.8)[..., None])
+    # The arch turns away and into the shadow of the cheeks.
+    turn = np.clip(np.abs(x) / 30, 0, 1)
+    colour *= (1 - 0.70 * smoothstep(0.18, 1.0, turn))[..., None]
+    cover = cover * (1 - smoothstep(13.0, 14.8, depth))
+    cover = cover * (1 - smoothstep(27.0, 32.0, np.abs(x)))
+    image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)
+    return _shrink(image, top, density)
+
+
+def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
+    """The tongue's upper side at rest behind the lower teeth, y = 0 at its highest line.
+
+    Args:
+        tint: (3,) colour in the light.
+        density: texels per mm.
+    """
+    x, y = _canvas(-3.0, 26.0, DRAWN_DENSITY)
+    half = 21.0
+    dome = 2.6 * np.clip(np.abs(x) / half, 0, 1.2) ** 2.4
+    groove = 0.25 * np.exp(-((x / 3.2) ** 2))
+    at = y - dome - groove
+    cover = smoothstep(-0.7, 0.7, at) * (1 - smoothstep(half - 2.5, half + 1.5, np.abs(x)))
+    across = np.clip(np.abs(x) / half, 0, 1)
+    shade = 0.52 + 0.48 * smoothstep(-0.5, 7.0, at)
+    shade *= 1 - 0.45 * across**2.2
+    shade *= 1 - 0.07 * np.exp(-((x / 2.2) ** 2)) * smoothstep(0, 4, at)
+    colour = tint[None, None] * shade[..., None]
+    wet = np.exp(-(((np.abs(x) - 6.5) / 3.2) ** 2) - ((at - 4.2) / 1.3) ** 2)
+    colour = colour + (0.10 * wet)[..., None]
+    image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)
+    return _shrink(image, -3.0, density)
+
+
+def tooth_tint(skin: np.ndarray, sclera: np.ndarray) -> np.ndarray:
+    """The colour of a lit tooth, from the skin and the white of the eye of the same picture.
+
+    Args:
+        skin: (3,) cheek colour in 0..1.
+        sclera: (3,) colour of the white of the eye.
+    """
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    skin_light, sclera_light = float(skin @ weights), float(sclera @ weights)
+    light = float(np.clip(max(1.12 * skin_light, 1.34 * sclera_light), 0.08, 0.84))
+    from_skin = skin * np.array([1.17, 1.40, 1.52], np.float32)
+    from_skin = from_skin / max(float(from_skin @ weights), 1e-3)
+    from_sclera = sclera / max(sclera_light, 1e-3)
+    enamel = np.array([1.07, 1.0, 0.88], np.float32)
+    hue = 0.35 * from_skin + 0.25 * from_sclera + 0.4 * enamel
+    tint = light * hue / float(hue @ weights)
+    # Enamel is never greener or bluer than red, nor as orange as skin in warm light.
+    tint[1] = np.clip(tint[1], 0.86 * tint[0], 0.965 * tint[0])
+    tint[2] = np.clip(tint[2], 0.70 * tint[0], 0.92 * tint[0])
+    return np.clip(tint, 0.02, 0.98).astype(np.float32)

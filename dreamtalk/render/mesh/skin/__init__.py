@@ -1,0 +1,1 @@
+"""Folds and bulges that come and go with the expression."""

@@ -1,0 +1,217 @@
+"""Texture look-ups: the one thing that OpenCV and torch do differently.
+
+Positions are pixels: (0, 0) is the centre of the first pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..portrait.geometry import Box
+from .inverse import sample_grid
+
+SUPERSAMPLING = 2
+"""Textures are enlarged once with a cubic kernel: bilinear look-ups then come close to bicubic."""
+
+
+@dataclass(frozen=True)
+class Texture:
+    """A picture to look things up in.
+
+    Attributes:
+        array: (H, W, C) float32.
+        tensor: the same as (1, C, H, W) on the device, or None on the CPU.
+        factor: texels per pixel.
+    """
+
+    array: np.ndarray
+    tensor: Tensor | None
+    factor: int
+
+
+class Sampler(Protocol):
+    """Looks up pixels at fractional positions."""
+
+    device: torch.device
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        """Prepare a picture (H, W, C) float32 for look-ups."""
+        ...
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        """Values (n, h, w, C) at positions x, y (n, h, w), clamped at the border."""
+        ...
+
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Values (n, h, w) of one plane (n, H, W) per frame at positions x, y (n, h, w)."""
+        ...
+
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """The premultiplied person at x, y (n, h, w) over the plate (h, w, 3): (n, h, w, 3)."""
+        ...
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        """(n, h, w, 3) in 0..1 -> uint8 on the CPU."""
+        ...
+
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        """Grid values (n, 2, rows, columns) in cells -> two (n, h, w) in px over a box of pixels.
+
+        Node (0, 0) is at pixel first * cell; beyond the grid its border goes on.
+        """
+        ...
+
+
+def enlarge(image: np.ndarray, factor: int) -> np.ndarray:
+    """Cubic enlargement that keeps the original samples at every ``factor``-th texel.
+
+    Args:
+        image: (H, W, C) float32.
+        factor: texels per pixel.
+
+    Returns:
+        ((H-1) * factor + 1, (W-1) * factor + 1, C) float32.
+    """
+    if factor == 1:
+        return np.ascontiguousarray(image)
+    height, width = ((s - 1) * factor + 1 for s in image.shape[:2])
+    matrix = np.array([[1 / factor, 0, 0], [0, 1 / factor, 0]])
+    return cv2.warpAffine(
+        image,
+        matrix,
+        (width, height),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(height, width, -1)
+
+
+class OpenCVSampler:
+    """Look-ups with ``cv2.remap`` on the CPU."""
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        return Texture(enlarge(image.astype(np.float32), factor), None, factor)
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        n, height, width = x.shape
+        channels = texture.array.shape[2]
+        out = np.empty((n, height, width, channels), np.float32)
+        xs = (x * texture.factor).numpy().astype(np.float32, copy=False)
+        ys = (y * texture.factor).numpy().astype(np.float32, copy=False)
+        for i in range(n):
+            cv2.remap(
+                texture.array,
+                xs[i],
+                ys[i],
+                cv2.INTER_LINEAR,
+                dst=out[i],
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        return torch.from_numpy(out)
+
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        out = np.empty(x.shape, np.float32)
+        arrays = (planes.numpy(), x.contiguous().numpy(), y.contiguous().numpy())
+        for i, (plane, xs, ys) in enumerate(zip(*arrays, strict=True)):
+            cv2.remap(plane, xs, ys, cv2.INTER_LINEAR, dst=out[i], borderMode=cv2.BORDER_REPLICATE)
+        return torch.from_numpy(out)
+
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        # Frame by frame, so that the work stays in the processor's cache.
+        out = torch.empty((*x.shape, 3))
+        for i, frame in enumerate(out):
+            layer = self.sample(person, x[i : i + 1], y[i : i + 1])[0]
+            torch.addcmul(layer[..., :3], 1 - layer[..., 3:], plate, out=frame)
+        return out
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        out = torch.empty(frames.shape, dtype=torch.uint8)
+        for source, target in zip(frames, out, strict=True):
+            cv2.multiply(source.numpy(), 1.0, dst=target.numpy(), scale=255.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+        return out
+
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        matrix = np.array(
+            [[1 / cell, 0, box.x0 / cell - first[0]], [0, 1 / cell, box.y0 / cell - first[1]]]
+        )
+        pairs = (nodes * cell).numpy()
+        out = np.empty((2, len(pairs), box.height, box.width), np.float32)
+        for i, pair in enumerate(pairs):
+            for k in range(2):
+                cv2.warpAffine(
+                    pair[k],
+                    matrix,
+                    (box.width, box.height),
+                    dst=out[k, i],
+                    flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                    borderMode=cv2.BORDER_REPLICATE,
+                )
+        return torch.from_numpy(out[0]), torch.from_numpy(out[1])
+
+
+class TorchSampler:
+    """Look-ups with ``grid_sample`` on any torch device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def texture(self, image: np.ndarray, factor: int = SUPERSAMPLING) -> Texture:
+        array = enlarge(image.astype(np.float32), factor)
+        tensor = torch.from_numpy(array).permute(2, 0, 1)[None].to(self.device)
+        return Texture(array, tensor.contiguous(), factor)
+
+    def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
+        assert texture.tensor is not None
+        height, width = texture.tensor.shape[-2:]
+        # Positions stay float32 even where colours are half precision.
+        gx = x.float() * (2 * texture.factor / max(width - 1, 1)) - 1
+        gy = y.float() * (2 * texture.factor / max(height - 1, 1)) - 1
+        values = F.grid_sample(
+            texture.tensor.expand(len(x), -1, -1, -1),
+            torch.stack([gx, gy], -1),
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=True,
+        )
+        return values.permute(0, 2, 3, 1)
+
+    def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return sample_grid(planes[:, None], x, y)[:, 0]
+
+    def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        layer = self.sample(person, x, y)
+        return layer[..., :3] + (1 - layer[..., 3:]) * plate
+
+    def to_bytes(self, frames: Tensor) -> Tensor:
+        return (frames * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
+
+    def expand(
+        self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
+    ) -> tuple[Tensor, Tensor]:
+        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
+        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
+        shape = (len(nodes), box.height, box.width)
+        x = (px / cell - first[0]).expand(shape)
+        y = (py / cell - first[1])[:, None].expand(shape)
+        values = sample_grid(nodes * cell, x, y)
+        return values[:, 0], values[:, 1]
+
+
+def make_sampler(device: torch.device, backend: str) -> Sampler:
+    """``"opencv"``, ``"torch"`` or ``"auto"``: OpenCV on the CPU, torch elsewhere."""
+    if backend == "opencv" or (backend == "auto" and device.type == "cpu"):
+        return OpenCVSampler()
+    return TorchSampler(device)

@@ -1,0 +1,1 @@
+"""Speech engines and vocoders: who says the texts of the corpus."""

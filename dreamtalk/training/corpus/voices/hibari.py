@@ -1,0 +1,50 @@
+"""Hibari's small neural voice (American English), aligned by its text.
+
+Needs ``pip install hibari-tts pocketsphinx`` (Apache-2.0 and BSD). The voice is one; WORLD makes
+others of it (:mod:`.world`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import zlib
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ....errors import MissingDependencyError
+from .. import align
+from .engines import Samples, Utterance, Voice, to_16k
+from .kokoro import phonemes
+
+
+def installed() -> bool:
+    """Whether Hibari and the aligner are there."""
+    there = all(importlib.util.find_spec(n) for n in ("hibari", "onnxruntime"))
+    return there and align.installed()
+
+
+@lru_cache(maxsize=1)
+def _load() -> Any:
+    try:
+        from hibari import Hibari
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Hibari's voice: pip install hibari-tts pocketsphinx"
+        ) from error
+    return Hibari(threads=1)
+
+
+def speak(voice: Voice, text: str) -> Utterance:
+    """Say an English text of known words.
+
+    Raises:
+        MissingDependencyError: if Hibari is not installed, or the text can't be said or aligned.
+    """
+    engine = _load()
+    seed = zlib.crc32(text.encode())
+    audio = engine.from_phonemes(phonemes(text), speed=1 / voice.rate, seed=seed)
+    samples: Samples = np.asarray(audio, np.float32).ravel()
+    waveform = to_16k(samples, int(engine.sample_rate))
+    return align.aligned(waveform, voice, text, "Hibari")

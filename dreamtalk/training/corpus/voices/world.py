@@ -1,0 +1,75 @@
+"""Other speakers out of one, with the WORLD vocoder (``pip install pyworld``, MIT).
+
+Pitch, its range and the length of the vocal tract change independently and the timing stays, so
+that one natural voice becomes many: men, women, children.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+from ....errors import MissingDependencyError
+from ....speech.speech import SAMPLE_RATE
+from .engines import Samples
+
+_PERIOD = 5.0  # milliseconds
+
+
+def installed() -> bool:
+    """Whether WORLD is there."""
+    return importlib.util.find_spec("pyworld") is not None
+
+
+def convert(
+    waveform: Samples, pitch: float = 1.0, pitch_range: float = 1.0, tract: float = 1.0
+) -> Samples:
+    """The same words at the same times in another voice.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+        pitch: factor on the fundamental.
+        pitch_range: factor on its deviation from the median, in octaves.
+        tract: factor on the formants: above 1 is a shorter vocal tract.
+
+    Returns:
+        (N,) float32.
+
+    Raises:
+        MissingDependencyError: if WORLD is not installed.
+    """
+    try:
+        import pyworld
+    except ImportError as error:
+        raise MissingDependencyError("changing voices needs: pip install pyworld") from error
+    signal = waveform.astype(np.float64)
+    rough, times = pyworld.dio(signal, SAMPLE_RATE, frame_period=_PERIOD)
+    fundamental = pyworld.stonemask(signal, rough, times, SAMPLE_RATE)
+    envelope = pyworld.cheaptrick(signal, fundamental, times, SAMPLE_RATE)
+    noise = pyworld.d4c(signal, fundamental, times, SAMPLE_RATE)
+    voiced = fundamental > 0
+    if voiced.any():
+        octaves = np.log2(fundamental[voiced])
+        middle = np.median(octaves)
+        moved = middle + np.log2(pitch) + pitch_range * (octaves - middle)
+        fundamental[voiced] = np.clip(2**moved, 55, 600)
+    if tract != 1.0:
+        envelope, noise = _stretch(envelope, tract), _stretch(noise, tract)
+    out = pyworld.synthesize(fundamental, envelope, noise, SAMPLE_RATE, _PERIOD)
+    out = np.pad(out, (0, max(0, len(waveform) - len(out))))[: len(waveform)]
+    peak = float(np.abs(out).max()) + 1e-9
+    result: Samples = (out * min(1.0, 0.98 / peak)).astype(np.float32)
+    return result
+
+
+def _stretch(spectra: np.ndarray, factor: float) -> np.ndarray:
+    """Each row (frames, bins) read at bin / factor."""
+    bins = np.arange(spectra.shape[1])
+    at = np.minimum(bins / factor, bins[-1])
+    low = np.minimum(at.astype(int), bins[-1] - 1)
+    share = at - low
+    # log spectra: interpolated formants keep their height
+    logs = np.log(np.maximum(spectra, 1e-16))
+    out: np.ndarray = np.exp(logs[:, low] * (1 - share) + logs[:, low + 1] * share)
+    return np.ascontiguousarray(out)

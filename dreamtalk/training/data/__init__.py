@@ -1,0 +1,1 @@
+"""Recordings into batches: feature rows, rule motion, targets, faces at rest."""

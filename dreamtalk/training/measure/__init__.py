@@ -1,0 +1,1 @@
+"""Figures of trained weights: every table of the model card."""

@@ -1,0 +1,137 @@
+"""Styles from tracked clips of acted emotion: does the generated motion show the same?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...errors import DreamTalkError
+from ...model import DreamTalkModel
+from ...motion.files import load_motion
+from ...motion.motion import Motion
+from ...motion.spaces import FACE_CHANNELS
+from ...speech.speech import SAMPLE_RATE
+from ...style import EMOTIONS
+from ..corpus.recordings import Recording
+from .emotions import EmotionNamer, Named, evaluate_styles, tally
+from .figures import features_of
+
+Clips = list[tuple[str, Motion]]
+
+
+def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
+    """Motion files as ``dreamtalk track`` writes them, ``PERSON_..._EMOTION_....npz``.
+
+    Args:
+        folder: of the files.
+        from_rest: measure from the person's own face at rest instead of the mean face. Every
+            person then needs a neutral clip: its quarter with the lips nearest is the rest.
+
+    Returns:
+        person -> (emotion, motion) of each clip.
+
+    Raises:
+        DreamTalkError: if there are no such files, or a person has no neutral clip.
+    """
+    people: dict[str, dict[str, list[Motion]]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        parts = path.stem.split("_")
+        emotion = next((e for e in EMOTIONS if e in parts), None)
+        if emotion is not None:
+            motion = load_motion(path)
+            people.setdefault(parts[0], {}).setdefault(emotion, []).append(motion)
+    if not people:
+        raise DreamTalkError(f"no motion files named PERSON_EMOTION.npz in '{folder}'")
+    found: dict[str, Clips] = {}
+    for person, clips in people.items():
+        rest = torch.zeros(())
+        if from_rest:
+            if "neutral" not in clips:
+                raise DreamTalkError(f"'{person}' in '{folder}' has no neutral clip")
+            quiet = clips["neutral"][0].expression
+            lips = quiet[:, 0]
+            rest = quiet[lips <= lips.quantile(0.25)].median(dim=0).values
+        found[person] = [
+            (emotion, replace(m, expression=m.expression - rest))
+            for emotion, motions in clips.items()
+            for m in motions
+        ]
+    return found
+
+
+def read_clips(folder: Path, from_rest: bool = True) -> Clips:
+    """The clips of :func:`read_people`, whoever they are of."""
+    return [clip for clips in read_people(folder, from_rest).values() for clip in clips]
+
+
+def evaluate_carrying(
+    model: DreamTalkModel,
+    people: dict[str, Clips],
+    recordings: Sequence[Recording],
+    steps: int = 10,
+    intensity: float = 1.0,
+) -> tuple[float, float]:
+    """How much of a clip's expression the motion in its style has.
+
+    Both are means over time, less those of the person's neutral clip and of motion in its style.
+
+    Args:
+        recordings: eight seconds of each are spoken.
+
+    Returns:
+        Correlation over the channels (without gaze), and the size: the share of the clip's
+        expression that is there, 1 for all. Means over the clips that are not neutral.
+    """
+    seen = slice(model.config.max_style_length)
+    channels = [i for i, name in enumerate(FACE_CHANNELS) if not name.startswith("gaze")]
+    features = [features_of(model, r.waveform[: 8 * SAMPLE_RATE]) for r in recordings]
+
+    def made(clip: Motion) -> Tensor:
+        style = model.encode_style(clip)
+        motions = [model.sample(f, style, steps, guidance=intensity) for f in features]
+        return torch.cat([m.expression for m in motions]).mean(0)[channels]
+
+    found = []
+    for clips in people.values():
+        neutral = next((clip for emotion, clip in clips if emotion == "neutral"), None)
+        if neutral is None:
+            continue
+        usual = made(neutral)
+        for emotion, clip in clips:
+            if emotion != "neutral":
+                shown = clip.expression[seen].mean(0) - neutral.expression[seen].mean(0)
+                shown = shown[channels]
+                made_of_it = made(clip) - usual
+                r = float(torch.corrcoef(torch.stack([shown, made_of_it]))[0, 1])
+                found.append((r, float(shown @ made_of_it / (shown @ shown))))
+    r, size = torch.tensor(found).mean(0).tolist() if found else (float("nan"),) * 2
+    return r, size
+
+
+def evaluate_clips(
+    model: DreamTalkModel,
+    namer: EmotionNamer,
+    clips: Clips,
+    recordings: Sequence[Recording],
+    steps: int = 10,
+    intensity: float = 1.0,
+) -> Named:
+    """How often motion in the style of a clip is named as the clip's emotion.
+
+    Args:
+        intensity: guidance scale of the styles.
+    """
+    styles = [(emotion, model.encode_style(clip)) for emotion, clip in clips]
+    return evaluate_styles(model, namer, styles, recordings, steps, intensity)
+
+
+def name_clips(namer: EmotionNamer, clips: Clips) -> Named:
+    """How often the classifier, which knows rule motion only, names the clips themselves right.
+
+    It tells what styles taken from them can reach.
+    """
+    return tally([(emotion, namer.name(clip.expression.numpy())) for emotion, clip in clips])

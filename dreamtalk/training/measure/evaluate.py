@@ -1,0 +1,193 @@
+"""``dreamtalk train evaluate``: every figure of the model card in one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...errors import DreamTalkError
+from ...model import DreamTalkModel
+from ...progress import Progress, silent
+from ...style import EMOTIONS
+from ..corpus.recordings import Recording, read_corpus
+from ..data.motions import MotionData
+from ..stages.lip_expert import expert_batch, shift_accuracy
+from .clips import evaluate_carrying, evaluate_clips, name_clips, read_clips, read_people
+from .conditions import CONDITIONS
+from .emotions import EmotionNamer, evaluate_presets
+from .figures import Figures, evaluate_speech
+
+PROMPTS = "asterisk"
+"""Engine of recorded prompts."""
+STRONGER = 1.6
+"""Intensity that styles of clips are measured at as well: people act less than the rule."""
+SHIFTED = 32
+"""Recordings that the lip expert is asked about."""
+
+
+@dataclass
+class Report:
+    """What was measured.
+
+    Attributes:
+        lines: name, number of recordings and figures.
+        emotions: name -> accuracy and confusion matrix (true, named).
+        carried: name -> correlation and size of the expression that styles of clips carry over.
+        shifts: accuracy of the lip expert for each shift in frames.
+    """
+
+    lines: list[tuple[str, int, Figures]] = field(default_factory=list)
+    emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    carried: dict[str, tuple[float, float]] = field(default_factory=dict)
+    shifts: dict[int, float] = field(default_factory=dict)
+
+    def text(self) -> str:
+        """A table for people."""
+        width = max([len(name) for name, _, _ in self.lines], default=10)
+        head = f"{'':{width}s}   n  ap r  wid r    lag  closed (chance)  amplitude  8-12 Hz  pauses"
+        lines = [head] if self.lines else []
+        for name, count, f in self.lines:
+            lines.append(
+                f"{name:{width}s} {count:3d}  {f.aperture:.2f}   {f.width:.2f}  {f.lag:+.2f}"
+                f"      {f.closure:.2f} ({f.chance:.2f})       {f.amplitude:.2f}"
+                f"     {f.jitter:.2f}   {f.silence:.3f}"
+            )
+        if self.lines:
+            lines.append(
+                f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
+            )
+        for title, (accuracy, confusion) in self.emotions.items():
+            lines.append(f"emotions, {title}: {accuracy:.3f} named right (true, named):")
+            lines += [
+                f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
+                for e, row in zip(EMOTIONS, confusion, strict=True)
+            ]
+        lines += [
+            f"{title}: the clip's expression with r {r:.2f}, size {size:.2f}"
+            for title, (r, size) in self.carried.items()
+        ]
+        if self.shifts:
+            figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
+            lines.append(f"lip expert, accuracy at a shift of n frames: {figures}")
+        return "\n".join(lines)
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        data = {
+            "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
+            "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
+            "carried": self.carried,
+            "lip_expert": self.shifts,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=1))
+
+
+def evaluate(
+    model: DreamTalkModel,
+    corpus: Path,
+    recordings: int = 16,
+    steps: int = 10,
+    conditions: bool = False,
+    sync: float = 0.0,
+    clips: Path | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Measure a model on the test split.
+
+    Args:
+        model: a starter.
+        corpus: with a test split; recorded prompts in it are told by their voice.
+        recordings: a line, at most.
+        steps: of the sampler.
+        conditions: also noise, a child's voice, whispering, singing and so on.
+        sync: scale of lip-sync guidance.
+        clips: folder of tracked clips of acted emotion; see :func:`read_clips`.
+
+    Raises:
+        DreamTalkError: if there is no test split.
+    """
+    everything = list(read_corpus(corpus, "test"))
+    recorded = [r for r in everything if r.voice.startswith(PROMPTS)]
+    voices = [r for r in everything if not r.voice.startswith(PROMPTS)]
+    english = [r for r in voices if _is_english(r)]
+    others = [r for r in voices if not _is_english(r)]
+    report = Report()
+
+    def measure(name: str, chosen: Sequence[Recording], degraded: bool = False) -> None:
+        chosen = chosen[:recordings]
+        if chosen:
+            found = evaluate_speech(model, chosen, steps, degraded, sync, progress)
+            report.lines.append((name, len(chosen), found))
+
+    measure("held-out synthetic voices", voices)
+    measure("  rooms, noise, codecs", voices, True)
+    measure("  English", english)
+    measure("  other languages", others)
+    measure("recorded prompts, a speaker not heard", recorded)
+    measure("  prompts with rooms, noise, codecs", recorded, True)
+    if conditions:
+        for name, change in CONDITIONS.items():
+            measure(name, _changed(voices[:recordings], change))
+    namer = EmotionNamer(voices[:12] or everything[:12])
+    sources = (voices or everything)[:6]
+    report.emotions["presets"] = evaluate_presets(model, namer, sources, steps=steps)
+    if clips is not None:
+        people = read_people(clips)
+        rested = [clip for own in people.values() for clip in own]
+        plain = read_clips(clips, from_rest=False)
+        report.emotions["the clips themselves"] = name_clips(namer, rested)
+        for title, found, intensity in (
+            ("styles of clips", rested, 1.0),
+            (f"styles of clips at intensity {STRONGER:g}", rested, STRONGER),
+            ("styles of clips from the mean face", plain, 1.0),
+        ):
+            report.emotions[title] = evaluate_clips(
+                model, namer, found, sources[:3], steps, intensity
+            )
+        for intensity in (1.0, STRONGER):
+            report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
+                model, people, sources[:2], steps, intensity
+            )
+    if model.lip_expert is not None:
+        report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])
+    return report
+
+
+def expert_shifts(model: DreamTalkModel, recordings: list[Recording]) -> dict[int, float]:
+    """Accuracy of a model's lip expert on recordings that it has not heard.
+
+    Raises:
+        DreamTalkError: if the model has none.
+    """
+    expert = model.lip_expert
+    if expert is None:
+        raise DreamTalkError("the checkpoint has no lip expert")
+    data = MotionData(
+        recordings,
+        model.speech_encoder,
+        seed=5,
+        copies=1,
+        window=model.config.window,
+        clip=model.config.max_style_length,
+        unsure=False,
+    )
+    data.mean, data.std = model.motion_mean.cpu(), model.motion_std.cpu()
+    torch.manual_seed(0)
+    return shift_accuracy(expert, lambda k: expert_batch(data, model.denoiser, 10**6, 512, k))
+
+
+def _is_english(recording: Recording) -> bool:
+    engine, _, name = recording.voice.partition("/")
+    return engine != "espeak" or name.startswith("en")
+
+
+def _changed(
+    recordings: Sequence[Recording], change: Callable[[Recording], Recording]
+) -> list[Recording]:
+    return [change(r) for r in recordings]

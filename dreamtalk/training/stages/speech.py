@@ -1,0 +1,144 @@
+"""Stage 1: the speech encoder learns phones and articulation from degraded speech."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...networks.speech_encoder import ROW, SpeechEncoder
+from ...speech.logmel import BANDS, log_mel, warp_matrix
+from ...speech.speech import SAMPLE_RATE
+from ..corpus.augment import augment, resample_window
+from ..corpus.codecs import CODECS, through_codec
+from ..corpus.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
+from ..corpus.recordings import Recording
+from ..data.targets import TARGET_RATE, Targets, make_targets
+
+NATURAL = frozenset({"asterisk", "piper", "kokoro", "hibari"})
+"""Engines whose voices sound like people, and people."""
+NATURAL_SHARE = 0.55
+"""Share of windows drawn from these alone."""
+CODED = 6
+"""Every so many recordings, one goes through a codec."""
+
+
+WARPS = tuple(round(float(f), 3) for f in np.exp(np.linspace(-0.16, 0.16, 13)))
+"""Vocal tracts that the spectra of windows are changed to, beside their change of speed."""
+WARPED_SHARE = 0.6
+MASKED_SHARE = 0.4
+"""Share of windows that lack a few bands, as small loudspeakers and rooms take them away."""
+
+
+@dataclass(frozen=True)
+class SpeechBatch:
+    """Windows of degraded speech with their targets, R rows each."""
+
+    waveform: Tensor  # (B, R * 320)
+    phones: Tensor  # (B, R)
+    curves: Tensor  # (B, R, 6)
+    aux: Tensor  # (B, R, 15)
+
+
+class SpeechData:
+    """Recordings with targets, and random windows of them."""
+
+    def __init__(self, recordings: list[Recording], seed: int = 0) -> None:
+        names = sorted(CODECS)
+        self.recordings = [
+            replace(r, waveform=through_codec(r.waveform, names[i // CODED % len(names)]))
+            if i % CODED == CODED - 1
+            else r
+            for i, r in enumerate(recordings)
+        ]
+        self.targets: list[Targets] = [make_targets(r) for r in recordings]
+        self.seed = seed
+        natural = [i for i, r in enumerate(recordings) if r.voice.split("/")[0] in NATURAL]
+        self.pools = [p for p in (range(len(recordings)), natural) if len(p)]
+
+    def batch(self, step: int, size: int, rows: int) -> SpeechBatch:
+        """The batch of a step: always the same for the same step."""
+        rng = np.random.Generator(np.random.PCG64([self.seed, step]))
+        items = [self._window(rng, rows) for _ in range(size)]
+        waveform, phones, curves, aux = (np.stack(part) for part in zip(*items, strict=True))
+        return SpeechBatch(*(torch.from_numpy(x) for x in (waveform, phones, curves, aux)))
+
+    def _window(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
+        pool = self.pools[-1] if rng.random() < NATURAL_SHARE else self.pools[0]
+        index = pool[int(rng.integers(len(pool)))]
+        waveform, targets = self.recordings[index].waveform, self.targets[index]
+        factor = float(np.exp(rng.uniform(-0.16, 0.16)))
+        count = rows * ROW
+        start = rng.uniform(
+            -0.1, max(0.1, len(waveform) / SAMPLE_RATE - factor * count / SAMPLE_RATE)
+        )
+        clean = resample_window(waveform, start * SAMPLE_RATE, factor, count)
+        other = self.recordings[int(rng.integers(len(self.recordings)))].waveform
+        offset = int(rng.integers(max(1, len(other) - count)))
+        babble = np.resize(other[offset : offset + count], count)
+        degraded = augment(clean, rng, babble)
+        cells = len(targets.phones)
+        at = (start + factor * np.arange(rows) * ROW / SAMPLE_RATE) * TARGET_RATE
+        middle = at + factor * 0.5 * ROW / SAMPLE_RATE * TARGET_RATE
+        inside = (middle >= 0) & (middle < cells)
+        phones = np.where(inside, targets.phones[np.clip(middle, 0, cells - 1).astype(int)], 0)
+        return degraded, phones, _sample(targets.curves, at), _sample(targets.aux, at)
+
+
+def _sample(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Linear interpolation of (G, C) at fractional cells; the ends hold."""
+    at = np.clip(at, 0, len(values) - 1.001)
+    low = at.astype(int)
+    share = (at - low)[:, None].astype(np.float32)
+    out: np.ndarray = values[low] * (1 - share) + values[low + 1] * share
+    return out
+
+
+def phone_weights() -> Tensor:
+    """Class weights: what the lips must not miss counts more."""
+    weights = torch.ones(len(PHONES))
+    for phone in BILABIALS | LABIODENTALS:
+        weights[PHONE_INDEX[phone]] = 1.6
+    weights[0] = 0.7
+    return weights
+
+
+def vary_spectra(mel: Tensor) -> Tensor:
+    """Other vocal tracts and missing bands, drawn from torch's generator: (B, M, 64) -> the same.
+
+    Few of the corpus's voices are natural; this makes others of them that keep pitch and timing.
+    """
+    size = len(mel)
+    factors = torch.randint(len(WARPS), (size,))
+    warps = torch.stack([warp_matrix(WARPS[k]) for k in factors.tolist()])
+    warps[torch.rand(size) >= WARPED_SHARE] = torch.eye(BANDS)
+    mel = mel @ warps
+    first, width = torch.randint(BANDS, (size,)), torch.randint(1, 10, (size,))
+    width[torch.rand(size) >= MASKED_SHARE] = 0
+    band = torch.arange(BANDS)
+    masked = (band >= first[:, None]) & (band < (first + width)[:, None])
+    return torch.where(masked[:, None], mel.mean((1, 2), keepdim=True), mel)
+
+
+def speech_loss(encoder: SpeechEncoder, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy of the phones plus squared error of the curves."""
+    out = encoder(vary_spectra(log_mel(batch.waveform)))
+    phones = F.cross_entropy(
+        out.logits.flatten(0, 1),
+        batch.phones.flatten(),
+        weight=phone_weights(),
+        label_smoothing=0.02,
+    )
+    curves = F.mse_loss(out.curves, batch.curves)
+    aux = F.mse_loss(out.aux, batch.aux)
+    accuracy = (out.logits.argmax(-1) == batch.phones).float().mean()
+    figures = {
+        "phones": phones.item(),
+        "curves": curves.item(),
+        "aux": aux.item(),
+        "accuracy": accuracy.item(),
+    }
+    return phones + 2.0 * curves + aux, figures
