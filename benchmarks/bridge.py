@@ -29,9 +29,9 @@ from dreamtalk.motion.bridges import to_face  # noqa: E402
 from dreamtalk.motion.edit import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.files import load_motion  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.motion.track import track_video  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
 from dreamtalk.render.video import Sound, write_video  # noqa: E402
+from dreamtalk.tracking.track import track_video  # noqa: E402
 
 
 def decoded(video: Path) -> Iterator[np.ndarray]:

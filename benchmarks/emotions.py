@@ -31,8 +31,8 @@ from dreamtalk.motion.edit import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.files import load_motion  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.spaces import FACE  # noqa: E402
-from dreamtalk.motion.track import track_video_report  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
+from dreamtalk.tracking.track import track_video_report  # noqa: E402
 
 SHOWN = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "lipUpperY",
          "lidUpperLeftY", "browInnerLeftY", "browOuterLeftY", "noseWingLeftY",

@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT))
 from dreamtalk.face.basis import FaceBasis  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.natural import add_natural_motion  # noqa: E402
-from dreamtalk.motion.track import track_video_report  # noqa: E402
 from dreamtalk.speech import load_speech  # noqa: E402
 from dreamtalk.speech.speech import SAMPLE_RATE, Speech  # noqa: E402
+from dreamtalk.tracking.track import track_video_report  # noqa: E402
 
 BANDS = ((0.2, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 6.0))
 STRETCH = 20.0  # s, as long as the filmed clips: the spread grows with the length

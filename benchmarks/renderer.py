@@ -33,10 +33,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait
+from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait, topology
 from dreamtalk.face.pose import rotation_to_angles
 from dreamtalk.motion import FACE, Motion
-from dreamtalk.render.mesh import MeshRenderer, topology
+from dreamtalk.render.mesh import MeshRenderer
 
 NECK = np.array([0.0, -0.72, -1.05])
 CAMERA_DISTANCE = 10.0

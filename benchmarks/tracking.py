@@ -26,8 +26,8 @@ from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
 from dreamtalk.face.basis import FaceBasis  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.spaces import FACE  # noqa: E402
-from dreamtalk.motion.track import Tracked, track_frames, track_video_report  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
+from dreamtalk.tracking.track import Tracked, track_frames, track_video_report  # noqa: E402
 
 CHANNELS = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lidUpperLeftY", "browInnerLeftY",
             "gazeLeftX")  # fmt: skip

@@ -264,8 +264,8 @@ def _faces(chosen: list[str] | None, motions: int) -> list[str]:
 def run_track(args: argparse.Namespace) -> None:
     """video -> motion file"""
     from .motion.files import save_motion
-    from .motion.track import track_video_report
     from .render.video import check_writable
+    from .tracking.track import track_video_report
 
     check_writable(args.out)
     with (

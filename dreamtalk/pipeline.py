@@ -16,11 +16,11 @@ from .motion.bridges import convert
 from .motion.files import load_motion
 from .motion.motion import Motion
 from .motion.natural import add_natural_motion
-from .motion.track import track_video
 from .progress import Progress, silent
 from .render.video import AI_COMMENT, Sound, write_video
 from .speech.speech import Speech
 from .style import Style
+from .tracking.track import track_video
 
 MOTION_FILES: tuple[str, ...] = (".npz", ".mat", ".csv", ".jsonl", ".npy")
 

@@ -79,7 +79,7 @@ class DreamTalkTrackMotion(io.ComfyNode):
         images: Any = None,
     ) -> io.NodeOutput:
         from ..dreamtalk.face.landmarks import MODEL_NAME
-        from ..dreamtalk.motion.track import track_frames, track_video_report
+        from ..dreamtalk.tracking.track import track_frames, track_video_report
 
         settings: dict[str, Any] = {
             "neutral": choice("neutral", neutral, NEUTRALS),

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from dreamtalk.face import Portrait, analyze_portrait
+from dreamtalk.face import topology as t
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
-from dreamtalk.render.mesh import topology as t
 from dreamtalk.render.mesh.mouth.interior import tongue_and_tuck
 from dreamtalk.render.mesh.mouth.own_mouth import OwnMouth, find_own_mouth
 from dreamtalk.render.mesh.mouth.seam import Mouth, find_mouth

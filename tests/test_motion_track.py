@@ -15,10 +15,10 @@ from torch import Tensor
 
 from dreamtalk.errors import FaceNotFoundError, MotionError
 from dreamtalk.face.landmarks import FaceLandmarker
-from dreamtalk.motion.follow import FaceFollower, follow, look
 from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.spaces import FACE
-from dreamtalk.motion.track import clip_neutral, track_frames, track_video, track_video_report
+from dreamtalk.tracking.follow import FaceFollower, follow, look
+from dreamtalk.tracking.track import clip_neutral, track_frames, track_video, track_video_report
 
 
 def moved(image: Tensor, x: float = 0.0, y: float = 0.0, roll: float = 0.0) -> np.ndarray:

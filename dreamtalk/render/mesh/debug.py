@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...face import topology as t
 from ...motion import FACE, Motion
-from . import topology as t
 from .portrait.raster import pixel_grid
 from .renderer import MeshRenderer
 

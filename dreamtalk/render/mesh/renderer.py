@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from ...errors import SpaceMismatchError
+from ...face import topology as t
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
 from ...motion import FACE, Motion
 from ...parallel import side_by_side, split
 from ...progress import Progress, silent
-from . import topology as t
 from .eyes.layer import build_eye, paint_eye, remap_lids
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose

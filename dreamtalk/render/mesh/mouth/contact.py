@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .. import topology as t
+from ....face import topology as t
 
 RING_SHARE = (1.0, 0.8, 0.5, 0.2)
 """How much of a correction the rings of a lip take, from the inner contour outwards: lips that are

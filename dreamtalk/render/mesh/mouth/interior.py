@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import topology as t
+from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
 from ..warp.textures import Sampler, Texture

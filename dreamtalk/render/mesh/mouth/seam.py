@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import topology as t
+from ....face import topology as t
 from ..portrait.geometry import FaceGeometry
 from ..portrait.raster import blur
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....errors import ImageError
+from ....face import topology as t
 from ....face.portrait import Portrait
-from .. import topology as t
 
 MM_PER_FACE_WIDTH = 140.0
 """A face is about 140 mm wide between landmarks 234 and 454: what a "mm" means in this package."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import topology as t
+from ....face import topology as t
 from ..warp.thin_plate import thin_plate_operator
 from .geometry import FaceGeometry
 from .raster import blur, polygon_mask, signed_distance, smoothstep

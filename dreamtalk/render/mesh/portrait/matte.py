@@ -7,7 +7,7 @@ import logging
 import cv2
 import numpy as np
 
-from .. import topology as t
+from ....face import topology as t
 from .geometry import FaceGeometry
 from .raster import (
     blur,

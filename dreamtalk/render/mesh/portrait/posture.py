@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....face import topology as t
 from ....motion import FACE
-from .. import topology as t
 from ..eyes.layer import WIDEST, EyeLayer, LidPose
 
 SQUINT = 0.92

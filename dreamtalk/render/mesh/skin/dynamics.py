@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....face import topology as t
 from ....motion import FACE
-from .. import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.raster import blur, grow, polygon_mask, smoothstep
 from ..warp.textures import Sampler

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import topology as t
+from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.head import head_field, rings_around
 from ..portrait.raster import pixel_grid, polygon_mask, signed_distance, smoothstep

@@ -22,12 +22,12 @@ from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.pose import rotation_to_angles
+from ..motion.edit import CLOSED_APERTURE, resample_frames, smooth
+from ..motion.motion import Motion
+from ..motion.spaces import FACE, LIP_CHANNELS
 from ..progress import Progress, silent
-from .edit import CLOSED_APERTURE, resample_frames, smooth
 from .follow import follow
-from .motion import Motion
-from .pictures import read_pictures
-from .spaces import FACE, LIP_CHANNELS
+from .video import read_pictures
 
 log = logging.getLogger("dreamtalk")
 

@@ -1,0 +1,1 @@
+"""Exact and optional speed for CPUs."""

@@ -1,0 +1,1 @@
+"""A filmed face into motion."""
