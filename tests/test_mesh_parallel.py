@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamtalk.render.mesh import parallel
-from dreamtalk.render.mesh.parallel import worker_count
+from dreamtalk.render.mesh import workers as parallel
+from dreamtalk.render.mesh.workers import worker_count
 
 
 @pytest.fixture(autouse=True)

@@ -233,7 +233,7 @@ def test_threads_change_nothing(renderer: MeshRenderer, monkeypatch: pytest.Monk
         torch.set_num_threads(1)
         alone = render(renderer, m)
         torch.set_num_threads(3)
-        monkeypatch.setattr("dreamtalk.render.mesh.parallel.WORTH_A_THREAD", 0)
+        monkeypatch.setattr("dreamtalk.render.mesh.workers.WORTH_A_THREAD", 0)
         shared = render(renderer, m)
     finally:
         torch.set_num_threads(threads)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamtalk.parallel import Steps, cores, side_by_side, split
+from dreamtalk.cpu.workers import Steps, cores, side_by_side, split
 
 
 @pytest.fixture(autouse=True)

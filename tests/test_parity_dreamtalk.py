@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dreamtalk.cpu.denoiser import SamplingNetwork
 from dreamtalk.diffusion.guidance import guided
 from dreamtalk.diffusion.samplers import sample_ddim, sample_ddpm
 from dreamtalk.diffusion.schedule import VarianceSchedule
 from dreamtalk.model import DreamTalkModel
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
-from dreamtalk.networks.layers import position_table, time_sinusoid
-from dreamtalk.networks.sampling import SamplingNetwork
+from dreamtalk.networks.transformer import position_table, time_sinusoid
 from dreamtalk.speech.speech import Features
 from tests.parity_weights import DENOISER_PREFIX, checks, fill, fill_module, manifest, numbers
 

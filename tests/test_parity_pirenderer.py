@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from dreamtalk.checkpoints import read_checkpoint
+from dreamtalk.cpu.row_conv import RowConv
+from dreamtalk.cpu.winograd import Conv3x3, UpConv3x3
 from dreamtalk.errors import CheckpointError, MotionError
 from dreamtalk.face.portrait import Portrait
 from dreamtalk.motion.motion import Motion
@@ -22,8 +24,6 @@ from dreamtalk.render.pirenderer.coefficients import (
     with_pose,
 )
 from dreamtalk.render.pirenderer.generator import is_dead
-from dreamtalk.render.pirenderer.row_conv import RowConv
-from dreamtalk.render.pirenderer.winograd import Conv3x3, UpConv3x3
 from dreamtalk.render.square import Box, colour_match, crop_box, feathering, official_crop
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 

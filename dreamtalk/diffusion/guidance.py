@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..networks.sampling import SamplingNetwork
+from ..cpu.denoiser import SamplingNetwork
 from .samplers import Denoise
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import DENOISER, save_checkpoint
+from ..cpu.denoiser import SamplingNetwork
+from ..cpu.workers import Steps, cores, side_by_side
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from ..diffusion.schedule import VarianceSchedule
@@ -23,8 +25,6 @@ from ..motion.motion import Motion
 from ..motion.spaces import space as motion_space
 from ..networks.denoiser import Denoiser
 from ..networks.lip_expert import LipExpert
-from ..networks.sampling import SamplingNetwork
-from ..parallel import Steps, cores, side_by_side
 from ..progress import Progress, silent
 from ..speech.speech import FPS, Features
 from ..style.style import EMOTIONS, Style

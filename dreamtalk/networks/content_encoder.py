@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .layers import Encoder, PositionTable
+from .transformer import Encoder, PositionTable
 
 
 class ContentEncoder(nn.Module):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .layers import Decoder, PositionTable
+from .transformer import Decoder, PositionTable
 
 OFFICIAL_LOWER: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
 """Coefficients of the mouth among the 64 of the official checkpoint."""

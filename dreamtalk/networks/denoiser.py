@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from .content_encoder import ContentEncoder
 from .decoder import OFFICIAL_LOWER, TwoBranchDecoder
-from .layers import time_sinusoid
 from .style_encoder import StyleEncoder
+from .transformer import time_sinusoid
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .layers import AttentionPooling, Encoder, PositionTable
+from .transformer import AttentionPooling, Encoder, PositionTable
 
 
 class StyleEncoder(nn.Module):

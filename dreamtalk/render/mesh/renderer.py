@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...cpu.workers import side_by_side, split
 from ...errors import SpaceMismatchError
 from ...face import topology as t
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
 from ...motion import FACE, Motion
-from ...parallel import side_by_side, split
 from ...progress import Progress, silent
 from .eyes.layer import build_eye, paint_eye, remap_lids
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
@@ -23,7 +23,6 @@ from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
 from .mouth.seam import find_mouth
 from .notes import portrait_notes
-from .parallel import worker_count
 from .portrait.geometry import Box, face_geometry
 from .portrait.matte import person_matte
 from .portrait.plate import background_plate
@@ -34,6 +33,7 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import head_transform, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
+from .workers import worker_count
 
 logger = logging.getLogger("dreamtalk")
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...cpu.row_conv import RowConv
+from ...cpu.winograd import UpConv3x3
 from .layers import ConvNorm, Residual, leaky
-from .row_conv import RowConv
-from .winograd import UpConv3x3
 
 
 class EditingEncoder(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checkpoints import PIRENDERER, load_weights, read_checkpoint
-from ...parallel import cores, side_by_side
+from ...cpu.workers import cores, side_by_side
 from .editing import EditingNet
 from .layers import Residual
 from .mapping import MappingNet

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .winograd import Conv3x3
+from ...cpu.winograd import Conv3x3
 
 SLOPE = 0.1
 EPS = 1e-5

@@ -10,9 +10,9 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...cpu.workers import cores
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
-from ...parallel import cores
 from ...progress import Progress, silent
 from ..square import colour_match, crop_box, cut, feathering
 from .coefficients import motion_coefficients, semantic_windows

@@ -9,8 +9,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...cpu.row_conv import RowConv
 from .layers import SLOPE, LayerNorm2d, NormConv, UpResidual, leaky
-from .row_conv import RowConv
 
 
 class HourglassEncoder(nn.Module):

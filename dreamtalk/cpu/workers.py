@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from .progress import Progress, silent
+from ..progress import Progress, silent
 
 Part = TypeVar("Part")
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .denoiser import Denoiser
-from .layers import Attention, Decoder, DecoderLayer, time_sinusoid
+from ..networks.denoiser import Denoiser
+from ..networks.transformer import Attention, Decoder, DecoderLayer, time_sinusoid
 
 Predictor = Callable[[Tensor, Tensor], list[Tensor]]
 """``predictor(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)`` for each of the styles."""

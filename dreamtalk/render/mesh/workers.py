@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...parallel import cores
+from ...cpu.workers import cores
 
 MOST_WORKERS = 4
 """Frames need memory while they are made; more cores than this would gain little."""
