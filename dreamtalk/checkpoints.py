@@ -7,6 +7,7 @@ carries code is refused and nothing of it runs.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -28,17 +29,57 @@ from .errors import CheckpointError, ModelNotFoundError, OutputError
 FORMAT = "dreamtalk"
 """``format`` in the metadata of our files."""
 
-DENOISER = "denoiser"
-"""Kind of a checkpoint that turns speech into motion."""
-PIRENDERER = "pirenderer"
-"""Kind of a checkpoint of PIRenderer's face generator."""
-DIFFTALK = "difftalk"
-"""Kind of a checkpoint of DiffTalk."""
+DENOISER, PIRENDERER, DIFFTALK = "denoiser", "pirenderer", "difftalk"
 
-_NAMES = {
-    DENOISER: "a DreamTalk denoising network",
-    PIRENDERER: "a PIRenderer face generator",
-    DIFFTALK: "a DiffTalk model",
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of weights file.
+
+    Attributes:
+        name: ``kind`` in the metadata of our files.
+        words: what it is, for people.
+        marks: what some key of the published file begins with, and of no other known kind's.
+        converter: ``module:function`` in this package: a checkpoint -> what our file of it holds,
+            tensors and config. Imported when it is called: it stands on a floor above.
+    """
+
+    name: str
+    words: str
+    marks: tuple[str, ...]
+    converter: str | None = None
+
+    def converted(self, checkpoint: Checkpoint) -> tuple[Mapping[str, Tensor], Mapping[str, Any]]:
+        """Tensors and config of our file for this checkpoint."""
+        if self.converter is None:
+            return checkpoint.state, checkpoint.config
+        module, function = self.converter.split(":")
+        return getattr(importlib.import_module(module, __package__), function)(checkpoint)
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            DENOISER,
+            "a DreamTalk denoising network",
+            ("net.content_encoder.",),
+            ".model.file:converted",
+        ),
+        Kind(
+            PIRENDERER,
+            "a PIRenderer face generator",
+            ("mapping_net.", "warpping_net."),
+            ".render.pirenderer:converted",
+        ),
+        Kind(DIFFTALK, "a DiffTalk model", ("cond_stage_model_for_audio.",)),
+    )
+}
+"""What :func:`read_checkpoint` knows; a new kind is one more row."""
+DTYPES: dict[str, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
 }
 
 
@@ -73,19 +114,24 @@ class Checkpoint:
         """
         if self.kind != kind:
             raise CheckpointError(
-                f"'{self.path.name}' is {_NAMES.get(self.kind, f'a {self.kind!r} file')}, "
-                f"but {_NAMES.get(kind, f'a {kind!r} file')} is needed here"
+                f"'{self.path.name}' is {_words(self.kind)}, but {_words(kind)} is needed here"
             )
         return self
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a weights file and recognise what it is.
+def _words(kind: str) -> str:
+    return KINDS[kind].words if kind in KINDS else f"a {kind!r} file"
+
+
+def read_checkpoint(path: str | Path | Checkpoint) -> Checkpoint:
+    """Read a weights file and recognise what it is; what was read already comes back as it is.
 
     Raises:
         ModelNotFoundError: if there is no such file.
         CheckpointError: if it can't be read, carries code, or is none of the known kinds.
     """
+    if isinstance(path, Checkpoint):
+        return path
     path = Path(path)
     if not path.is_file():
         raise ModelNotFoundError(f"there is no weights file '{path}'")
@@ -143,6 +189,41 @@ def save_checkpoint(
         if partial is not None:
             with suppress(OSError):
                 partial.unlink()
+
+
+def convert(src: str | Path, dst: str | Path, dtype: str = "fp32") -> str:
+    """Write a weights file as safetensors with a config, which loads faster and can't carry code.
+
+    Styles made with the original fit the converted file. Weights that never reach the output (in
+    PIRenderer's residual blocks) are left out.
+
+    Args:
+        src: an official file, or one of ours.
+        dst: ends in ``.safetensors``.
+        dtype: of the weights in the file: ``"fp32"``, ``"fp16"`` or ``"bf16"``.
+
+    Returns:
+        What the file is, for people.
+
+    Raises:
+        CheckpointError: if ``src`` is unusable, ``dst`` has another suffix, or there is no such
+            dtype.
+        ModelNotFoundError: if there is no ``src``.
+        OutputError: if ``dst`` can't be written.
+    """
+    if dtype not in DTYPES:
+        raise CheckpointError(f"no dtype '{dtype}': there are {', '.join(DTYPES)}")
+    if Path(dst).suffix != ".safetensors":
+        raise CheckpointError(f"'{dst}' should end in .safetensors")
+    checkpoint = read_checkpoint(src)
+    if checkpoint.kind not in KINDS:
+        raise CheckpointError(
+            f"'{checkpoint.path.name}' is {_words(checkpoint.kind)}: unknown here"
+        )
+    state, config = KINDS[checkpoint.kind].converted(checkpoint)
+    save_checkpoint(dst, checkpoint.kind, state, config, DTYPES[dtype])
+    space = f", space '{config['space']}'" if "space" in config else ""
+    return f"{_words(checkpoint.kind)}{space}, {dtype}"
 
 
 def load_weights(module: nn.Module, state: Mapping[str, Tensor], path: Path, what: str) -> None:
@@ -275,12 +356,9 @@ def _recognise(path: Path, content: Any) -> Checkpoint:
         state = {
             k.removeprefix("diff_net."): v for k, v in state.items() if k.startswith("diff_net.")
         }
-    if any(k.startswith("net.content_encoder.") for k in state):
-        return Checkpoint(path, DENOISER, state, official=True)
-    if any(k.startswith(("mapping_net.", "warpping_net.")) for k in state):
-        return Checkpoint(path, PIRENDERER, state, official=True)
-    if any(k.startswith("cond_stage_model_for_audio.") for k in state):
-        return Checkpoint(path, DIFFTALK, state, official=True)
+    for kind in KINDS.values():
+        if any(key.startswith(kind.marks) for key in state):
+            return Checkpoint(path, kind.name, state, official=True)
     raise CheckpointError(
         f"'{path.name}' is {describe(state or map(str, content))}. Known are DreamTalk's "
         "denoising network, PIRenderer's face generator, DiffTalk, and files that this "

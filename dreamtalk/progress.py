@@ -1,8 +1,12 @@
-"""How long work reports on itself, without knowing who listens."""
+"""How long work reports on itself, without knowing who listens: progress, and named stages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``. It may raise to cancel the work: code that holds resources
@@ -11,3 +15,51 @@ releases them in ``finally`` and lets the exception pass."""
 
 def silent(done: int, total: int) -> None:
     """The listener that nobody hears."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a job while it runs.
+
+    Attributes:
+        note: says something about the result: ``note("250 frames")``.
+        progress: told how far the stage is.
+    """
+
+    note: Callable[[str], None]
+    progress: Progress
+
+
+Stages = Callable[[str], AbstractContextManager[Stage]]
+"""``with stages("motion") as stage: ...`` around every stage of a job, with its name."""
+
+
+@contextmanager
+def silent_stages(name: str) -> Iterator[Stage]:
+    """Stages that nobody hears."""
+    yield Stage(lambda _: None, silent)
+
+
+@contextmanager
+def terminal_stages(name: str) -> Iterator[Stage]:
+    """On stderr: a bar while the stage runs, then what was done and how long it took."""
+    notes: list[str] = []
+    start = time.perf_counter()
+    with terminal_bar(name) as progress:
+        yield Stage(notes.append, progress)
+    took = time.perf_counter() - start
+    print(f"  {name:<9} {took:7.2f} s  {' '.join(notes)}".rstrip(), file=sys.stderr)
+
+
+@contextmanager
+def terminal_bar(name: str) -> Iterator[Progress]:
+    """A progress bar that is there only while the work lasts, and only on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=0, desc=f"  {name}", leave=False, disable=None, file=sys.stderr) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(done - shown.n)
+
+        yield progress

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
+from ..dreamtalk.options import DTYPES, OPTIONS
 from .runtime import Bar, notice
+
+if TYPE_CHECKING:
+    from ..dreamtalk.speech.speech import Speech
 
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
@@ -52,6 +56,29 @@ def audio_of(waveform: Tensor, rate: int) -> dict[str, Any]:
     return {"waveform": torch.atleast_2d(waveform)[None].contiguous(), "sample_rate": rate}
 
 
+def option_input(option: str, tooltip: str, id: str | None = None) -> Any:
+    """The widget of an option: its default and range are those of the library and the command.
+
+    Args:
+        option: its name in the table of options.
+        tooltip: what it means for this node.
+        id: of the widget; the option's name by default.
+    """
+    row = OPTIONS[option]
+    settings: dict[str, Any] = {"default": row.default, "tooltip": tooltip}
+    if row.choices:
+        return io.Combo.Input(id or option, options=list(row.choices), **settings)
+    if isinstance(row.default, bool):
+        return io.Boolean.Input(id or option, **settings)
+    if row.seed:
+        settings["control_after_generate"] = True
+    if isinstance(row.default, int):
+        settings |= {"min": int(row.low or 0), "max": int(row.high or 0)}
+        return io.Int.Input(id or option, **settings)
+    settings |= {"min": row.low, "max": row.high, "step": row.step}
+    return io.Float.Input(id or option, **settings)
+
+
 def choice(name: str, value: str, options: Sequence[str]) -> str:
     """Check a list widget: older ComfyUI versions let any text through."""
     if value not in options:
@@ -71,7 +98,7 @@ def watched(
         yield chunk
 
 
-def speech_of(audio: dict[str, Any], cls: Any) -> Any:
+def speech_of(audio: dict[str, Any], cls: Any) -> Speech:
     """The library's Speech (mono, 16 kHz) of an AUDIO of any rate and number of channels."""
     from ..dreamtalk.speech.loading import speech_from_waveform
 
@@ -79,15 +106,12 @@ def speech_of(audio: dict[str, Any], cls: Any) -> Any:
     return speech_from_waveform(waveform, rate)
 
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
 def precision_input() -> Any:
     """The widget for the number format of a network."""
     return io.Combo.Input(
         "precision",
-        options=list(PRECISIONS),
-        default="fp32",
+        options=list(DTYPES),
+        default=OPTIONS["dtype"].default,
         tooltip="Number format to compute in. fp32 is exact; bf16 and fp16 take half the memory "
         "and may be faster on a graphics card.",
     )
@@ -95,4 +119,6 @@ def precision_input() -> Any:
 
 def dtype_of(precision: str) -> torch.dtype:
     """The torch dtype of a choice of :func:`precision_input`."""
-    return PRECISIONS[choice("precision", precision, list(PRECISIONS))]
+    from ..dreamtalk import checkpoints
+
+    return checkpoints.DTYPES[choice("precision", precision, DTYPES)]

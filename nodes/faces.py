@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import io, ui
 
 from . import runtime
 from .render import mesh_renderer
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
+
+if TYPE_CHECKING:
+    from ..dreamtalk.face.portrait import Portrait
+    from ..dreamtalk.motion.motion import Motion
 
 
 class DreamTalkAddFace(io.ComfyNode):
@@ -42,7 +48,9 @@ class DreamTalkAddFace(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, portrait, motion, more_faces: tuple[AnimatedFace, ...] = ()) -> io.NodeOutput:
+    def execute(
+        cls, portrait: Portrait, motion: Motion, more_faces: tuple[AnimatedFace, ...] = ()
+    ) -> io.NodeOutput:
         return io.NodeOutput((*(more_faces or ()), AnimatedFace(portrait, motion)))
 
 
@@ -81,10 +89,12 @@ class DreamTalkInspectPortrait(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, portrait, height: int = 360) -> io.NodeOutput:
+    def execute(cls, portrait: Portrait, height: int = 360) -> io.NodeOutput:
         from ..dreamtalk.render.mesh import debug_sheet
 
-        renderer = mesh_renderer(portrait)
+        hosted = mesh_renderer()
+        device = hosted.host.device()
+        renderer = runtime.cancellable(lambda: hosted.loaded.for_portrait(portrait, device))
         sheet = runtime.cancellable(lambda: debug_sheet(renderer, height=height))[None]
         notes = "\n".join(renderer.notes) or "nothing stands against this portrait"
         runtime.notice(cls, notes, important=False)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
 from ..dreamtalk.errors import DreamTalkError
+from ..dreamtalk.options import default
 from . import runtime
-from .convert import watched, waveform_of
-from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, LoadedRenderer
+from .convert import option_input, watched, waveform_of
+from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, HostedRenderer
+
+if TYPE_CHECKING:
+    from ..dreamtalk.face.portrait import Portrait
+    from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.render.renderer import Renderer
 
 _PORTRAIT_TIP = "The analysed picture, from Portrait."
 _MOTION_TIP = "What the face does, from Sampler, Natural Motion or another motion node."
@@ -28,67 +33,40 @@ _FACES_TIP = (
 _MEMORY_SHARE = 0.5
 
 
-@dataclass(frozen=True)
-class Rendering:
-    """Frames to come.
-
-    Attributes:
-        chunks: uint8 (n, H, W, 3), made as they are asked for.
-        count: frames in all.
-        size: (height, width) px.
-        mask: (H, W) what may move.
-        notes: what will not look its best, and why.
-    """
-
-    chunks: Iterator[Tensor]
-    count: int
-    size: tuple[int, int]
-    mask: Tensor
-    notes: list[str]
-
-
-def frames_of(
-    portrait: Any,
-    motion: Any,
-    renderer: LoadedRenderer | None,
-    bar: runtime.Bar,
+def open_scene(
+    portrait: Portrait,
+    motion: Motion,
+    renderer: HostedRenderer | None,
     more_faces: Sequence[AnimatedFace] = (),
-) -> Rendering:
-    """Start to render one face, or all faces of a picture."""
-    if renderer is not None:
-        if more_faces:
-            raise DreamTalkError(
-                f"{renderer.name} renders one face: disconnect it or more_faces. The built-in "
-                "renderer animates several"
-            )
-        device = renderer.host.device()
-        network, options = renderer.network, renderer.options
-        made = runtime.cancellable(lambda: network.for_portrait(portrait, device=device, **options))
-        chunks = iter(watched(made.frames(motion), len(motion), bar))
-        size = getattr(made, "size", portrait.size)
-        return Rendering(chunks, len(motion), size, made.mask().cpu().float(), [])
+) -> tuple[Renderer, Motion]:
+    """One renderer and one motion for one face, or for all faces of a picture.
 
-    from ..dreamtalk.motion.bridges import to_face
-    from ..dreamtalk.render.group import group_length, render_several
+    Set-up takes seconds and can't be interrupted by itself: a cancel stops waiting for it.
+    """
+    from ..dreamtalk.render.group import together
 
-    cast = [AnimatedFace(portrait, motion), *more_faces]
-    motions = [to_face(face.motion) for face in cast]
-    made = [mesh_renderer(face.portrait) for face in cast]
-    if len(made) == 1:
-        frames, count = made[0].frames(motions[0]), len(motions[0])
-    else:
-        frames, count = render_several(made, motions), group_length(motions)
-    mask = torch.stack([m.mask().cpu().float() for m in made]).amax(0)
-    notes = [note for m in made for note in m.notes]
-    return Rendering(iter(watched(frames, count, bar)), count, portrait.size, mask, notes)
+    hosted = renderer or mesh_renderer()
+    device = hosted.host.device()
+    faces = [AnimatedFace(portrait, motion), *more_faces]
+    portraits = [face.portrait for face in faces]
+    renderers = runtime.cancellable(
+        lambda: [hosted.loaded.for_portrait(portrait, device) for portrait in portraits]
+    )
+    return together(portraits, renderers, [face.motion for face in faces])
 
 
-def mesh_renderer(portrait: Any) -> Any:
-    """The built-in renderer of a portrait; a cancel stops waiting for it."""
-    from ..dreamtalk.render.mesh import MeshRenderer
+def mesh_renderer() -> HostedRenderer:
+    """The built-in renderer."""
+    from ..dreamtalk.render.registry import load_renderer
 
-    device = runtime.compute_device()
-    return runtime.cancellable(lambda: MeshRenderer(portrait, device))
+    return HostedRenderer(load_renderer("mesh"), runtime.ModelHost())
+
+
+def frames_of(renderer: Renderer, motion: Motion, bar: runtime.Bar) -> Iterator[Tensor]:
+    """Chunks of uint8 frames (n, H, W, 3), with the bar and its picture moving."""
+    from ..dreamtalk.pipeline import render
+
+    return iter(watched(render(renderer, motion), len(motion), bar))
 
 
 class DreamTalkRender(io.ComfyNode):
@@ -123,19 +101,23 @@ class DreamTalkRender(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, portrait, motion, renderer: LoadedRenderer | None = None, more_faces=()
+        cls,
+        portrait: Portrait,
+        motion: Motion,
+        renderer: HostedRenderer | None = None,
+        more_faces: Sequence[AnimatedFace] = (),
     ) -> io.NodeOutput:
-        made = frames_of(portrait, motion, renderer, runtime.Bar(), more_faces or ())
-        images = _room_for(made.count, *made.size)
+        made, motion = open_scene(portrait, motion, renderer, more_faces or ())
+        images = _room_for(len(motion), *made.size)
         done = 0
-        for chunk in made.chunks:
+        for chunk in frames_of(made, motion, runtime.Bar()):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
         _tell(cls, made.notes)
-        return io.NodeOutput(images[:done], made.mask[None], motion.fps)
+        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
 
 
-def _tell(cls: Any, notes: list[str]) -> None:
+def _tell(cls: Any, notes: Sequence[str]) -> None:
     """Say on the node why the result may not look its best."""
     if notes:
         runtime.notice(cls, "\n".join(notes), important=False)
@@ -145,7 +127,7 @@ def _room_for(frames: int, height: int, width: int) -> Tensor:
     """Memory for the frames, or an error that says what to do instead."""
     size = frames * height * width * 3 * 4
     free = runtime.free_ram()
-    if free is not None and size > free * _MEMORY_SHARE:
+    if size > free * _MEMORY_SHARE:
         raise DreamTalkError(
             f"{frames} frames of {width}x{height} need {size / 2**30:.1f} GiB as pictures and "
             f"{free / 2**30:.1f} GiB are free: use Render Video, a shorter recording or a smaller "
@@ -174,18 +156,13 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     tooltip="The sound of the video: the recording that is spoken.",
                 ),
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
-                io.Int.Input(
+                option_input(
                     "quality",
-                    default=18,
-                    min=0,
-                    max=51,
-                    tooltip="Constant rate factor of h264: lower is better and larger. 18 looks "
+                    "Constant rate factor of h264: lower is better and larger. 18 looks "
                     "lossless, 28 is small.",
                 ),
-                io.Boolean.Input(
-                    "label",
-                    default=True,
-                    tooltip="Write into the file's metadata that the video is AI-generated.",
+                option_input(
+                    "label", "Write into the file's metadata that the video is AI-generated."
                 ),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
             ],
@@ -198,13 +175,13 @@ class DreamTalkRenderVideo(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        portrait,
-        motion,
-        audio=None,
-        renderer: LoadedRenderer | None = None,
-        quality: int = 18,
-        label: bool = True,
-        more_faces=(),
+        portrait: Portrait,
+        motion: Motion,
+        audio: dict[str, Any] | None = None,
+        renderer: HostedRenderer | None = None,
+        quality: int = default("quality"),
+        label: bool = default("label"),
+        more_faces: Sequence[AnimatedFace] = (),
     ) -> io.NodeOutput:
         bar = runtime.Bar()
         return io.NodeOutput(
@@ -216,13 +193,13 @@ class DreamTalkRenderVideo(io.ComfyNode):
 
 def render_video(
     cls: Any,
-    portrait: Any,
-    motion: Any,
+    portrait: Portrait,
+    motion: Motion,
     audio: dict[str, Any] | None,
-    renderer: LoadedRenderer | None,
+    renderer: HostedRenderer | None,
     bar: runtime.Bar,
-    quality: int = 18,
-    label: bool = True,
+    quality: int = default("quality"),
+    label: bool = default("label"),
     more_faces: Sequence[AnimatedFace] = (),
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
@@ -230,7 +207,8 @@ def render_video(
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
     path = runtime.temp_file(".mp4")
-    made = frames_of(portrait, motion, renderer, bar, more_faces)
-    write_video(path, made.chunks, motion.fps, sound, AI_COMMENT if label else None, quality)
+    made, motion = open_scene(portrait, motion, renderer, more_faces)
+    comment = AI_COMMENT if label else None
+    write_video(path, frames_of(made, motion, bar), motion.fps, sound, comment, quality)
     _tell(cls, made.notes)
     return InputImpl.VideoFromFile(str(path))

@@ -1,13 +1,14 @@
-"""Nodes that load neural renderers, to be used instead of the built-in mesh renderer."""
+"""Nodes that load renderers, to be used instead of the built-in mesh renderer."""
 
 from __future__ import annotations
 
 from comfy_api.latest import io
 
 from ..dreamtalk.errors import ModelNotFoundError
+from ..dreamtalk.options import OPTIONS
 from . import runtime
 from .convert import dtype_of, precision_input
-from .sockets import DTRenderer, LoadedRenderer
+from .sockets import DTRenderer, HostedRenderer
 
 NO_FILE = "(no file in models/dreamtalk)"
 
@@ -66,20 +67,68 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str, **options: object) -> str:
-        path = runtime.model_path(checkpoint)
-        stamp = path.stat().st_mtime_ns if path else 0
-        return f"{checkpoint} {stamp} {sorted(options.items())}"
+        return f"{runtime.model_stamp(checkpoint)} {sorted(options.items())}"
 
     @classmethod
     def execute(cls, checkpoint: str, precision: str = "fp32", **options: object) -> io.NodeOutput:
-        from ..dreamtalk.render.pirenderer import load_pirenderer
+        return io.NodeOutput(load(checkpoint, precision, **options))
 
-        path = runtime.model_path(checkpoint)
-        if path is None:
-            raise ModelNotFoundError(
-                f"there is no '{checkpoint}' in models/{runtime.MODEL_FOLDER}: put the renderer's "
-                "file there and reload the page, or leave the renderer unconnected to use the "
-                "built-in one"
-            )
-        network = load_pirenderer(path, dtype=dtype_of(precision))
-        return io.NodeOutput(LoadedRenderer(network, runtime.Hosted(network), checkpoint, options))
+
+class DreamTalkLoadRenderer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadRenderer",
+            display_name="DreamTalk Load Renderer",
+            category="DreamTalk",
+            description=(
+                "Any renderer by its name or by its file in models/dreamtalk, with its standard "
+                "settings: the built-in ones, and those that other packages bring."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "renderer",
+                    options=[*weightless(), *runtime.model_files()],
+                    default=OPTIONS["renderer"].default,
+                    tooltip="A renderer that needs no weights, or a weights file, whose content "
+                    "says which renderer it is of.",
+                ),
+                precision_input(),
+            ],
+            outputs=[
+                DTRenderer.Output(
+                    display_name="renderer", tooltip="For Render Frames and Render Video."
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, renderer: str, precision: str) -> str:
+        return f"{runtime.model_stamp(renderer)} {precision}"
+
+    @classmethod
+    def execute(cls, renderer: str, precision: str) -> io.NodeOutput:
+        return io.NodeOutput(load(renderer, precision))
+
+
+def weightless() -> list[str]:
+    """Names of the renderers that work as they are."""
+    from ..dreamtalk.render.registry import known_renderers
+
+    return [kind.name for kind in known_renderers().values() if kind.load is None]
+
+
+def load(name: str, precision: str, **options: object) -> HostedRenderer:
+    """A renderer by its name, or by the name of its file in models/dreamtalk."""
+    from ..dreamtalk.render.registry import load_renderer
+
+    path = name if name in weightless() else runtime.model_path(name)
+    if path is None:
+        raise ModelNotFoundError(
+            f"there is no '{name}' in models/{runtime.MODEL_FOLDER}: put the renderer's "
+            "file there and reload the page, or leave the renderer unconnected to use the "
+            "built-in one"
+        )
+    loaded = load_renderer(path, dtype=dtype_of(precision), **options)
+    networks = [] if loaded.network is None else [loaded.network]
+    return HostedRenderer(loaded, runtime.ModelHost(*networks))

@@ -1,7 +1,6 @@
 """The only file that touches ComfyUI's own modules.
 
-Progress and cancel, devices and memory, model folders, files. Every function has a plain fallback,
-so that the nodes run in tests and scripts without ComfyUI's server.
+Progress and cancel, devices and memory, model folders, files.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import mimetypes
 import os
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
+import folder_paths
 import torch
 from torch import Tensor, nn
 
@@ -43,28 +45,15 @@ _PREVIEW_SECONDS = 0.4
 _PREVIEW_SIZE = 384
 
 
-def _module(name: str) -> Any:
-    """A module of ComfyUI, or None where there is no ComfyUI."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        return None
-
-
 # ------------------------------------------------------------------------------ files and folders
 
 
 def register_model_folders() -> None:
     """Add ``models/dreamtalk`` beside what extra_model_paths.yaml may have set already."""
-    paths = _module("folder_paths")
-    if paths is None:
-        return
-    folder = os.path.join(paths.models_dir, MODEL_FOLDER)
-    paths.add_model_folder_path(MODEL_FOLDER, folder)
+    folder = os.path.join(folder_paths.models_dir, MODEL_FOLDER)
+    folder_paths.add_model_folder_path(MODEL_FOLDER, folder)
     # A new key lists every file: restrict it to weights.
-    paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
+    folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
     # What the library downloads (the landmark model) belongs there too.
     os.environ.setdefault("DREAMTALK_MODELS", folder)
 
@@ -74,10 +63,7 @@ def provide_examples() -> None:
 
     Files that are there stay as they are.
     """
-    paths = _module("folder_paths")
-    if paths is None:
-        return
-    folder = Path(paths.get_input_directory())
+    folder = _folder("input")
     for name, example in EXAMPLES.items():
         try:
             if example.is_file() and not (folder / name).exists():
@@ -86,39 +72,27 @@ def provide_examples() -> None:
             log.info("the example '%s' was not copied: %s", name, error)
 
 
-def _fallback_root() -> Path:
-    return Path(os.environ.get("DREAMTALK_COMFY_BASE", "."))
-
-
 def model_files(suffixes: Iterable[str] = (".safetensors", ".pth", ".pt", ".ckpt")) -> list[str]:
     """Names of the weight files in the model folder, for a list in a node."""
     wanted = tuple(suffixes)
-    paths = _module("folder_paths")
-    if paths is not None:
-        names = paths.get_filename_list(MODEL_FOLDER)
-    else:
-        root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
-        names = [str(p.relative_to(root)) for p in root.rglob("*")] if root.is_dir() else []
+    names = folder_paths.get_filename_list(MODEL_FOLDER)
     return sorted(n for n in names if n.lower().endswith(wanted))
 
 
 def model_path(name: str) -> Path | None:
     """Where the model file of that name is, or None if there is none."""
-    paths = _module("folder_paths")
-    if paths is not None:
-        found = paths.get_full_path(MODEL_FOLDER, name)
-        return Path(found) if found else None
-    root = Path(os.environ.get("DREAMTALK_MODELS", _fallback_root() / "models" / MODEL_FOLDER))
-    return root / name if (root / name).is_file() else None
+    found = folder_paths.get_full_path(MODEL_FOLDER, name)
+    return Path(found) if found else None
+
+
+def model_stamp(name: str) -> str:
+    """Changes when the model file does."""
+    path = model_path(name)
+    return f"{name} {path.stat().st_mtime_ns if path else 0}"
 
 
 def _folder(kind: str) -> Path:
-    paths = _module("folder_paths")
-    if paths is not None:
-        return Path(getattr(paths, f"get_{kind}_directory")())
-    if kind == "temp":
-        return Path(tempfile.gettempdir()) / "dreamtalk"
-    return _fallback_root() / kind
+    return Path(getattr(folder_paths, f"get_{kind}_directory")())
 
 
 def input_files(accept: Callable[[str], bool]) -> list[str]:
@@ -144,8 +118,7 @@ def input_path(name: str) -> Path:
     Raises:
         DreamTalkError: if the name leads out of ComfyUI's folders.
     """
-    paths = _module("folder_paths")
-    found = Path(paths.get_annotated_filepath(name) if paths else _folder("input") / name)
+    found = Path(folder_paths.get_annotated_filepath(name))
     allowed = [os.path.abspath(_folder(kind)) for kind in ("input", "output", "temp")]
     if not any(Path(os.path.abspath(found)).is_relative_to(folder) for folder in allowed):
         raise DreamTalkError(f"'{name}' is not in ComfyUI's input folder")
@@ -190,18 +163,10 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
         prefix: like ``motion/talk``; ComfyUI's ``%date:...%`` forms work.
         suffix: with the dot.
     """
-    paths = _module("folder_paths")
-    if paths is not None:
-        folder, name, counter, subfolder, _ = paths.get_save_image_path(
-            prefix, str(_folder("output"))
-        )
-        return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder
-    base = _folder("output") / prefix
-    base.parent.mkdir(parents=True, exist_ok=True)
-    counter = 1
-    while (path := base.with_name(f"{base.name}_{counter:05}_{suffix}")).exists():
-        counter += 1
-    return path, ""
+    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+        prefix, str(_folder("output"))
+    )
+    return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder
 
 
 # ------------------------------------------------------------------------------ talking to people
@@ -219,9 +184,7 @@ def notice(cls: Any, text: str, important: bool = True) -> None:
 
 def stop_if_cancelled() -> None:
     """Raise ComfyUI's own exception if the user pressed cancel."""
-    management = _module("comfy.model_management")
-    if management is not None:
-        management.throw_exception_if_processing_interrupted()
+    comfy.model_management.throw_exception_if_processing_interrupted()
 
 
 def cancellable(work: Callable[[], T]) -> T:
@@ -254,8 +217,7 @@ class Bar:
     """
 
     def __init__(self) -> None:
-        utils = _module("comfy.utils")
-        self._bar = utils.ProgressBar(1000) if utils is not None else None
+        self._bar = comfy.utils.ProgressBar(1000)
         self._start, self._stop = 0.0, 1.0
         self._moved = self._pictured = 0.0
 
@@ -276,7 +238,7 @@ class Bar:
         """
         stop_if_cancelled()
         now = time.monotonic()
-        if self._bar is None or (now - self._moved < _UPDATE_SECONDS and done < total):
+        if now - self._moved < _UPDATE_SECONDS and done < total:
             return
         self._moved = now
         preview = None
@@ -296,52 +258,44 @@ def _picture(frame: Tensor) -> Any:
 # ------------------------------------------------------------------------------ devices and memory
 
 
-class Hosted:
-    """A network that lives under ComfyUI's memory management.
+class ModelHost:
+    """Networks that live under ComfyUI's memory management.
 
-    ComfyUI may move it out of the graphics memory between two runs; :meth:`device` brings it back,
-    whole, and says where it is. Without ComfyUI it stays on the CPU.
+    ComfyUI may move them out of the graphics memory between two runs; :meth:`device` brings them
+    back, whole, and says where they are.
+
+    Args:
+        *modules: none for work without weights, which is done on the compute device all the same.
     """
 
     def __init__(self, *modules: nn.Module) -> None:
         self._patcher: Any = None
-        self._device = torch.device("cpu")
-        management, patcher = _module("comfy.model_management"), _module("comfy.model_patcher")
-        if management is None or patcher is None or not modules:
-            return
-        # A list of its own, since the patcher leaves its marks on the module that it gets.
-        self._patcher = patcher.ModelPatcher(
-            nn.ModuleList(modules),
-            load_device=management.get_torch_device(),
-            offload_device=management.unet_offload_device(),
-        )
+        if modules:
+            # A list of its own, since the patcher leaves its marks on the module that it gets.
+            self._patcher = comfy.model_patcher.ModelPatcher(
+                nn.ModuleList(modules),
+                load_device=comfy.model_management.get_torch_device(),
+                offload_device=comfy.model_management.unet_offload_device(),
+            )
 
     def device(self, memory: int = 0) -> torch.device:
-        """Bring the network to the compute device.
+        """Bring the networks to the compute device.
 
         Args:
             memory: bytes that the work itself will need there.
         """
         if self._patcher is None:
-            return self._device
-        management = _module("comfy.model_management")
+            return comfy.model_management.get_torch_device()
         # Plain torch layers can't be loaded in parts.
-        management.load_models_gpu([self._patcher], memory_required=memory, force_full_load=True)
+        comfy.model_management.load_models_gpu(
+            [self._patcher], memory_required=memory, force_full_load=True
+        )
         return self._patcher.load_device
 
 
-def compute_device() -> torch.device:
-    """Where work without weights (the mesh renderer) runs."""
-    management = _module("comfy.model_management")
-    return torch.device("cpu") if management is None else management.get_torch_device()
-
-
-def free_ram() -> int | None:
-    """Bytes of main memory that are free, or None if nobody knows."""
-    management = _module("comfy.model_management")
-    if management is None:
-        return None
-    return int(management.get_free_memory(torch.device("cpu")))
+def free_ram() -> int:
+    """Bytes of main memory that are free."""
+    return int(comfy.model_management.get_free_memory(torch.device("cpu")))
 
 
 def encode_audio(waveform: Tensor, names: Iterable[str]) -> Any:
@@ -352,21 +306,21 @@ def encode_audio(waveform: Tensor, names: Iterable[str]) -> Any:
         names: of files in models/audio_encoders, the first that is there is taken.
 
     Returns:
-        An AUDIO_ENCODER_OUTPUT; None without ComfyUI.
+        An AUDIO_ENCODER_OUTPUT; None where this ComfyUI has no audio encoders.
 
     Raises:
         ModelNotFoundError: if none of the files is there.
     """
-    paths, encoders = _module("folder_paths"), _module("comfy.audio_encoders.audio_encoders")
-    if paths is None or encoders is None:
+    try:
+        from comfy.audio_encoders.audio_encoders import load_audio_encoder_from_sd
+    except ModuleNotFoundError:
         return None
-    present = [name for name in names if name in paths.get_filename_list("audio_encoders")]
+    present = [name for name in names if name in folder_paths.get_filename_list("audio_encoders")]
     if not present:
         raise ModelNotFoundError(
             "this checkpoint listens through wav2vec2, whose file is not in models/audio_encoders: "
             f"put {next(iter(names))} there, or connect Audio Encoder Encode"
         )
-    path = paths.get_full_path_or_raise("audio_encoders", present[0])
-    state = _module("comfy.utils").load_torch_file(path, safe_load=True)
-    encoder = encoders.load_audio_encoder_from_sd(state)
+    path = folder_paths.get_full_path_or_raise("audio_encoders", present[0])
+    encoder = load_audio_encoder_from_sd(comfy.utils.load_torch_file(path, safe_load=True))
     return encoder.encode_audio(waveform[None, None], 16_000)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfy_api.latest import io
 
 from ..dreamtalk.errors import ModelNotFoundError
+from ..dreamtalk.options import SAMPLERS
 from . import runtime
-from .convert import choice, dtype_of, precision_input
-from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, LoadedModel
+from .convert import choice, dtype_of, option_input, precision_input
+from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, HostedModel
+
+if TYPE_CHECKING:
+    from ..dreamtalk.speech.speech import Features
+    from ..dreamtalk.style import Style
 
 STARTER = "starter (built in)"
-SAMPLERS = ("ddim", "ddpm")
 
 
-def load_checkpoint(name: str, precision: str = "fp32") -> LoadedModel:
+def load_checkpoint(name: str, precision: str = "fp32") -> HostedModel:
     """Load a checkpoint by its name in the list, under ComfyUI's memory management."""
     from ..dreamtalk.model import load_model
 
@@ -24,7 +30,7 @@ def load_checkpoint(name: str, precision: str = "fp32") -> LoadedModel:
             f"the page, or choose '{STARTER}'"
         )
     model = load_model(path, dtype=dtype_of(precision))
-    return LoadedModel(model, runtime.Hosted(model), name)
+    return HostedModel(model, runtime.ModelHost(model), name)
 
 
 class DreamTalkLoadModel(io.ComfyNode):
@@ -57,9 +63,7 @@ class DreamTalkLoadModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, checkpoint: str, precision: str) -> str:
-        path = None if checkpoint == STARTER else runtime.model_path(checkpoint)
-        stamp = path.stat().st_mtime_ns if path else 0
-        return f"{checkpoint} {stamp} {precision}"
+        return f"{runtime.model_stamp(checkpoint)} {precision}"
 
     @classmethod
     def execute(cls, checkpoint: str, precision: str) -> io.NodeOutput:
@@ -83,44 +87,24 @@ class DreamTalkSampler(io.ComfyNode):
                 DTStyle.Input(
                     "style", tooltip="How it is said, from Style Preset or another style node."
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The same seed gives the same motion, on every machine.",
-                ),
-                io.Int.Input(
+                option_input("seed", "The same seed gives the same motion, on every machine."),
+                option_input(
                     "steps",
-                    default=10,
-                    min=1,
-                    max=1000,
-                    tooltip="Denoising steps. 10 are enough for DDIM; DDPM uses all of the "
-                    "schedule's steps and ignores this.",
+                    "Denoising steps. 10 are enough for DDIM; DDPM uses all of the schedule's "
+                    "steps and ignores this.",
                 ),
-                io.Combo.Input(
+                option_input(
                     "sampler",
-                    options=list(SAMPLERS),
-                    default="ddim",
-                    tooltip="ddim is fast and repeatable; ddpm is the slow, original sampler.",
+                    "ddim is fast and repeatable; ddpm is the slow, original sampler.",
                 ),
-                io.Float.Input(
+                option_input(
                     "guidance",
-                    default=1.0,
-                    min=0.0,
-                    max=4.0,
-                    step=0.05,
-                    tooltip="Multiplies the intensity of the style. At 1 the style's own intensity "
+                    "Multiplies the intensity of the style. At 1 the style's own intensity "
                     "holds. Values other than 1 take twice the time.",
                 ),
-                io.Float.Input(
+                option_input(
                     "sync",
-                    default=0.0,
-                    min=0.0,
-                    max=4.0,
-                    step=0.1,
-                    tooltip="Lip-sync guidance: pushes the lips to where the checkpoint's lip "
+                    "Lip-sync guidance: pushes the lips to where the checkpoint's lip "
                     "expert hears them. 0 none, 2 strong. Not every checkpoint has an expert.",
                 ),
             ],
@@ -132,9 +116,9 @@ class DreamTalkSampler(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        model: LoadedModel,
-        features,
-        style,
+        model: HostedModel,
+        features: Features,
+        style: Style,
         seed: int,
         steps: int,
         sampler: str,
@@ -148,7 +132,7 @@ class DreamTalkSampler(io.ComfyNode):
             style,
             steps=steps,
             sampler=sampler,
-            guidance=style.intensity * guidance,
+            guidance=guidance,
             seed=seed,
             sync=sync,
             progress=runtime.Bar(),

@@ -1,34 +1,49 @@
 """The typed sockets of the pack, and what travels on them.
 
-Values are the library's own frozen dataclasses, on the CPU. Networks travel with their host, which
-knows how to bring them to the compute device.
+Values are the library's own frozen dataclasses, on the CPU:
+
+- DT_FEATURES: ``Features``, rows (R, D) at 50 Hz
+- DT_STYLE: ``Style``, a code (d,) or (T, d) of one checkpoint
+- DT_MOTION: ``Motion``, expression (T, C) and head (T, 6)
+- DT_PORTRAIT: ``Portrait``, a picture (H, W, 3) and its 478 landmarks
+- DT_FACES: a tuple of :class:`AnimatedFace`
+
+Networks travel with their host, which knows how to bring them to the compute device:
+
+- DT_MODEL: :class:`HostedModel`
+- DT_RENDERER: :class:`HostedRenderer`
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from comfy_api.latest import io
 
-from .runtime import Hosted
+from .runtime import ModelHost
 
-DTModel = io.Custom("DT_MODEL")  # LoadedModel
-DTFeatures = io.Custom("DT_FEATURES")  # dreamtalk.speech.speech.Features
-DTStyle = io.Custom("DT_STYLE")  # dreamtalk.style.style.Style
-DTMotion = io.Custom("DT_MOTION")  # dreamtalk.motion.motion.Motion
-DTPortrait = io.Custom("DT_PORTRAIT")  # dreamtalk.face.portrait.Portrait
-DTFaces = io.Custom("DT_FACES")  # tuple of AnimatedFace
-DTRenderer = io.Custom("DT_RENDERER")  # LoadedRenderer
+if TYPE_CHECKING:
+    from ..dreamtalk.face.portrait import Portrait
+    from ..dreamtalk.model import DreamTalkModel
+    from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.render.registry import LoadedRenderer
+
+DTModel = io.Custom("DT_MODEL")
+DTFeatures = io.Custom("DT_FEATURES")
+DTStyle = io.Custom("DT_STYLE")
+DTMotion = io.Custom("DT_MOTION")
+DTPortrait = io.Custom("DT_PORTRAIT")
+DTFaces = io.Custom("DT_FACES")
+DTRenderer = io.Custom("DT_RENDERER")
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class HostedModel:
     """A denoising checkpoint with its place in memory."""
 
-    model: Any
-    host: Hosted
+    model: DreamTalkModel
+    host: ModelHost
     name: str
 
 
@@ -36,15 +51,13 @@ class LoadedModel:
 class AnimatedFace:
     """One more face of a picture, and what it does."""
 
-    portrait: Any
-    motion: Any
+    portrait: Portrait
+    motion: Motion
 
 
 @dataclass(frozen=True)
-class LoadedRenderer:
-    """A neural renderer with its place in memory, and how it is to be used."""
+class HostedRenderer:
+    """A renderer that is ready for portraits, with its place in memory."""
 
-    network: Any
-    host: Hosted
-    name: str
-    options: Mapping[str, Any]
+    loaded: LoadedRenderer
+    host: ModelHost

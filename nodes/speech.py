@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
 from ..dreamtalk.errors import AudioError
 from . import runtime
-from .convert import audio_of, speech_of
-from .sockets import DTFeatures, DTModel, LoadedModel
+from .convert import audio_of, option_input, speech_of
+from .sockets import DTFeatures, DTModel, HostedModel
+
+if TYPE_CHECKING:
+    from ..dreamtalk.progress import Progress
+    from ..dreamtalk.speech.speech import Features, Speech
 
 
 class DreamTalkLoadSpeech(io.ComfyNode):
@@ -30,21 +34,9 @@ class DreamTalkLoadSpeech(io.ComfyNode):
                     tooltip="An audio or video file in ComfyUI's input folder. Upload one with the "
                     "button, or drop it on the node.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.1,
-                    tooltip="Where to begin, in seconds.",
-                ),
-                io.Float.Input(
-                    "duration",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.1,
-                    tooltip="How much to take, in seconds. 0 takes everything to the end.",
+                option_input("start", "Where to begin, in seconds."),
+                option_input(
+                    "duration", "How much to take, in seconds. 0 takes everything to the end."
                 ),
                 io.Boolean.Input(
                     "normalize",
@@ -116,25 +108,24 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: LoadedModel, audio=None, audio_encoder_output=None) -> io.NodeOutput:
+    def execute(cls, model: HostedModel, audio=None, audio_encoder_output=None) -> io.NodeOutput:
         if audio_encoder_output is not None:
             from ..dreamtalk.speech.wav2vec import features_from_audio_encoder
 
             return io.NodeOutput(features_from_audio_encoder(audio_encoder_output))
         if audio is None:
             raise AudioError("connect a recording to 'audio', or an audio encoder's output")
-        return io.NodeOutput(features_of(audio, model, cls, runtime.Bar()))
+        return io.NodeOutput(features_of(speech_of(audio, cls), model, runtime.Bar()))
 
 
-def features_of(audio: dict[str, Any], model: LoadedModel, cls: Any, progress: Any) -> Any:
-    """Features of an AUDIO for a checkpoint.
+def features_of(speech: Speech, model: HostedModel, progress: Progress) -> Features:
+    """Features of speech for a checkpoint.
 
     The published checkpoint's wav2vec2 runs in ComfyUI's own audio encoder, if its file is there.
     """
     from ..dreamtalk.model import speech_features
     from ..dreamtalk.speech.wav2vec import FILE_NAMES, KIND, features_from_audio_encoder
 
-    speech = speech_of(audio, cls)
     if model.model.feature_kind == KIND:
         files = [name for name in FILE_NAMES if name.endswith(".safetensors")]
         encoded = runtime.encode_audio(speech.waveform, files)

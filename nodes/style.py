@@ -7,8 +7,8 @@ from dataclasses import replace
 from comfy_api.latest import io
 
 from ..dreamtalk.style import EMOTIONS, Style
-from .convert import choice
-from .sockets import DTModel, DTMotion, DTStyle, LoadedModel
+from .convert import choice, option_input
+from .sockets import DTModel, DTMotion, DTStyle, HostedModel
 
 _INTENSITY = (
     "How strongly the style shows: 0 speaks without any style, 1 as recorded, up to 2 exaggerates. "
@@ -26,21 +26,14 @@ class DreamTalkStylePreset(io.ComfyNode):
             description="One of eight emotions, as the checkpoint knows it, at a chosen intensity.",
             inputs=[
                 DTModel.Input("model", tooltip="The checkpoint whose presets are used."),
-                io.Combo.Input(
-                    "emotion",
-                    options=list(EMOTIONS),
-                    default="happy",
-                    tooltip="The emotion to speak with.",
-                ),
-                io.Float.Input(
-                    "intensity", default=1.0, min=0.0, max=3.0, step=0.05, tooltip=_INTENSITY
-                ),
+                option_input("emotion", "The emotion to speak with."),
+                option_input("intensity", _INTENSITY),
             ],
             outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
         )
 
     @classmethod
-    def execute(cls, model: LoadedModel, emotion: str, intensity: float) -> io.NodeOutput:
+    def execute(cls, model: HostedModel, emotion: str, intensity: float) -> io.NodeOutput:
         choice("emotion", emotion, EMOTIONS)
         return io.NodeOutput(model.model.preset(emotion, intensity))
 
@@ -63,15 +56,13 @@ class DreamTalkStyleEncoder(io.ComfyNode):
                     tooltip="Motion of somebody speaking, from Track Motion or Load Motion. "
                     "About the first 10 seconds (256 frames) count.",
                 ),
-                io.Float.Input(
-                    "intensity", default=1.0, min=0.0, max=3.0, step=0.05, tooltip=_INTENSITY
-                ),
+                option_input("intensity", _INTENSITY),
             ],
             outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
         )
 
     @classmethod
-    def execute(cls, model: LoadedModel, motion, intensity: float) -> io.NodeOutput:
+    def execute(cls, model: HostedModel, motion, intensity: float) -> io.NodeOutput:
         from ..dreamtalk.motion.bridges import convert
 
         model.host.device()
@@ -164,7 +155,7 @@ class DreamTalkStyleTrack(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model: LoadedModel, track: str, transition: float, **connected: Style | None
+        cls, model: HostedModel, track: str, transition: float, **connected: Style | None
     ) -> io.NodeOutput:
         from ..dreamtalk.style.track import style_track
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from comfy_api.latest import io
+from typing import Any
 
-from ..dreamtalk.style import EMOTIONS
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..dreamtalk.options import EMOTIONS
 from . import runtime
-from .convert import choice, first_image, fit, speech_of
+from .convert import choice, first_image, fit, option_input, speech_of
 from .portrait import find_face
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
-from .sockets import DTModel, LoadedModel
+from .sockets import DTModel, HostedModel
 from .speech import features_of
 
 _MAX_SIZE = 1024
@@ -35,35 +38,15 @@ class DreamTalkTalk(io.ComfyNode):
                     "several faces, the largest.",
                 ),
                 io.Audio.Input("audio", tooltip="What the person says."),
-                io.Combo.Input(
-                    "emotion",
-                    options=list(EMOTIONS),
-                    default="neutral",
-                    tooltip="The emotion to speak with.",
-                ),
-                io.Float.Input(
+                option_input("emotion", "The emotion to speak with."),
+                option_input(
                     "intensity",
-                    default=1.0,
-                    min=0.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="How strongly the emotion shows: 0 not at all, 1 normal, 2 strong.",
+                    "How strongly the emotion shows: 0 not at all, 1 normal, 2 strong.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The same seed gives the same video.",
-                ),
-                io.Float.Input(
+                option_input("seed", "The same seed gives the same video."),
+                option_input(
                     "liveliness",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="Blinks, small gaze shifts, breathing and head motion beside the "
+                    "Blinks, small gaze shifts, breathing and head motion beside the "
                     "speech: 0 none, 1 natural, 2 lively.",
                 ),
                 DTModel.Input(
@@ -82,28 +65,27 @@ class DreamTalkTalk(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        image,
-        audio,
+        image: Tensor,
+        audio: dict[str, Any],
         emotion: str,
         intensity: float,
         seed: int,
         liveliness: float,
-        model: LoadedModel | None = None,
+        model: HostedModel | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.motion.natural import add_natural_motion
-        from ..dreamtalk.pipeline import fit_length
+        from ..dreamtalk.pipeline import animate, choose_style
 
         choice("emotion", emotion, EMOTIONS)
         bar = runtime.Bar()
         portrait = find_face(fit(first_image(image, cls), _MAX_SIZE))
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
-        style = loaded.model.preset(emotion, intensity)
-        features = features_of(audio, loaded, cls, bar.stage(0.0, 0.1))
+        style = choose_style(loaded.model, emotion, intensity=intensity)
+        features = features_of(speech, loaded, bar.stage(0.0, 0.1))
         loaded.host.device()
-        motion = loaded.model.sample(features, style, seed=seed, progress=bar.stage(0.1, 0.25))
-        motion = fit_length(motion, speech.num_frames(motion.fps))
-        life = (liveliness,) * 4  # blinks, gaze, head, breathing
-        motion = add_natural_motion(motion, speech, seed, *life)
+        motion = animate(
+            speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,
+            progress=bar.stage(0.1, 0.25),
+        )  # fmt: skip
         bar.stage(0.25, 1.0)
         return io.NodeOutput(render_video(cls, portrait, motion, audio, None, bar))

@@ -115,15 +115,15 @@ def run_commands(portraits: list[Path], work: Path) -> dict[str, str]:
 
 def run_graphs(work: Path) -> dict[str, str]:
     """Hashes of what the graphs of ``workflows/api`` give, node by node."""
-    from tests.comfy_pack import load_pack, run_node
+    import pytest
 
-    for kind in ("input", "output", "temp", "models/dreamtalk"):
-        (work / kind).mkdir(parents=True)
-    os.environ["DREAMTALK_COMFY_BASE"] = str(work)
+    from tests.comfy_pack import load_pack, run_node, use_folders
+
+    load_pack()
+    use_folders(work, pytest.MonkeyPatch())
     for sample in SAMPLES.iterdir():
         name = f"dreamtalk_example{sample.suffix}"
         (work / "input" / name).write_bytes(sample.read_bytes())
-    load_pack()
     results = {}
     for path in sorted((ROOT / "workflows" / "api").glob("*.json")):
         if path.stem == "official_checkpoint":

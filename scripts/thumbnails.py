@@ -84,7 +84,7 @@ def main() -> None:
 
     strong = moving(model, Speech(speech.waveform[: int(CLIP_SECONDS * 16_000)]), "surprised", 1.5)
     sound = Sound(ROOT / "samples" / "speech.wav")
-    write_video(ROOT / "samples" / "clip.mp4", renderer.frames(strong), 25.0, sound, crf=23)
+    write_video(ROOT / "samples" / "clip.mp4", renderer.frames(strong), 25.0, sound, quality=23)
 
 
 if __name__ == "__main__":

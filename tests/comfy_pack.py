@@ -7,12 +7,18 @@ CPU; otherwise the stand-in of ``fake_comfy``.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACK = "dreamtalk_pack"
@@ -39,8 +45,30 @@ def load_pack() -> ModuleType:
 
         args.cpu = True
     else:
-        _load_file("fake_comfy", Path(__file__).with_name("fake_comfy.py")).install()
+        base = Path(tempfile.mkdtemp(prefix="dreamtalk_comfy_"))
+        atexit.register(shutil.rmtree, base, ignore_errors=True)
+        for kind in ("input", "output", "temp", "models/dreamtalk"):
+            (base / kind).mkdir(parents=True)
+        _load_file("fake_comfy", Path(__file__).with_name("fake_comfy.py")).install(base)
     return _load_file(PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)])
+
+
+def use_folders(base: Path, patch: pytest.MonkeyPatch) -> None:
+    """Let ComfyUI's folders be those below ``base`` (input, output, temp, models/dreamtalk)."""
+    import folder_paths  # type: ignore[import-not-found]
+
+    for kind in ("input", "output", "temp", "models/dreamtalk"):
+        (base / kind).mkdir(parents=True, exist_ok=True)
+    if not COMFYUI_DIR:
+        for name in ("base", "models_dir", "folder_names_and_paths"):
+            patch.setattr(folder_paths, name, getattr(folder_paths, name))  # put back afterwards
+        folder_paths.use(base)
+        return
+    for kind in ("input", "output", "temp"):
+        patch.setattr(folder_paths, f"{kind}_directory", str(base / kind))
+    models = ([str(base / "models" / "dreamtalk")], {".safetensors", ".pth"})
+    patch.setitem(folder_paths.folder_names_and_paths, "dreamtalk", models)
+    folder_paths.filename_list_cache.pop("dreamtalk", None)
 
 
 def node_classes() -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A thin stand-in for ComfyUI's ``comfy_api.latest``, for tests without ComfyUI.
+"""A thin stand-in for ComfyUI, for tests without it: only what the nodes of this pack use.
 
-Only what the nodes of this pack use: schemas that remember what they were given, and outputs. It
-has none of ComfyUI's other modules, so the plain fallbacks of ``nodes/runtime.py`` are tested too.
+``comfy_api.latest`` has schemas that remember what they were given, and outputs; ``folder_paths``
+works on real folders; ``comfy`` computes on the CPU and is never cancelled.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 import types
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,112 @@ _TYPES = {
 }
 
 
-def install() -> None:
-    """Make ``import comfy_api.latest`` work."""
+def _module(name: str, **members: Any) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__path__ = [str(Path(__file__).parent / "no_such_folder")]
+    module.__spec__ = ModuleSpec(name, None)
+    for key, value in members.items():
+        setattr(module, key, value)
+    sys.modules[name] = module
+    parent, _, last = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], last, module)
+    return module
+
+
+class FolderPaths(types.ModuleType):
+    """ComfyUI's ``folder_paths`` on the folders input, output, temp and models below a base."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__("folder_paths")
+        self.__spec__ = ModuleSpec("folder_paths", None)
+        self.use(base)
+
+    def use(self, base: Path) -> None:
+        self.base = base
+        self.models_dir = str(base / "models")
+        self.folder_names_and_paths: dict[str, tuple[list[str], set[str]]] = {
+            name: ([str(base / "models" / name)], set()) for name in ("dreamtalk", "audio_encoders")
+        }
+
+    def add_model_folder_path(self, name: str, path: str) -> None:
+        folders = self.folder_names_and_paths.setdefault(name, ([], set()))[0]
+        if path not in folders:
+            folders.append(path)
+
+    def get_filename_list(self, name: str) -> list[str]:
+        found: set[str] = set()
+        for folder in map(Path, self.folder_names_and_paths[name][0]):
+            found |= {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+        return sorted(found)
+
+    def get_full_path(self, name: str, file: str) -> str | None:
+        folders = map(Path, self.folder_names_and_paths[name][0])
+        return next((str(f / file) for f in folders if (f / file).is_file()), None)
+
+    def get_full_path_or_raise(self, name: str, file: str) -> str:
+        found = self.get_full_path(name, file)
+        if found is None:
+            raise FileNotFoundError(file)
+        return found
+
+    def get_input_directory(self) -> str:
+        return str(self.base / "input")
+
+    def get_output_directory(self) -> str:
+        return str(self.base / "output")
+
+    def get_temp_directory(self) -> str:
+        return str(self.base / "temp")
+
+    def get_annotated_filepath(self, name: str) -> str:
+        for kind in ("output", "input", "temp"):
+            if name.endswith(f" [{kind}]"):
+                return str(self.base / kind / name.removesuffix(f" [{kind}]"))
+        return str(self.base / "input" / name)
+
+    def get_save_image_path(self, prefix: str, folder: str) -> tuple[str, str, int, str, str]:
+        base = Path(folder) / prefix
+        if not base.resolve().is_relative_to(Path(folder).resolve()):
+            raise ValueError("saving outside the output folder is not allowed")
+        base.parent.mkdir(parents=True, exist_ok=True)
+        counter = 1 + sum(1 for p in base.parent.iterdir() if p.name.startswith(base.name + "_"))
+        return str(base.parent), base.name, counter, str(Path(prefix).parent), prefix
+
+
+class ProgressBar:
+    def __init__(self, total: int) -> None:
+        self.total, self.moves = total, 0
+
+    def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
+        self.moves += 1
+
+
+class ModelPatcher:
+    def __init__(self, model: Any, load_device: Any, offload_device: Any) -> None:
+        self.model, self.load_device, self.offload_device = model, load_device, offload_device
+
+
+def _install_comfy(base: Path) -> None:
+    import torch
+
+    sys.modules["folder_paths"] = FolderPaths(base)
+    _module("comfy")
+    _module("comfy.utils", ProgressBar=ProgressBar)
+    _module("comfy.model_patcher", ModelPatcher=ModelPatcher)
+    _module(
+        "comfy.model_management",
+        get_torch_device=lambda: torch.device("cpu"),
+        unet_offload_device=lambda: torch.device("cpu"),
+        load_models_gpu=lambda models, **settings: None,
+        throw_exception_if_processing_interrupted=lambda: None,
+        get_free_memory=lambda device: 8 << 30,
+    )
+
+
+def install(base: Path) -> None:
+    """Make ComfyUI's modules importable; their folders are below ``base``."""
+    _install_comfy(base)
     io = types.SimpleNamespace(
         Schema=Schema,
         ComfyNode=ComfyNode,
@@ -114,17 +219,14 @@ def install() -> None:
         FolderType=types.SimpleNamespace(output="output", temp="temp"),
         **{name: custom(kind) for name, kind in _TYPES.items()},
     )
-    latest = types.ModuleType("comfy_api.latest")
-    latest.io = io  # type: ignore[attr-defined]
-    latest.ui = types.SimpleNamespace(  # type: ignore[attr-defined]
-        PreviewImage=_Preview, PreviewVideo=_Preview, PreviewAudio=_Preview, PreviewText=_Preview
-    )
-    latest.ComfyExtension = ComfyExtension  # type: ignore[attr-defined]
-    latest.InputImpl = types.SimpleNamespace(  # type: ignore[attr-defined]
-        VideoFromFile=VideoFromFile
-    )
-    package = types.ModuleType("comfy_api")
-    package.__path__ = [str(Path(__file__).parent / "no_such_folder")]
-    package.latest = latest  # type: ignore[attr-defined]
-    sys.modules["comfy_api"] = package
-    sys.modules["comfy_api.latest"] = latest
+    _module("comfy_api")
+    _module(
+        "comfy_api.latest",
+        io=io,
+        ui=types.SimpleNamespace(
+            PreviewImage=_Preview, PreviewVideo=_Preview, PreviewAudio=_Preview,
+            PreviewText=_Preview,
+        ),
+        ComfyExtension=ComfyExtension,
+        InputImpl=types.SimpleNamespace(VideoFromFile=VideoFromFile),
+    )  # fmt: skip

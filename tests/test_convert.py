@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dreamtalk.checkpoints import read_checkpoint
-from dreamtalk.convert import convert
+from dreamtalk.checkpoints import convert, read_checkpoint
 from dreamtalk.diffusion.schedule import VarianceSchedule
 from dreamtalk.errors import CheckpointError, ModelNotFoundError
 from dreamtalk.model import load_model

@@ -13,7 +13,7 @@ from torch import Tensor
 from dreamtalk.errors import ImageError, SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
 from dreamtalk.motion import FACE, Motion
-from dreamtalk.render.group import render_several
+from dreamtalk.render.group import together
 from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
 from dreamtalk.render.mesh.mouth.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.warp.head_motion import euler_angles, euler_matrix, torso_transform
@@ -247,9 +247,15 @@ def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrai
     offset = torch.tensor([float(portrait.size[1]), 0.0, 0.0])
     right = Portrait(two, portrait.landmarks + offset, portrait.rotation, portrait.expression, 2)
     left = Portrait(two, portrait.landmarks, portrait.rotation, portrait.expression, 2)
-    renderers = [MeshRenderer(left), MeshRenderer(right)]
+    faces = [left, right]
+    renderers = [MeshRenderer(face) for face in faces]
     still = Motion(renderers[0].rest.repeat(2, 1), torch.zeros(2, 6))
-    frames = torch.cat(list(render_several(renderers, [still, motion([opening(0.2)] * 3)])))
+    seen: list[tuple[int, int]] = []
+    group, longest = together(faces, renderers, [still, motion([opening(0.2)] * 3)])
+    frames = torch.cat(list(group.frames(longest, progress=lambda *s: seen.append(s))))
+    assert seen[-1] == (3, 3)
+    assert group.size == left.size
+    assert torch.equal(group.mask(), torch.maximum(renderers[0].mask(), renderers[1].mask()))
     half = portrait.size[1]
     assert len(frames) == 3
     assert torch.equal(frames[1][:, : half // 2], renderers[0].picture[:, : half // 2])
@@ -257,11 +263,12 @@ def test_several_faces_and_debug_views(renderer: MeshRenderer, portrait: Portrai
     around = (slice(mouth[1] - 4, mouth[1] + 8), slice(mouth[0] - 6, mouth[0] + 6))
     assert not torch.equal(frames[1][around], renderers[0].picture[around])
     quick = Motion(torch.zeros(60, len(FACE)), torch.zeros(60, 6), fps=50.0)
-    assert sum(len(f) for f in render_several(renderers, [still, quick])) == 30
+    group, longest = together(faces, renderers, [still, quick])
+    assert sum(len(f) for f in group.frames(longest)) == len(longest) == 30
     with pytest.raises(ImageError, match="2 faces and 1 motions"):
-        next(render_several(renderers, [still]))
+        together(faces, renderers, [still])
     with pytest.raises(ImageError, match="face 2 is one that has a motion already"):
-        next(render_several([renderers[0]] * 2, [still, still]))
+        together([left, left], [renderers[0]] * 2, [still, still])
     views = debug_views(renderer)
     assert {"landmarks", "matte", "plate", "motion", "grid"} <= views.keys()
     assert debug_sheet(renderer, height=80).ndim == 3

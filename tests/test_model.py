@@ -20,7 +20,7 @@ from dreamtalk.errors import (
     OutputError,
     SpaceMismatchError,
 )
-from dreamtalk.model import DreamTalkModel, load_model
+from dreamtalk.model import Calibration, DreamTalkModel, load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.speech.speech import Features
@@ -39,7 +39,7 @@ def small_model(seed: int = 0, **changes) -> DreamTalkModel:
         "motion_mean": torch.linspace(-0.1, 0.1, 31),
         "motion_std": torch.linspace(0.5, 2, 31),
         "presets": {"happy": torch.randn(16), "sad": torch.randn(16)},
-        "noise_smoothing": 2.0,
+        "calibration": Calibration(noise_smoothing=2.0),
         "name": "small",
         **changes,
     }
@@ -79,7 +79,7 @@ def test_ours_survives_the_file(tmp_path):
     again = load_model(tmp_path / "m.safetensors")
     assert again.fingerprint == model.fingerprint
     assert (again.space, again.feature_kind, again.name) == ("face", "starter", "small")
-    assert again.noise_smoothing == 2.0
+    assert again.calibration.noise_smoothing == 2.0
     assert again.config == SMALL
     torch.testing.assert_close(again.presets, model.presets)
     style = model.preset("happy")
@@ -303,7 +303,7 @@ def test_mismatches_name_both_sides():
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "ddpm"])
-@pytest.mark.parametrize("guidance", [None, 0.0, 1.7])
+@pytest.mark.parametrize("guidance", [1.0, 0.0, 1.7])
 def test_chunks_do_not_show(sampler, guidance):
     model = small_model()
     style = model.preset("happy", 1.3)

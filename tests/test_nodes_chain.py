@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.comfy_pack import COMFYUI_DIR, load_pack, node_classes, run_node
+from tests.comfy_pack import load_pack, node_classes, run_node, use_folders
 
 load_pack()
 RATE = 22_050
@@ -24,18 +24,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """ComfyUI's folders, in a temporary place."""
     base = tmp_path_factory.mktemp("comfy")
     with pytest.MonkeyPatch.context() as patch:
-        for kind in ("input", "output", "temp", "models/dreamtalk"):
-            (base / kind).mkdir(parents=True)
-        if COMFYUI_DIR:
-            import folder_paths  # type: ignore[import-not-found]
-
-            for kind in ("input", "output", "temp"):
-                patch.setattr(folder_paths, f"{kind}_directory", str(base / kind))
-            models = ([str(base / "models" / "dreamtalk")], {".safetensors", ".pth"})
-            patch.setitem(folder_paths.folder_names_and_paths, "dreamtalk", models)
-            folder_paths.filename_list_cache.pop("dreamtalk", None)
-        else:
-            patch.setenv("DREAMTALK_COMFY_BASE", str(base))
+        use_folders(base, patch)
         yield base
 
 

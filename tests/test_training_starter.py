@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dreamtalk.model import STARTER_FILE, DreamTalkModel, load_model, speech_features
-from dreamtalk.model.model import settle
+from dreamtalk.model.sample import settle
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.speech.speech import Features, Speech
 from dreamtalk.style import EMOTIONS

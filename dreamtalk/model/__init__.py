@@ -2,13 +2,13 @@
 
 from .features import speech_features
 from .file import STARTER, STARTER_FILE, load_model
-from .model import OFFICIAL_FEATURES, SAMPLERS, DreamTalkModel
+from .model import OFFICIAL_FEATURES, Calibration, DreamTalkModel
 
 __all__ = [
     "OFFICIAL_FEATURES",
-    "SAMPLERS",
     "STARTER",
     "STARTER_FILE",
+    "Calibration",
     "DreamTalkModel",
     "load_model",
     "speech_features",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import torch
 
 from ..errors import SpaceMismatchError
@@ -10,11 +13,70 @@ from ..speech.speech import Features, Speech
 from .model import OFFICIAL_FEATURES, DreamTalkModel
 
 
+class FeatureExtractor(Protocol):
+    """What hears a recording: 50 feature rows a second."""
+
+    @property
+    def kind(self) -> str:
+        """What its rows are called; checkpoints say which kind they take."""
+        ...
+
+    def encode(self, speech: Speech, progress: Progress = silent) -> Features:
+        """Rows (R, D) float32 on the CPU."""
+        ...
+
+
+class OwnEncoder:
+    """The speech encoder that a checkpoint brings along, as the starter does."""
+
+    def __init__(self, model: DreamTalkModel) -> None:
+        self.kind, self._encoder = model.feature_kind, model.speech_encoder
+
+    @torch.no_grad()
+    def encode(self, speech: Speech, progress: Progress = silent) -> Features:
+        """Rows of the encoder."""
+        assert self._encoder is not None
+        rows = self._encoder.encode(speech.waveform, progress=progress)
+        return Features(rows.float().cpu(), self.kind)
+
+
+class Wav2Vec2:
+    """The wav2vec2 that the published checkpoint was trained on; needs ``transformers``."""
+
+    kind = OFFICIAL_FEATURES
+
+    def __init__(self, model: DreamTalkModel) -> None:
+        self._device = model.device
+
+    def encode(self, speech: Speech, progress: Progress = silent) -> Features:
+        """Rows of wav2vec2's last layer."""
+        from ..speech.wav2vec import wav2vec_features
+
+        return wav2vec_features(speech, device=self._device, progress=progress)
+
+
+EXTRACTORS: dict[str, Callable[[DreamTalkModel], FeatureExtractor]] = {OFFICIAL_FEATURES: Wav2Vec2}
+"""By the kind of features, for checkpoints that bring no encoder of their own."""
+
+
+def feature_extractor(model: DreamTalkModel) -> FeatureExtractor:
+    """What makes the features that a checkpoint takes.
+
+    Raises:
+        SpaceMismatchError: if nothing here makes that kind.
+    """
+    if model.speech_encoder is not None:
+        return OwnEncoder(model)
+    if model.feature_kind not in EXTRACTORS:
+        raise SpaceMismatchError(
+            f"the checkpoint '{model.name}' wants speech features of the kind "
+            f"'{model.feature_kind}', which nothing here makes"
+        )
+    return EXTRACTORS[model.feature_kind](model)
+
+
 def speech_features(speech: Speech, model: DreamTalkModel, progress: Progress = silent) -> Features:
     """Extract the features that ``model`` takes.
-
-    A checkpoint that brings its own speech encoder (the starter) uses it. The official checkpoint
-    takes wav2vec2 rows, which need the ``transformers`` package and its weights.
 
     Args:
         speech: 16 kHz mono.
@@ -28,15 +90,4 @@ def speech_features(speech: Speech, model: DreamTalkModel, progress: Progress = 
         SpaceMismatchError: if no extractor for that kind of features is known.
         MissingDependencyError, ModelNotFoundError: if wav2vec2 is needed and is not there.
     """
-    if model.speech_encoder is not None:
-        with torch.no_grad():
-            rows = model.speech_encoder.encode(speech.waveform, progress=progress)
-        return Features(rows.float().cpu(), model.feature_kind)
-    if model.feature_kind == OFFICIAL_FEATURES:
-        from ..speech.wav2vec import wav2vec_features
-
-        return wav2vec_features(speech, device=model.device, progress=progress)
-    raise SpaceMismatchError(
-        f"the checkpoint '{model.name}' wants speech features of the kind '{model.feature_kind}', "
-        "which nothing here makes"
-    )
+    return feature_extractor(model).encode(speech, progress)

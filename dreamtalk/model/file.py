@@ -1,25 +1,34 @@
-"""Denoising checkpoints: the starter, our own files, and the official pickle."""
+"""Denoising checkpoints: the starter, our own files (read and written), the official pickle."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from ..checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint
+from ..checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from ..errors import CheckpointError, ModelNotFoundError
 from ..networks.denoiser import Denoiser, DenoiserConfig
 from ..networks.lip_expert import LipExpert, LipExpertConfig
 from ..networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from .model import DreamTalkModel
+from .model import Calibration, DreamTalkModel
 
 STARTER = "starter"
 """Name of the checkpoint that comes with the package."""
 STARTER_FILE = Path(__file__).resolve().parents[1] / "weights" / "starter.safetensors"
 
+_NUMBERS = ("noise_smoothing", "settling", "noise_scale")
+"""Fields of the calibration that the config holds; the others are tensors."""
+_PARTS: dict[str, tuple[Any, Any]] = {
+    "speech_encoder": (SpeechEncoder, SpeechEncoderConfig),
+    "lip_expert": (LipExpert, LipExpertConfig),
+}
+"""Networks that a checkpoint may bring beside its denoiser."""
+
 
 def load_model(
-    path: str | Path = STARTER,
+    path: str | Path | Checkpoint = STARTER,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     compile: bool = False,
@@ -27,7 +36,8 @@ def load_model(
     """Load a denoising checkpoint.
 
     Args:
-        path: ``"starter"`` for the built-in one, or a file: ours, or the official pickle.
+        path: ``"starter"`` for the built-in one, a file (ours, or the official pickle), or what
+            :func:`read_checkpoint` made of one.
         dtype: to compute in; the schedule and the motion statistics stay float32.
         compile: run the decoder, which is most of the work, through ``torch.compile``; the first
             chunk then takes as long as compiling does.
@@ -50,6 +60,53 @@ def load_model(
     return model.to(device)
 
 
+def save_model(
+    model: DreamTalkModel, path: str | Path, dtype: torch.dtype | None = None, **extra: Any
+) -> None:
+    """Write one of our files; whole or not at all.
+
+    Args:
+        dtype: of the weights in the file; theirs by default.
+        **extra: more for the config, such as metrics.
+
+    Raises:
+        OutputError: if it can't be written.
+    """
+    save_checkpoint(path, DENOISER, *model_state(model, **extra), dtype)
+
+
+def model_state(
+    model: DreamTalkModel, **extra: Any
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and the config of one of our files, see :func:`save_model`."""
+    model.fingerprint = model.compute_fingerprint()
+    state = {f"denoiser.{k}": v for k, v in model.denoiser.state_dict().items()}
+    config: dict[str, Any] = {
+        **extra,
+        "denoiser": model.config.to_dict(),
+        "space": model.space,
+        "features": model.feature_kind,
+        **{name: getattr(model.calibration, name) for name in _NUMBERS},
+        "fingerprint": model.fingerprint,
+        "name": model.name,
+    }
+    for part in _PARTS:
+        network = getattr(model, part)
+        if network is not None:
+            state |= {f"{part}.{k}": v for k, v in network.state_dict().items()}
+            config[part] = network.config.to_dict()
+    state |= {"motion_mean": model.motion_mean, "motion_std": model.motion_std}
+    if (model.style_gain != 1).any():
+        state |= {"style_center": model.style_center, "style_gain": model.style_gain}
+    state |= {f"presets.{k}": v for k, v in model.presets.items()}
+    return state, config
+
+
+def converted(checkpoint: Checkpoint) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """What one of our files holds for this checkpoint: tensors and config."""
+    return model_state(load_model(checkpoint), **checkpoint.config)
+
+
 def _official(checkpoint: Checkpoint) -> DreamTalkModel:
     what = "DreamTalk's denoising network"
     tables = checkpoint.section("var_sched")
@@ -63,38 +120,33 @@ def _official(checkpoint: Checkpoint) -> DreamTalkModel:
 
 
 def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
-    config, path = checkpoint.config, checkpoint.path
+    config, state, path = checkpoint.config, checkpoint.state, checkpoint.path
     try:
         denoiser = Denoiser(DenoiserConfig.from_dict(config["denoiser"]))
         space, features = str(config["space"]), str(config["features"])
-        smoothing = float(config.get("noise_smoothing", 0.0))
-        settling = float(config.get("settling", 0.0))
-        noise_scale = float(config.get("noise_scale", 1.0))
-    except (KeyError, ValueError, TypeError) as error:
+        numbers = {name: float(config[name]) for name in _NUMBERS if name in config}
+        parts = {
+            name: network(settings.from_dict(config[name]))
+            for name, (network, settings) in _PARTS.items()
+            if config.get(name) is not None
+        }
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the config of '{path.name}' is damaged: {error!r}") from error
     load_weights(denoiser, checkpoint.section("denoiser"), path, "its own config's denoiser")
-    encoder = None
-    if config.get("speech_encoder") is not None:
-        encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(config["speech_encoder"]))
-        load_weights(encoder, checkpoint.section("speech_encoder"), path, "its speech encoder")
-    expert = None
-    if config.get("lip_expert") is not None:
-        expert = LipExpert(LipExpertConfig.from_dict(config["lip_expert"]))
-        load_weights(expert, checkpoint.section("lip_expert"), path, "its lip expert")
+    for name, network in parts.items():
+        load_weights(network, checkpoint.section(name), path, f"its {name.replace('_', ' ')}")
+    calibration = Calibration(
+        **numbers, style_center=state.get("style_center"), style_gain=state.get("style_gain")
+    )
     return DreamTalkModel(
         denoiser,
         space,
         features,
-        motion_mean=checkpoint.state.get("motion_mean"),
-        motion_std=checkpoint.state.get("motion_std"),
-        presets=checkpoint.section("presets"),
-        speech_encoder=encoder,
-        lip_expert=expert,
-        noise_smoothing=smoothing,
-        noise_scale=noise_scale,
-        settling=settling,
-        style_center=checkpoint.state.get("style_center"),
-        style_gain=checkpoint.state.get("style_gain"),
+        state.get("motion_mean"),
+        state.get("motion_std"),
+        checkpoint.section("presets"),
+        **parts,
+        calibration=calibration,
         fingerprint=config.get("fingerprint"),
         name=str(config.get("name") or path.stem),
     )

@@ -34,6 +34,11 @@ SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", "
 """What :func:`load_motion` reads; all but ``.txt`` can be written."""
 
 
+def is_motion_file(path: str | Path) -> bool:
+    """Whether a file's name says that it holds motion."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
 def load_motion(
     path: str | Path, fps: float | None = None, neutral: Motion | None = None
 ) -> Motion:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import AudioError, OutputError
 from ..face.image import to_uint8
+from ..options import default
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
@@ -46,7 +47,7 @@ def write_video(
     fps: float = 25.0,
     sound: Sound | None = None,
     comment: str | None = AI_COMMENT,
-    crf: int = 17,
+    quality: int = default("quality"),
 ) -> int:
     """Encode h264 and aac into an mp4.
 
@@ -59,7 +60,7 @@ def write_video(
         fps: frames per second.
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
-        crf: libx264's constant rate factor, smaller is better.
+        quality: libx264's constant rate factor, smaller is better.
 
     Returns:
         The number of frames written.
@@ -71,7 +72,7 @@ def write_video(
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        frames = _encode(part, chunks, fps, sound, comment, crf)
+        frames = _encode(part, chunks, fps, sound, comment, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
         part.replace(path)
@@ -111,7 +112,7 @@ def _encode(
     fps: float,
     sound: Sound | None,
     comment: str | None,
-    crf: int,
+    quality: int,
 ) -> int:
     rate = Fraction(fps).limit_denominator(1001)
     audio = _AudioFeed(sound) if sound is not None else None
@@ -122,7 +123,7 @@ def _encode(
         )
         if comment:
             container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(quality)})
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709

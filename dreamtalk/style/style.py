@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..options import EMOTIONS
+
+__all__ = ["EMOTIONS", "Style"]
+
 if TYPE_CHECKING:  # the names of the emotions are wanted where torch is not loaded yet
     from torch import Tensor
-
-EMOTIONS: tuple[str, ...] = (
-    "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..console import bar
-from ..progress import Progress
+from ..progress import Progress, terminal_bar
 
 Stage = Callable[[argparse.Namespace, Progress], str]
 PARTS = ("base", "acted", "piper", "hibari", "kokoro", "prompts", "sung")
@@ -75,7 +74,7 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def _command(stage: Stage) -> Callable[[argparse.Namespace], None]:
     def run(args: argparse.Namespace) -> None:
-        with bar(args.stage) as progress:
+        with terminal_bar(args.stage) as progress:
             report = stage(args, progress)
         sys.stdout.write(report + "\n")
 

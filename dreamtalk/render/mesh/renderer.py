@@ -17,6 +17,7 @@ from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
 from ...motion import FACE, Motion
 from ...progress import Progress, silent
+from ...speech.speech import Features
 from .eyes.layer import build_eye, paint_eye, remap_lids
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
@@ -157,15 +158,25 @@ class MeshRenderer:
     space = "face"
     """The motion space that :meth:`frames` takes."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames, px: the portrait's."""
+        return self.face.size
+
     def frames(
-        self, motion: Motion, chunk: int = 8, progress: Progress = silent
+        self,
+        motion: Motion,
+        features: Features | None = None,
+        progress: Progress = silent,
+        chunk: int = 8,
     ) -> Iterator[Tensor]:
         """Render a motion in the ``face`` space, in constant memory.
 
         Args:
             motion: offsets from rest.
-            chunk: frames per batch.
+            features: not listened to.
             progress: told after every chunk.
+            chunk: frames per batch.
 
         Yields:
             (n, H, W, 3) uint8 on the CPU.

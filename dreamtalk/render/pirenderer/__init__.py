@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .generator import FaceGenerator, load_pirenderer
+from .generator import FaceGenerator, converted, load_pirenderer
 from .renderer import PIRenderer, PIRendererOptions
 
-__all__ = ["FaceGenerator", "PIRenderer", "PIRendererOptions", "load_pirenderer"]
+__all__ = ["FaceGenerator", "PIRenderer", "PIRendererOptions", "converted", "load_pirenderer"]

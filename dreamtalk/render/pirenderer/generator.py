@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ...checkpoints import PIRENDERER, load_weights, read_checkpoint
+from ...checkpoints import PIRENDERER, Checkpoint, load_weights, read_checkpoint
 from ...cpu.workers import cores, side_by_side
 from .editing import EditingNet
 from .layers import Residual
@@ -97,7 +97,7 @@ class FaceGenerator(nn.Module):
 
 
 def load_pirenderer(
-    path: str | Path,
+    path: str | Path | Checkpoint,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     compile: bool = False,
@@ -121,6 +121,11 @@ def load_pirenderer(
         generator.compile()  # in place: the weights keep their names
         generator.compiled = True
     return generator.to(device, dtype)
+
+
+def converted(checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What one of our files holds for this checkpoint: tensors and config."""
+    return load_pirenderer(checkpoint).state_dict(), checkpoint.config
 
 
 def is_dead(key: str) -> bool:

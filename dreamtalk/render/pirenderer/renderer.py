@@ -14,6 +14,7 @@ from ...cpu.workers import cores
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
 from ...progress import Progress, silent
+from ...speech.speech import Features
 from ..square import colour_match, crop_box, cut, feathering
 from .coefficients import motion_coefficients, semantic_windows
 from .generator import MOST_WORKERS, FaceGenerator
@@ -81,7 +82,10 @@ class PIRenderer:
             return int(self._image.shape[0]), int(self._image.shape[1])
         return int(self._square.shape[-2]), int(self._square.shape[-1])
 
-    def mask(self, motion: Motion | None = None) -> Tensor:
+    notes: tuple[str, ...] = ()
+    """Nothing is known that would not look its best."""
+
+    def mask(self) -> Tensor:
         """What may differ from the picture: (H, W) float32 in 0..1, of the frames' size."""
         if not self.options.paste_back:
             return torch.ones(self.size)
@@ -91,15 +95,20 @@ class PIRenderer:
 
     @torch.no_grad()
     def frames(
-        self, motion: Motion, chunk: int | None = None, progress: Progress = silent
+        self,
+        motion: Motion,
+        features: Features | None = None,
+        progress: Progress = silent,
+        chunk: int | None = None,
     ) -> Iterator[Tensor]:
         """Render frame after frame.
 
         Args:
             motion: in any space. In ``bfm`` the pose columns are taken as they are.
+            features: not listened to.
+            progress: told the frames done.
             chunk: frames rendered together; by default one on each core of a CPU, and up to 16
                 elsewhere as memory allows.
-            progress: told the frames done.
 
         Yields:
             (n, H, W, 3) uint8 on the CPU

@@ -83,7 +83,7 @@ def evaluate_styles(
     styles: Sequence[tuple[str, Style]],
     recordings: Sequence[Recording],
     steps: int = 10,
-    guidance: float | None = None,
+    guidance: float = 1.0,
 ) -> Named:
     """How often motion in a style is named as the style's emotion.
 
@@ -91,7 +91,7 @@ def evaluate_styles(
         styles: emotion and style.
         recordings: ten seconds of each are spoken, in every style.
         steps: of the sampler.
-        guidance: scale; each style's own intensity by default.
+        guidance: multiplies each style's own intensity.
     """
     pairs = []
     for i, recording in enumerate(recordings):

@@ -11,7 +11,7 @@ import torch
 
 from ...diffusion.schedule import VarianceSchedule
 from ...errors import DreamTalkError
-from ...model import DreamTalkModel, load_model
+from ...model import Calibration, DreamTalkModel, load_model
 from ...motion.spaces import FACE, FACE_CHANNELS, LIP_CHANNELS
 from ...networks.denoiser import Denoiser, DenoiserConfig
 from ...networks.lip_expert import LipExpert
@@ -258,13 +258,15 @@ def export(
         data.std,
         emotion_presets(network, recordings, data.mean, data.std, articulation=recipe.articulation),
         encoder,
-        recipe.noise_smoothing,
+        expert,
+        Calibration(
+            recipe.noise_scale,
+            recipe.noise_smoothing,
+            recipe.settling,
+            style_center(recordings),
+            style_gains(recipe.style_gain),
+        ),
         name="starter",
-        lip_expert=expert,
-        settling=recipe.settling,
-        noise_scale=recipe.noise_scale,
-        style_center=style_center(recordings),
-        style_gain=style_gains(recipe.style_gain),
     )
     model.save(target, dtype=torch.float16)
     return model

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 import torch
 
-from .face import analyze_portrait, load_image
-from .model import load_model, speech_features
-from .motion.natural import add_natural_motion
-from .render.mesh import MeshRenderer
-from .render.video import Sound, write_video
-from .speech.loading import load_speech
+from ..face import analyze_portrait, load_image
+from ..model import load_model, speech_features
+from ..motion.natural import add_natural_motion
+from ..render.mesh import MeshRenderer
+from ..render.video import Sound, write_video
+from ..speech.loading import load_speech
 
 T = TypeVar("T")
 

@@ -1,0 +1,182 @@
+"""Sampling: speech features and a style -> motion, chunk by chunk."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..cpu.workers import Steps, cores, side_by_side
+from ..diffusion.guidance import guided
+from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
+from ..diffusion.sync import sync_guided
+from ..errors import DreamTalkError, SpaceMismatchError
+from ..motion.motion import Motion
+from ..options import checked
+from ..progress import Progress, silent
+from ..speech.speech import FPS, Features
+from ..style.style import Style
+
+if TYPE_CHECKING:
+    from .model import DreamTalkModel
+
+CPU_CHUNK = 32
+"""Frames computed together on a CPU: few, to stay near its cache and to keep all cores busy."""
+CHUNK = 256
+"""Frames computed together elsewhere."""
+MOST_WORKERS = 8
+"""Chunks at a time on a CPU; more would wait for Python's lock between the operations."""
+
+
+@torch.no_grad()
+def sample_motion(
+    model: DreamTalkModel,
+    features: Features,
+    style: Style,
+    steps: int = 10,
+    sampler: str = "ddim",
+    guidance: float | Tensor = 1.0,
+    seed: int = 0,
+    progress: Progress = silent,
+    noise: Tensor | None = None,
+    chunk: int | None = None,
+    sync: float = 0.0,
+) -> Motion:
+    """Sample the motion that speaks ``features`` in a style (DreamTalk, section 3.3).
+
+    Args:
+        model: the checkpoint.
+        features: of the kind that the checkpoint knows.
+        style: of this checkpoint; a code per frame changes the style over time.
+        steps: network calls of the DDIM sampler; DDPM makes all T.
+        sampler: ``"ddim"`` or ``"ddpm"``.
+        guidance: multiplies the style's intensity, which is the scale w of classifier-free
+            guidance; a number, or (T,) one per frame of which the last one holds.
+        seed: for the noise, drawn on the CPU.
+        noise: x_T (N, C) instead of the drawn one.
+        chunk: frames computed together; the result does not depend on it (but for the ends of
+            chunks where ``sync`` is on). By default 256, and 32 on a CPU, where what passes from
+            layer to layer then stays in its cache.
+        sync: scale of the lip expert's guidance, 0 for none; see :func:`sync_guided`.
+
+    Returns:
+        N = rows // 2 frames at 25 fps, head zeros.
+
+    Raises:
+        SpaceMismatchError: if features or style belong to something else.
+        DreamTalkError: on settings that can't be.
+    """
+    _check(model, features, style)
+    checked(steps=steps, sampler=sampler, seed=seed, sync=sync)
+    if not isinstance(guidance, Tensor):
+        checked(guidance=guidance)
+    if sync and model.lip_expert is None:
+        raise DreamTalkError(
+            f"the checkpoint '{model.title}' has no lip expert: set the lip-sync guidance to 0"
+        )
+    frames, channels = features.num_frames, model.config.expression_dim
+    if noise is not None and tuple(noise.shape) != (frames, channels):
+        raise DreamTalkError(
+            f"the noise is {tuple(noise.shape)}, but the speech needs {(frames, channels)}"
+        )
+    device, dtype = model.device, next(model.denoiser.parameters()).dtype
+    calibration = model.calibration
+    drawn = FrameNoise(channels, seed, calibration.noise_smoothing)
+    rows = features.rows.to(device, dtype)[None]
+    codes = _per_frame(style.code, frames).to(device, dtype)
+    scale = _scale(style.intensity, guidance, frames)
+    network = model.sampling_network()
+    null = None if _is_one(scale) else model.denoiser.encode_null_style()
+    alone = device.type != "cpu" or model.compiled or bool(sync)
+    if chunk is None:
+        chunk = CPU_CHUNK if device.type == "cpu" and not sync else CHUNK
+    parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
+    ddim = sampler == "ddim"
+    calls = len(model.schedule.ddim_times(steps)) if ddim else model.config.diffusion_steps
+    expression = torch.empty(frames, channels)
+    done = Steps(progress, len(parts) * calls)
+
+    def make(part: slice) -> None:
+        predict = guided(
+            network,
+            model.denoiser.encode_rows(rows, part.start, part.stop),
+            codes[None, part] if codes.ndim == 2 else codes[None],
+            null,
+            scale[part] if isinstance(scale, Tensor) else scale,
+        )
+        draw = partial(drawn.draw, part.start, part.stop)
+        start_noise = calibration.noise_scale * draw(0) if noise is None else noise[part].float()
+        x = start_noise[None].to(device)
+
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            return predict(x.to(dtype), t).float()
+
+        steer: Denoise = denoise
+        if sync and model.lip_expert is not None:
+            code = codes[part].mean(0) if codes.ndim == 2 else codes
+            heard = rows[:, 2 * part.start : 2 * part.stop].float()
+            steer = sync_guided(denoise, model.lip_expert, heard, code.float(), sync)
+        if ddim:
+            x = sample_ddim(steer, x, model.schedule, steps, done.tell)
+        else:
+            fresh: StepNoise = lambda t: draw(t)[None].to(device)  # noqa: E731
+            x = sample_ddpm(steer, x, model.schedule, fresh, done.tell)
+        x = x[0] * model.motion_std + model.motion_mean
+        expression[part] = x.cpu()
+
+    if alone:
+        for part in parts:
+            make(part)
+    else:
+        side_by_side(make, parts, cores(device, MOST_WORKERS), done)
+    if calibration.settling:
+        expression = settle(expression, calibration.settling)
+    return Motion(expression, torch.zeros(frames, 6), FPS, model.space)
+
+
+def settle(values: Tensor, share: float) -> Tensor:
+    """(T, C) with ``share`` of each neighbour in every frame; the ends hold."""
+    before, after = values[:1], values[-1:]
+    neighbours = torch.cat([before, values[:-1]]) + torch.cat([values[1:], after])
+    return (1 - 2 * share) * values + share * neighbours
+
+
+def _check(model: DreamTalkModel, features: Features, style: Style) -> None:
+    if features.kind != model.feature_kind:
+        raise SpaceMismatchError(
+            f"the speech features are '{features.kind}', but the checkpoint '{model.title}' was "
+            f"trained on '{model.feature_kind}': make features of that kind"
+        )
+    if features.rows.shape[1] != model.config.feature_dim:
+        raise SpaceMismatchError(
+            f"feature rows of width {features.rows.shape[1]} don't fit the checkpoint "
+            f"'{model.title}', which takes {model.config.feature_dim}"
+        )
+    if style.model != model.fingerprint or style.code.shape[-1] != model.config.d_model:
+        raise SpaceMismatchError(
+            f"the style '{style.name or 'code'}' was made with the checkpoint {style.model}, "
+            f"but the motion is sampled with {model.fingerprint} ('{model.title}'): make the "
+            "style with the same checkpoint"
+        )
+
+
+def _per_frame(values: Tensor, frames: int) -> Tensor:
+    """One code (d,) as it is; a track (T, ...) cut, or its last value held, to ``frames``."""
+    if values.ndim == 1:
+        return values
+    return values[torch.arange(frames).clamp(max=len(values) - 1)]
+
+
+def _scale(intensity: float | Tensor, guidance: float | Tensor, frames: int) -> float | Tensor:
+    """Intensity times guidance: a number, or (frames,) cut or held like the codes."""
+    parts = [
+        _per_frame(value[:, None], frames)[:, 0] if isinstance(value, Tensor) else float(value)
+        for value in (intensity, guidance)
+    ]
+    return parts[0] * parts[1]
+
+
+def _is_one(scale: float | Tensor) -> bool:
+    return not isinstance(scale, Tensor) and scale == 1.0

@@ -1,0 +1,123 @@
+"""Every option that people set: its default, its range and what it does, in one table.
+
+The command's arguments, the nodes' widgets and the library's checks are made from it, so that an
+option means the same and begins at the same value everywhere. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import DreamTalkError
+
+EMOTIONS: tuple[str, ...] = (
+    "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
+)  # fmt: skip
+SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
+FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
+NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
+DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+DAY = 86_400.0
+"""Seconds: longest recording that an option can name a place in."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes:
+        default: what holds if nothing is said.
+        help: one sentence for people, without the default.
+        low, high: the range of a number, both included.
+        step: of a widget for it.
+        choices: of an option that is one of a list.
+        seed: whether a widget may draw a new value for every run.
+    """
+
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    seed: bool = False
+
+    def problem(self, value: Any) -> str | None:
+        """Why a value can't be, as the end of a sentence; None if it can."""
+        if self.choices:
+            return None if value in self.choices else f"choose one of {', '.join(self.choices)}"
+        if self.low is None or self.high is None:
+            return None
+        whole = isinstance(self.default, int) and not isinstance(self.default, bool)
+        wanted = f"give a {'whole ' if whole else ''}number from {self.low} to {self.high}"
+        try:
+            fits = math.isfinite(value) and self.low <= value <= self.high
+        except TypeError:
+            return wanted
+        return None if fits and (not whole or value == int(value)) else wanted
+
+
+OPTIONS: dict[str, Option] = {
+    "emotion": Option("neutral", "the emotion to speak with", choices=EMOTIONS),
+    "intensity": Option(
+        1.0, "how strongly the emotion or style shows: 0 not at all, 1 as it is, 2 strong",
+        0.0, 3.0, 0.05,
+    ),
+    "steps": Option(10, "denoising steps of the ddim sampler; ddpm makes all", 1, 1000, 1),
+    "sampler": Option(
+        "ddim", "ddim is fast and repeatable; ddpm is the slow, original sampler", choices=SAMPLERS
+    ),
+    "guidance": Option(
+        1.0, "multiplies the intensity: the product is the scale of classifier-free guidance",
+        0.0, 4.0, 0.05,
+    ),
+    "sync": Option(
+        0.0, "lip-sync guidance by the checkpoint's lip expert: 0 none, 2 strong", 0.0, 4.0, 0.1
+    ),
+    "seed": Option(
+        0, "the same seed gives the same motion, on every machine", 0, MAX_SEED, 1, seed=True
+    ),
+    "liveliness": Option(
+        1.0, "blinks, gaze, head motion and breathing: 0 none, 1 natural, 2 lively",
+        0.0, 3.0, 0.05,
+    ),
+    "quality": Option(
+        18, "constant rate factor of h264: lower is better and larger; 18 looks lossless, 28 is "
+        "small", 0, 51, 1,
+    ),
+    "start": Option(0.0, "seconds to leave out at first", 0.0, DAY, 0.1),
+    "duration": Option(0.0, "seconds to use at most, 0 for all", 0.0, DAY, 0.1),
+    "face": Option(
+        "largest", "of several faces: largest, leftmost, rightmost or a number from the left"
+    ),
+    "neutral": Option(
+        "mean", "what counts as the neutral face: the average person's, the clip's own resting "
+        "face, or none (absolute values)", choices=NEUTRALS,
+    ),
+    "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
+    "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
+    "device": Option("cpu", "where to compute: cpu, cuda, cuda:1, mps ..."),
+    "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
+    "label": Option(True, "note in the file that the video is AI-generated"),
+}  # fmt: skip
+
+
+def default(name: str) -> Any:
+    """What holds if nothing is said about an option."""
+    return OPTIONS[name].default
+
+
+def checked(**values: Any) -> None:
+    """Check values of options by their names.
+
+    Raises:
+        DreamTalkError: on the first that can't be; the message names the option, the value and
+            the range.
+    """
+    for name, value in values.items():
+        problem = OPTIONS[name].problem(value)
+        if problem is not None:
+            raise DreamTalkError(f"{name} can't be {value!r}: {problem}")

@@ -1,0 +1,201 @@
+"""Which renderers there are, and how one is opened by name or by the file of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..checkpoints import Checkpoint, read_checkpoint
+from ..errors import DreamTalkError, ModelNotFoundError
+from ..face.portrait import Portrait
+from .pirenderer.renderer import PIRendererOptions
+from .renderer import Renderer
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of a renderer that has nothing to set."""
+
+
+@dataclass(frozen=True)
+class RendererKind:
+    """A way to make frames.
+
+    Attributes:
+        name: what people write, and the kind of its weights files if it has any.
+        about: one sentence for people.
+        make: ``make(portrait, network, device, options)``: the renderer of one portrait.
+        load: ``load(checkpoint, device, dtype)``: the network that its portraits share; None for a
+            renderer without weights.
+        options: a dataclass of what can be set, with defaults.
+    """
+
+    name: str
+    about: str
+    make: Callable[[Portrait, Any, torch.device, Any], Renderer]
+    load: Callable[[Checkpoint, torch.device, torch.dtype], nn.Module] | None = None
+    options: type = NoOptions
+
+    def read_options(self, values: Mapping[str, Any]) -> Any:
+        """Check options by name; text is read as the type of the option's default.
+
+        Raises:
+            DreamTalkError: on an option that this renderer does not have, or a value of another
+                type.
+        """
+        known = {field.name: field.default for field in fields(self.options)}
+        read = {}
+        for name, value in values.items():
+            if name not in known:
+                have = f"it has {', '.join(known)}" if known else "it has none"
+                raise DreamTalkError(f"the renderer '{self.name}' has no option '{name}': {have}")
+            read[name] = _read(value, known[name], name) if isinstance(value, str) else value
+        return self.options(**read)
+
+
+def _read(text: str, default: Any, name: str) -> Any:
+    """Text from a command line as a value like the default."""
+    words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+    if isinstance(default, bool) or default is None:
+        if text.lower() in words:
+            return words[text.lower()]
+        raise DreamTalkError(f"{name} can't be '{text}': give true or false")
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise DreamTalkError(f"{name} can't be '{text}': give a number like {default}") from None
+
+
+def _mesh(portrait: Portrait, network: None, device: torch.device, options: Any) -> Renderer:
+    from .mesh import MeshRenderer
+
+    return MeshRenderer(portrait, device)
+
+
+def _pirenderer(portrait: Portrait, network: Any, device: torch.device, options: Any) -> Renderer:
+    from .pirenderer import PIRenderer
+
+    return PIRenderer(network, portrait, options)
+
+
+def _load_pirenderer(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    from .pirenderer import load_pirenderer
+
+    return load_pirenderer(checkpoint, device, dtype)
+
+
+RENDERERS: dict[str, RendererKind] = {
+    kind.name: kind
+    for kind in (
+        RendererKind("mesh", "moves the portrait itself, at its own resolution", _mesh),
+        RendererKind(
+            "pirenderer",
+            "the neural renderer of the published DreamTalk, 256 px",
+            _pirenderer,
+            _load_pirenderer,
+            PIRendererOptions,
+        ),
+    )
+}
+"""By name: ours, and what :func:`register_renderer` added."""
+ENTRY_POINTS = "dreamtalk.renderers"
+"""Group of entry points through which an installed package offers a :class:`RendererKind`."""
+
+
+def known_renderers() -> dict[str, RendererKind]:
+    """All renderers by name: ours, registered ones, and those of installed packages."""
+    offered = {found.name: found for found in entry_points(group=ENTRY_POINTS)}
+    return {name: found.load() for name, found in offered.items()} | RENDERERS
+
+
+def register_renderer(kind: RendererKind) -> None:
+    """Make a renderer known to the command, the nodes and :func:`open_renderer`.
+
+    Raises:
+        DreamTalkError: if there is another one of that name.
+    """
+    if RENDERERS.get(kind.name, kind) is not kind:
+        raise DreamTalkError(f"there is a renderer '{kind.name}' already: choose another name")
+    RENDERERS[kind.name] = kind
+
+
+@dataclass(frozen=True)
+class LoadedRenderer:
+    """A renderer that is ready for portraits: its kind, its network and its options.
+
+    Attributes:
+        kind: which renderer.
+        network: shared by all portraits; None for a renderer without weights.
+        options: of ``kind.options``.
+        name: what it was opened by, for people.
+    """
+
+    kind: RendererKind
+    network: nn.Module | None
+    options: Any
+    name: str
+
+    def for_portrait(self, portrait: Portrait, device: str | torch.device = "cpu") -> Renderer:
+        """The renderer of one portrait."""
+        return self.kind.make(portrait, self.network, torch.device(device), self.options)
+
+
+def load_renderer(
+    name: str | Path = "mesh",
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    **options: Any,
+) -> LoadedRenderer:
+    """Find a renderer, and load its network if it has one.
+
+    Args:
+        name: of :func:`known_renderers`, or a weights file, whose content says which renderer it
+            is of.
+        device: where the network goes.
+        dtype: of the network.
+        **options: fields of the renderer's options.
+
+    Raises:
+        DreamTalkError: on an unknown name or option.
+        ModelNotFoundError: if the renderer needs a file of weights and only its name is given.
+        CheckpointError: if the file is something else.
+    """
+    known = known_renderers()
+    if str(name) in known:
+        kind = known[str(name)]
+        if kind.load is not None:
+            raise ModelNotFoundError(
+                f"the renderer '{name}' needs its weights: give their file in place of its name"
+            )
+        return LoadedRenderer(kind, None, kind.read_options(options), str(name))
+    if not Path(name).is_file():
+        raise ModelNotFoundError(
+            f"there is no renderer '{name}', and no weights file of that name: choose one of "
+            f"{', '.join(k.name for k in known.values() if k.load is None)}, or a file"
+        )
+    checkpoint = read_checkpoint(name)
+    found = known.get(checkpoint.kind)
+    if found is None or found.load is None:
+        raise DreamTalkError(
+            f"'{checkpoint.path.name}' holds the weights of no renderer, but of kind "
+            f"'{checkpoint.kind}': choose one of {', '.join(known)}"
+        )
+    read = found.read_options(options)
+    network = found.load(checkpoint, torch.device(device), dtype)
+    return LoadedRenderer(found, network, read, checkpoint.path.name)
+
+
+def open_renderer(
+    name: str | Path,
+    portrait: Portrait,
+    device: str | torch.device = "cpu",
+    **options: Any,
+) -> Renderer:
+    """The renderer of one portrait, by name or weights file: see :func:`load_renderer`."""
+    return load_renderer(name, device, **options).for_portrait(portrait, device)

@@ -1,0 +1,54 @@
+"""The contract between motion and frames, which every renderer keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from ..motion.motion import Motion
+from ..progress import Progress, silent
+from ..speech.speech import Features
+
+
+class Renderer(Protocol):
+    """What turns motion into frames of one portrait. Made once per portrait.
+
+    A renderer keeps no state between frames: two :meth:`frames` of one renderer may run at once,
+    and a frame is a function of the portrait, the motion and the speech alone.
+    """
+
+    @property
+    def space(self) -> str:
+        """The motion space that it takes; motion in another goes through the bridge."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames, px."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences about what will not look its best in this portrait, and why."""
+        ...
+
+    def mask(self) -> Tensor:
+        """What may differ from the picture: (H, W) float32 in 0..1, of the frames' size."""
+        ...
+
+    def frames(
+        self, motion: Motion, features: Features | None = None, progress: Progress = silent
+    ) -> Iterator[Tensor]:
+        """Frames in turn, in constant memory.
+
+        Args:
+            motion: in the renderer's space.
+            features: of the speech, for renderers that listen too; None where there is none.
+            progress: told the frames done; may raise to cancel.
+
+        Yields:
+            (n, H, W, 3) uint8 on the CPU, ``len(motion)`` frames in all.
+        """
+        ...

@@ -1,0 +1,161 @@
+"""The render contract: renderers by name, by file, from other packages, in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import torch
+from torch import Tensor
+
+from dreamtalk.cli import main
+from dreamtalk.errors import DreamTalkError, ModelNotFoundError
+from dreamtalk.face import Portrait, save_image
+from dreamtalk.motion import FACE, Motion
+from dreamtalk.render import registry
+from dreamtalk.render.registry import (
+    RendererKind,
+    known_renderers,
+    load_renderer,
+    open_renderer,
+    register_renderer,
+)
+from dreamtalk.render.renderer import Renderer
+from tests.comfy_pack import load_pack, run_node
+
+
+# A renderer as another package would write it: the picture, brighter as the lips part.
+@dataclass(frozen=True)
+class GlowOptions:
+    strength: float = 2.0
+
+
+class Glow:
+    space, notes = "face", ()
+
+    def __init__(self, portrait: Portrait, options: GlowOptions) -> None:
+        self.image, self.size, self.strength = portrait.image, portrait.size, options.strength
+
+    def mask(self) -> Tensor:
+        return torch.ones(self.size)
+
+    def frames(
+        self, motion: Motion, features: Any = None, progress: Any = lambda *_: None
+    ) -> Iterator[Tensor]:
+        for i, aperture in enumerate(motion.channel("lipAperture").tolist(), 1):
+            bright = (self.image * (1 + self.strength * aperture)).clamp(0, 1)
+            yield (255 * bright)[None].round().to(torch.uint8)
+            progress(i, len(motion))
+
+
+GLOW = RendererKind(
+    "glow", "glows", lambda portrait, _, device, options: Glow(portrait, options),
+    options=GlowOptions,
+)  # fmt: skip
+
+
+@pytest.fixture
+def glow(monkeypatch: pytest.MonkeyPatch) -> RendererKind:
+    """The toy renderer, registered for one test in both copies of the library."""
+    load_pack()
+    from dreamtalk_pack.dreamtalk.render import registry as pack  # type: ignore[import-not-found]
+
+    for known in (registry, pack):
+        monkeypatch.setattr(known, "RENDERERS", dict(known.RENDERERS))
+        known.register_renderer(GLOW)
+    return GLOW
+
+
+def talking(frames: int = 5) -> Motion:
+    expression = torch.zeros(frames, len(FACE))
+    expression[:, 0] = torch.linspace(0, 0.2, frames)
+    return Motion(expression, torch.zeros(frames, 6))
+
+
+def test_a_renderer_from_outside_works_in_command_and_node(
+    glow: RendererKind, portrait: Portrait, tmp_path: Path
+) -> None:
+    save_image(portrait.image, tmp_path / "p.png")
+    talking().save(tmp_path / "m.npz")
+    out = tmp_path / "v.mp4"
+    command = ["render", "--portrait", tmp_path / "p.png", "--motion", tmp_path / "m.npz"]
+    command += ["--out", out, "--renderer", "glow", "--renderer-option", "strength=4"]
+    assert main([str(word) for word in command]) == 0
+    with av.open(str(out)) as container:
+        pictures = [f.to_ndarray(format="rgb24").mean() for f in container.decode(video=0)]
+    assert len(pictures) == 5
+    assert pictures[-1] > pictures[0] + 15
+
+    (loaded,) = run_node("DreamTalkLoadRenderer", renderer="glow")
+    images, mask, fps = run_node(
+        "DreamTalkRender", portrait=portrait, motion=talking(), renderer=loaded
+    )
+    assert images.shape == (5, *portrait.size, 3)
+    assert images[-1].mean() > images[0].mean() + 0.02
+    assert (float(mask.min()), fps) == (1.0, 25.0)
+
+
+def test_a_name_is_taken_once(glow: RendererKind) -> None:
+    register_renderer(glow)
+    with pytest.raises(DreamTalkError, match="a renderer 'glow' already"):
+        register_renderer(RendererKind("glow", "another", GLOW.make))
+
+
+def test_a_package_offers_its_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EntryPoint:
+        name = "glow"
+
+        def load(self) -> RendererKind:
+            return GLOW
+
+    def entry_points(group: str) -> list[EntryPoint]:
+        return [EntryPoint()] if group == registry.ENTRY_POINTS else []
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    assert known_renderers()["glow"] is GLOW
+    assert load_renderer("glow", strength=3.0).options == GlowOptions(3.0)
+
+
+def test_options_are_checked(glow: RendererKind, portrait: Portrait) -> None:
+    made = load_renderer("glow", strength="0.5").for_portrait(portrait)
+    assert isinstance(made, Glow)
+    assert made.strength == 0.5
+    with pytest.raises(DreamTalkError, match="strength can't be 'strong'"):
+        load_renderer("glow", strength="strong")
+    with pytest.raises(DreamTalkError, match="no option 'glitter': it has strength"):
+        load_renderer("glow", glitter=1)
+    with pytest.raises(DreamTalkError, match="no option 'feather': it has none"):
+        load_renderer("mesh", feather=0.1)
+
+
+def test_unknown_and_unfit_renderers(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match=r"no renderer 'nosuch'.*mesh"):
+        load_renderer("nosuch")
+    with pytest.raises(ModelNotFoundError, match="needs its weights"):
+        load_renderer("pirenderer")
+    from dreamtalk.model import STARTER_FILE
+
+    with pytest.raises(DreamTalkError, match="weights of no renderer, but of kind 'denoiser'"):
+        load_renderer(STARTER_FILE)
+
+
+def test_the_mesh_renderer_keeps_the_contract(portrait: Portrait) -> None:
+    made: Renderer = open_renderer("mesh", portrait)
+    assert made.space == "face"
+    assert made.size == portrait.size == tuple(made.mask().shape)
+    assert all(isinstance(note, str) for note in made.notes)
+    seen: list[tuple[int, int]] = []
+    motion = talking()
+    frames = torch.cat(list(made.frames(motion, progress=lambda *step: seen.append(step))))
+    assert frames.shape == (5, *portrait.size, 3)
+    assert frames.dtype == torch.uint8
+    assert seen[-1] == (5, 5)
+    # two runs of one renderer, one step each in turn, give what one by one gives
+    turns = zip(made.frames(motion), made.frames(motion), strict=True)
+    first, second = (torch.cat(parts) for parts in zip(*turns, strict=True))
+    assert torch.equal(first, frames)
+    assert torch.equal(second, frames)
