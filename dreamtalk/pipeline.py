@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,51 @@ class Talk:
     performance: Performance
     shot: Shot
     save_motion: Path | None = None
+
+    @classmethod
+    def of(cls, portrait: str | Path, audio: str | Path, out: str | Path, **options: Any) -> Talk:
+        """A job from plain options, called as the command calls them.
+
+        Args:
+            portrait: a picture.
+            audio: a recording.
+            out: the mp4 to write.
+            **options: fields of the parts of a job (``emotion``, ``seed``, ``quality``, ...), and
+                ``style``, ``style_track``, ``face``, ``renderer_options``, ``save_motion``.
+
+        Raises:
+            DreamTalkError: on an option that there is not, or a value that can't be.
+        """
+        left = {k.replace("-", "_"): v for k, v in options.items()}
+        for name, field_name in (
+            ("style", "clip"), ("style_track", "track"), ("renderer_options", "options"),
+        ):  # fmt: skip
+            if name in left:
+                left[field_name] = left.pop(name)
+        if "face" in left:
+            left["faces"] = (str(left.pop("face")),)
+        save_motion = left.pop("save_motion", None)
+        shared = {name: left[name] for name in ("start", "device") if name in left}
+
+        def take(part: type, **given: Any) -> Any:
+            names = [f.name for f in fields(part) if f.name in left and f.name not in given]
+            taken = {name: left[name] for name in names}
+            for name in names:
+                if name not in shared:
+                    del left[name]
+            return part(**given, **taken)
+
+        performance = take(
+            Performance,
+            speech=take(SpeechSource, audio=Path(audio)),
+            style=take(StyleChoice),
+            sampling=take(Sampling),
+        )
+        shot = take(Shot, portrait=Path(portrait), out=Path(out), audio=Path(audio))
+        unknown = [name for name in left if name not in shared]
+        if unknown:
+            raise DreamTalkError(f"no option {', '.join(unknown)}: see dreamtalk talk --help")
+        return cls(performance, shot, save_motion and Path(save_motion))
 
 
 def talk(job: Talk, stages: Stages = silent_stages) -> Motion:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from comfy_api.latest import io, ui
 
 from . import runtime
-from .render import mesh_renderer
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 if TYPE_CHECKING:
@@ -90,11 +89,10 @@ class DreamTalkInspectPortrait(io.ComfyNode):
 
     @classmethod
     def execute(cls, portrait: Portrait, height: int = 360) -> io.NodeOutput:
-        from ..dreamtalk.render.mesh import debug_sheet
+        from ..dreamtalk.render.mesh import MeshRenderer, debug_sheet
 
-        hosted = mesh_renderer()
-        device = hosted.host.device()
-        renderer = runtime.cancellable(lambda: hosted.loaded.for_portrait(portrait, device))
+        device = runtime.ModelHost().device()
+        renderer = runtime.cancellable(lambda: MeshRenderer(portrait, device))
         sheet = runtime.cancellable(lambda: debug_sheet(renderer, height=height))[None]
         notes = "\n".join(renderer.notes) or "nothing stands against this portrait"
         runtime.notice(cls, notes, important=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..dreamtalk.errors import ModelNotFoundError
@@ -118,7 +120,7 @@ def weightless() -> list[str]:
     return [kind.name for kind in known_renderers().values() if kind.load is None]
 
 
-def load(name: str, precision: str, **options: object) -> HostedRenderer:
+def load(name: str, precision: str, **options: Any) -> HostedRenderer:
     """A renderer by its name, or by the name of its file in models/dreamtalk."""
     from ..dreamtalk.render.registry import load_renderer
 
