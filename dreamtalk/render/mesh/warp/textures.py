@@ -138,7 +138,7 @@ class OpenCVSampler:
     def to_bytes(self, frames: Tensor) -> Tensor:
         out = torch.empty(frames.shape, dtype=torch.uint8)
         for source, target in zip(frames, out, strict=True):
-            cv2.multiply(source.numpy(), 1.0, dst=target.numpy(), scale=255.0, dtype=cv2.CV_8U)  # type: ignore[call-overload]
+            cv2.multiply(source.numpy(), 1.0, dst=target.numpy(), scale=255.0, dtype=cv2.CV_8U)
         return out
 
     def expand(
