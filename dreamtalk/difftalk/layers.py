@@ -8,8 +8,11 @@ from torch.nn import functional as F
 
 from ..render.pirenderer import winograd
 
+_WINOGRAD_PIXELS = 256
+"""Of one picture. Below, Winograd's method reads more (four times the weights) than it saves."""
 _FEW_PIXELS = 128
-"""Up to here torch's convolutions wait for their weights, and one matrix product is faster."""
+"""Of all pictures. Up to here torch's convolutions wait for their weights, and one matrix product
+is faster."""
 
 
 def swish(x: Tensor) -> Tensor:
@@ -36,9 +39,10 @@ class Conv3x3(winograd.Conv3x3):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, out, H, W)."""
         batch, _, height, width = x.shape
-        if batch * height * width > _FEW_PIXELS:
+        if height * width >= _WINOGRAD_PIXELS:
             return super().forward(x)
-        if x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        plain = x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling()
+        if plain or batch * height * width > _FEW_PIXELS:
             return nn.Conv2d.forward(self, x)
         patches = F.unfold(x, 3, padding=1)  # (B, 9 C, H W)
         out = torch.matmul(self.weight.flatten(1), patches)

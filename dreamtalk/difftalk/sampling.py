@@ -112,10 +112,6 @@ def sample_dpm(
     return x
 
 
-SAMPLERS = {"ddim": sample_ddim, "dpm": sample_dpm}
-"""Name -> sampler; all take the same arguments."""
-
-
 def _times_like(x: Tensor, t: int) -> Tensor:
     return torch.full((len(x),), t, device=x.device)
 

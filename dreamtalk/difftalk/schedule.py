@@ -94,6 +94,23 @@ class Schedule:
         times = range(1, total + 1, total // steps)
         return [t for t in reversed(times) if t < total]
 
+    def even_times(self, steps: int) -> list[int]:
+        """Times of about ``steps`` network calls, even in the logarithm of signal to noise.
+
+        From T - 1 down; times that round to the same integer are merged.
+
+        Raises:
+            DreamTalkError: unless 1 <= steps < T.
+        """
+        total = self.config.steps
+        if not 1 <= steps < total:
+            raise DreamTalkError(f"{steps} steps: choose between 1 and {total - 1}")
+        bars = (1 - self.betas).cumprod(0)
+        ratio = (bars / (1 - bars)).log()
+        wanted = torch.linspace(float(ratio[-1]), float(ratio[0]), steps + 1)[:-1]
+        nearest = (ratio[None] - wanted[:, None]).abs().argmin(-1)
+        return sorted({max(1, t) for t in nearest.tolist()}, reverse=True)
+
     def add_noise(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Forward process q(x_t | x_0): x0 (B, ...), t (B,) integer, noise like x0."""
         bars = self.alphas_cumprod.to(x0.device)[t].reshape(-1, *[1] * (x0.ndim - 1))

@@ -10,6 +10,7 @@ these layers are in the checkpoints but reach no output.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -133,7 +134,7 @@ class SpatialTransformer(nn.Module):
 
     def encode_token(self, token: Tensor) -> Tensor:
         """The context (B, context_dim) -> what it adds to every place, (B, channels)."""
-        return self.transformer_blocks[0].attn2(token)
+        return cast(TransformerBlock, self.transformer_blocks[0]).attn2(token)
 
     def forward(self, x: Tensor, added: Tensor) -> Tensor:
         """(B, C, H, W) and the result of ``encode_token`` -> (B, C, H, W)."""
@@ -156,10 +157,10 @@ class Downsample(nn.Module):
         return self.op(x)
 
 
-class Stage(nn.Sequential):
+class Stage(nn.ModuleList):
     """Layers that run one after the other, each given what it takes."""
 
-    def run(self, x: Tensor, time: Tensor, added: dict[nn.Module, Tensor]) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, added: dict[nn.Module, Tensor]) -> Tensor:
         """(B, C, H, W), time (B, time_dim), ``UNet.encode_context`` -> (B, C', H', W')."""
         for layer in self:
             if isinstance(layer, ResBlock):
@@ -197,7 +198,7 @@ class UNet(nn.Module):
             layers: list[nn.Module] = [ResBlock(before, width, time_dim, groups)]
             if level in config.attention_levels:
                 layers.append(transformer(width))
-            return Stage(*layers)
+            return Stage(layers)
 
         def transformer(width: int) -> SpatialTransformer:
             return SpatialTransformer(width, config.head_dim, context_dim, groups)
@@ -205,7 +206,7 @@ class UNet(nn.Module):
         self.time_embed = nn.Sequential(
             nn.Linear(base, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
-        self.input_blocks = nn.ModuleList([Stage(nn.Conv2d(in_channels, base, 3, 1, 1))])
+        self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(in_channels, base, 3, 1, 1)])])
         width, kept = base, [base]
         for level, multiplier in enumerate(config.multipliers):
             for _ in range(config.blocks):
@@ -213,12 +214,14 @@ class UNet(nn.Module):
                 width = base * multiplier
                 kept.append(width)
             if level < len(config.multipliers) - 1:
-                self.input_blocks.append(Stage(Downsample(width)))
+                self.input_blocks.append(Stage([Downsample(width)]))
                 kept.append(width)
         self.middle_block = Stage(
-            ResBlock(width, width, time_dim, groups),
-            transformer(width),
-            ResBlock(width, width, time_dim, groups),
+            [
+                ResBlock(width, width, time_dim, groups),
+                transformer(width),
+                ResBlock(width, width, time_dim, groups),
+            ]
         )
         self.output_blocks = nn.ModuleList()
         for level, multiplier in reversed(list(enumerate(config.multipliers))):
@@ -243,8 +246,8 @@ class UNet(nn.Module):
 
     def embed_time(self, t: Tensor) -> Tensor:
         """(B,) times -> (B, 4 * channels)."""
-        sinusoid = time_sinusoid(t, self.config.channels)
-        return self.time_embed(sinusoid.to(self.time_embed[0].weight.dtype))
+        weight = cast(nn.Linear, self.time_embed[0]).weight
+        return self.time_embed(time_sinusoid(t, self.config.channels).to(weight.dtype))
 
     def predict(self, x: Tensor, t: Tensor, added: dict[nn.Module, Tensor]) -> Tensor:
         """The noise.
@@ -260,11 +263,11 @@ class UNet(nn.Module):
         time = swish(self.embed_time(t))
         kept = []
         for stage in self.input_blocks:
-            x = stage.run(x, time, added)
+            x = stage(x, time, added)
             kept.append(x)
-        x = self.middle_block.run(x, time, added)
+        x = self.middle_block(x, time, added)
         for stage in self.output_blocks:
-            x = stage.run(torch.cat([x, kept.pop()], dim=1), time, added)
+            x = stage(torch.cat([x, kept.pop()], dim=1), time, added)
         return self.out[2](swish(self.out[0](x)))
 
     def forward(self, x: Tensor, t: Tensor, context: Tensor) -> Tensor:
