@@ -18,13 +18,17 @@ from torch import Tensor
 
 from ..checkpoints import DIFFTALK, describe, load_weights, read_checkpoint, save_checkpoint
 from ..errors import CheckpointError, ModelNotFoundError
-from .config import DiffTalkConfig, FirstStageConfig
+from .config import DiffTalkConfig
 from .ema import use_averaged, with_averages
 from .first_stage import FirstStage
 from .model import DiffTalk
 from .schedule import Schedule
+from .sizes import first_stage_sizes, unet_sizes
 
 _FIRST_STAGE = "first_stage_model."
+_UNET = "model.diffusion_model."
+_LATENT_SIDE = 64
+"""Of the published latents, whatever the factor; the weights don't tell."""
 _TRAINING = ("loss.", "model_ema.", "first_stage_model.loss.", "lvlb_weights", "logvar")
 """Starts of keys that training needs alone."""
 _LIGHTNING = (
@@ -83,11 +87,9 @@ def load_first_stage(
     path = Path(path)
     state = _read_tensors(path)
     if any(k.startswith(_FIRST_STAGE) for k in state):
-        state = {
-            k.removeprefix(_FIRST_STAGE): v for k, v in state.items() if k.startswith(_FIRST_STAGE)
-        }
+        state = _section(state, _FIRST_STAGE)
     state = {k: v for k, v in state.items() if not k.startswith(_TRAINING)}
-    config = _first_stage_config(state)
+    config = first_stage_sizes(state)
     if config is None:
         raise CheckpointError(
             f"'{path.name}' is {describe(state)}, but a VQ autoencoder is needed here"
@@ -121,8 +123,7 @@ def official_state(model: DiffTalk) -> dict[str, Tensor]:
 def _config(
     known: Mapping[str, object], state: Mapping[str, Tensor], schedule: Schedule, path: Path
 ) -> DiffTalkConfig:
-    """The sizes: of our files from the metadata, of official ones from the weights as far as they
-    may differ."""
+    """The sizes: from the metadata of our files, from the weights of official ones."""
     if known:
         try:
             return DiffTalkConfig.from_json(known)
@@ -130,34 +131,19 @@ def _config(
             raise CheckpointError(f"'{path.name}' has settings of another version: {error}") from (
                 error
             )
-    inner = {
-        k.removeprefix(_FIRST_STAGE): v for k, v in state.items() if k.startswith(_FIRST_STAGE)
-    }
-    first_stage = _first_stage_config(inner) or FirstStageConfig()
-    size = 64 * first_stage.factor  # the published latents are 64 on a side, whatever the factor
-    return DiffTalkConfig(first_stage=first_stage, schedule=schedule.config, image_size=size)
+    first_stage = first_stage_sizes(_section(state, _FIRST_STAGE))
+    unet = unet_sizes(_section(state, _UNET))
+    code = state.get("cond_stage_model_for_ldm.encoder_fc1.4.bias")
+    if first_stage is None or unet is None or code is None:
+        raise CheckpointError(
+            f"'{path.name}' is {describe(state)}: networks of DiffTalk are missing"
+        )
+    size = _LATENT_SIDE * first_stage.factor
+    return DiffTalkConfig(first_stage, unet, schedule.config, size, len(code))
 
 
-def _first_stage_config(state: Mapping[str, Tensor]) -> FirstStageConfig | None:
-    """The sizes of a VQ autoencoder with these weights; None if it is none."""
-    if not {"encoder.conv_in.weight", "quantize.embedding.weight"} <= state.keys():
-        return None
-    base = len(state["encoder.conv_in.weight"])
-    codes, channels = state["quantize.embedding.weight"].shape
-    levels = _count(state, "encoder.down.{}.block.0.conv2.weight")
-    blocks = _count(state, "encoder.down.0.block.{}.conv2.weight")
-    widths = [len(state[f"encoder.down.{i}.block.0.conv2.weight"]) for i in range(levels)]
-    attention = tuple(i for i in range(levels) if f"encoder.down.{i}.attn.0.q.weight" in state)
-    multipliers = tuple(width // base for width in widths)
-    return FirstStageConfig(base, multipliers, blocks, channels, codes, attention)
-
-
-def _count(state: Mapping[str, Tensor], key: str) -> int:
-    """How many keys there are, counting from 0."""
-    count = 0
-    while key.format(count) in state:
-        count += 1
-    return count
+def _section(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
