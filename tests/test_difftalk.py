@@ -27,7 +27,7 @@ from dreamtalk.difftalk.config import FIRST_STAGE_F8
 from dreamtalk.difftalk.ema import averaged_name
 from dreamtalk.difftalk.file import official_state
 from dreamtalk.difftalk.first_stage import FirstStage
-from dreamtalk.difftalk.layers import Conv3x3
+from dreamtalk.difftalk.layers import Conv3x3, GroupNorm
 from dreamtalk.difftalk.paint import MaskedFrames, PaintOptions, paint
 from dreamtalk.difftalk.sampling import sample_ddim, sample_dpm
 from dreamtalk.difftalk.schedule import Schedule
@@ -79,6 +79,23 @@ def test_fast_convolutions_equal_the_plain_ones(shape):
     with torch.no_grad():
         fast = conv(x)
     assert (fast - nn.Conv2d.forward(conv, x)).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 12, 20), (1, 96, 64, 64)])
+def test_group_norm_is_exact_in_both_layouts(shape):
+    torch.manual_seed(0)
+    norm, x = GroupNorm(32, shape[1]), torch.randn(shape)
+    x[:, :, shape[2] // 2 :] = 1.7  # half constant, as masked pictures are
+    x += 5
+    norm.weight.data.normal_()
+    norm.bias.data.normal_()
+    weights = norm.weight.double(), norm.bias.double()
+    expected = F.group_norm(x.double(), 32, *weights)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        with torch.no_grad():
+            made = norm(x.contiguous(memory_format=layout))
+        assert made.is_contiguous(memory_format=layout)
+        assert (made - expected).abs().max() < 3e-5
 
 
 def test_attention_to_one_token_needs_no_queries():
@@ -134,6 +151,8 @@ def test_our_files(model, tmp_path):
     for key, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[key], value)
     assert torch.equal(painted(again, clip(1)), painted(model, clip(1)))
+    for key, value in load_first_stage(path).state_dict().items():
+        assert torch.equal(value, model.first_stage_model.state_dict()[key])
     save_difftalk(path, model, torch.float16)
     state = read_checkpoint(path).state
     assert state["first_stage_model.quant_conv.weight"].dtype == torch.float16
@@ -332,6 +351,12 @@ def test_progress_and_cancel(model):
 
     with pytest.raises(Cancelled):
         painted(model, clip(2), progress=cancel)
+
+
+def test_half_precision(model):
+    half = made_up().to(torch.bfloat16)
+    difference = painted(half, clip(1)).float() - painted(model, clip(1)).float()
+    assert difference.abs().mean() < 20  # made-up weights: a code that flips changes its place
 
 
 def test_what_does_not_fit_is_named(model):

@@ -151,7 +151,9 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ModelNotFoundError(f"there is no weights file '{path}'")
     try:
-        if path.suffix == ".safetensors":
+        with path.open("rb") as file:
+            head = file.read(9)
+        if head[8:] == b"{":  # the header of safetensors, behind its length
             return load_file(path)
         with _lightning_stand_ins():
             content = torch.load(path, map_location="cpu", weights_only=True)
