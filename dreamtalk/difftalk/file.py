@@ -1,0 +1,182 @@
+"""DiffTalk's weights files: the official checkpoints, latent-diffusion's first stages, ours.
+
+Official files are read as plain tensors (``weights_only=True``). Those that PyTorch Lightning wrote
+also name some of Lightning's classes; empty stand-ins take their place, so that nothing is imported
+and nothing runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..checkpoints import DIFFTALK, describe, load_weights, read_checkpoint, save_checkpoint
+from ..errors import CheckpointError, ModelNotFoundError
+from .config import DiffTalkConfig
+from .ema import use_averaged, with_averages
+from .first_stage import FirstStage
+from .model import DiffTalk
+from .schedule import Schedule
+from .sizes import first_stage_sizes, unet_sizes
+
+_FIRST_STAGE = "first_stage_model."
+_UNET = "model.diffusion_model."
+_LATENT_SIDE = 64
+"""Of the published latents, whatever the factor; the weights don't tell."""
+_TRAINING = ("loss.", "model_ema.", "first_stage_model.loss.", "lvlb_weights", "logvar")
+"""Starts of keys that training needs alone."""
+_LIGHTNING = (
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+    "pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor",
+)
+"""Classes that checkpoints name as keys of what their callbacks remember."""
+
+
+def load_difftalk(
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    averaged: bool = True,
+) -> DiffTalk:
+    """Load a DiffTalk checkpoint: ours or an official one.
+
+    Args:
+        dtype: to compute in. The samplers stay in float32.
+        averaged: take the moving average of the UNet's weights where the file has one, as the
+            published code does; otherwise the weights as they were trained last.
+
+    Raises:
+        ModelNotFoundError: if there is no such file.
+        CheckpointError: if it is something else, or doesn't fit.
+    """
+    with _lightning_stand_ins():
+        checkpoint = read_checkpoint(path).require(DIFFTALK)
+    whole = use_averaged(checkpoint.state) if averaged else checkpoint.state
+    state = {k: v for k, v in whole.items() if not k.startswith(_TRAINING)}
+    names = Schedule.of().tables()
+    tables = {k: state.pop(k) for k in names if k in state}
+    if "betas" not in tables:
+        raise CheckpointError(f"'{checkpoint.path.name}' lacks the betas of its schedule")
+    schedule = Schedule.from_tables(tables)
+    config = _config(checkpoint.config, state, schedule, checkpoint.path)
+    with torch.device("meta"):  # filled right below: initial values would only take time
+        model = DiffTalk(config, schedule)
+    model = model.to_empty(device="cpu").eval()
+    load_weights(model, state, checkpoint.path, "DiffTalk")
+    return model.to(device, dtype)
+
+
+def load_first_stage(
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> FirstStage:
+    """Load a VQ autoencoder: latent-diffusion's ``vq-f4`` and the like, or that of a DiffTalk file.
+
+    Its sizes are read from the weights.
+
+    Raises:
+        ModelNotFoundError: if there is no such file.
+        CheckpointError: if it is something else.
+    """
+    path = Path(path)
+    state = _read_tensors(path)
+    if any(k.startswith(_FIRST_STAGE) for k in state):
+        state = _section(state, _FIRST_STAGE)
+    state = {k: v for k, v in state.items() if not k.startswith(_TRAINING)}
+    config = first_stage_sizes(state)
+    if config is None:
+        raise CheckpointError(
+            f"'{path.name}' is {describe(state)}, but a VQ autoencoder is needed here"
+        )
+    with torch.device("meta"):
+        stage = FirstStage(config)
+    stage = stage.to_empty(device="cpu").eval()
+    load_weights(stage, state, path, "a VQ autoencoder")
+    return stage.to(device, dtype)
+
+
+def save_difftalk(path: str | Path, model: DiffTalk, dtype: torch.dtype | None = None) -> None:
+    """Write one of our files, with the weights that sampling uses and the sizes.
+
+    Args:
+        dtype: of the weights in the file; theirs by default. The schedule stays in float32.
+
+    Raises:
+        OutputError: if it can't be written.
+    """
+    state = {k: v.to(dtype or v.dtype) for k, v in model.state_dict().items()}
+    tables = {"betas": model.schedule.tables()["betas"]}
+    save_checkpoint(path, DIFFTALK, tables | state, model.config.to_json())
+
+
+def official_state(model: DiffTalk) -> dict[str, Tensor]:
+    """The weights under all keys of an official file, in its order, averages included."""
+    return with_averages(model.schedule.tables() | model.state_dict())
+
+
+def _config(
+    known: Mapping[str, object], state: Mapping[str, Tensor], schedule: Schedule, path: Path
+) -> DiffTalkConfig:
+    """The sizes: from the metadata of our files, from the weights of official ones."""
+    if known:
+        try:
+            return DiffTalkConfig.from_json(known)
+        except TypeError as error:
+            raise CheckpointError(f"'{path.name}' has settings of another version: {error}") from (
+                error
+            )
+    first_stage = first_stage_sizes(_section(state, _FIRST_STAGE))
+    unet = unet_sizes(_section(state, _UNET))
+    code = state.get("cond_stage_model_for_ldm.encoder_fc1.4.bias")
+    if first_stage is None or unet is None or code is None:
+        raise CheckpointError(
+            f"'{path.name}' is {describe(state)}: networks of DiffTalk are missing"
+        )
+    size = _LATENT_SIDE * first_stage.factor
+    return DiffTalkConfig(first_stage, unet, schedule.config, size, len(code))
+
+
+def _section(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file, whatever the network."""
+    if not path.is_file():
+        raise ModelNotFoundError(f"there is no weights file '{path}'")
+    try:
+        with path.open("rb") as file:
+            head = file.read(9)
+        if head[8:] == b"{":  # the header of safetensors, behind its length
+            return load_file(path)
+        with _lightning_stand_ins():
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"'{path.name}' is damaged or cut off ({error})") from error
+    except Exception as error:
+        # the reader meets arbitrary bytes: whatever it trips over, the file is at fault
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"'{path.name}' is no weights file, or carries Python objects besides weights; nothing "
+            f"of it was executed ({reason[:120]})"
+        ) from error
+    content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    return {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+
+
+@contextlib.contextmanager
+def _lightning_stand_ins() -> Iterator[None]:
+    """Meanwhile torch's safe reader takes empty classes for those of Lightning."""
+    safe_globals = getattr(torch.serialization, "safe_globals", None)
+    if safe_globals is None:  # before torch 2.5: such files are refused
+        yield
+        return
+    stand_ins = [(type(name.rpartition(".")[2], (), {}), name) for name in _LIGHTNING]
+    with safe_globals(stand_ins):
+        yield
