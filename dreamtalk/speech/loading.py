@@ -25,6 +25,7 @@ SILENCE_RMS = 1e-4
 """Below this (-80 dBFS) a recording counts as silent."""
 _GATE = 0.02  # of the loudest frame's power: 17 dB below it speech is assumed to pause
 _FRAME = SAMPLE_RATE // 50
+_BLOCK = 1 << 16  # samples of a waveform that are resampled at a time
 
 
 def load_speech(
@@ -43,8 +44,8 @@ def load_speech(
     Raises:
         AudioError: if the file is missing, holds no sound, or none in the stretch asked for.
     """
-    samples, _ = _read(Path(path), start, duration, rate=SAMPLE_RATE, channels=1)
-    speech = Speech(samples[0])
+    blocks, rate = _read(Path(path), start, duration)
+    speech = Speech(torch.from_numpy(_joined(_to_speech(blocks, rate))[0]))
     return normalize_loudness(speech) if normalize else speech
 
 
@@ -59,57 +60,65 @@ def load_recording(
     Raises:
         AudioError: as :func:`load_speech`.
     """
-    samples, rate = _read(Path(path), start, duration)
+    blocks, rate = _read(Path(path), start, duration)
+    samples = torch.from_numpy(_joined(blocks))
     if normalize:
         gain = loudness_gain(speech_from_waveform(samples, rate, normalize=False))
         samples = (samples * gain).clamp(-1.0, 1.0)
     return samples, rate
 
 
-def _read(
-    path: Path,
-    start: float,
-    duration: float | None,
-    rate: int | None = None,
-    channels: int | None = None,
-) -> tuple[Tensor, int]:
-    """(C, N) float32 samples of a stretch of a file, and their rate; the file's own by default."""
+def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np.ndarray], int]:
+    """Blocks (C, n) float32 of a stretch of a file, C is 1 or 2, and their rate: the file's own.
+
+    At least one block comes, of at least one sample.
+    """
     if not path.is_file():
         raise AudioError(f"there is no audio file '{path}'")
     if start < 0 or (duration is not None and duration < 0):
         raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
 
-    blocks: list[np.ndarray] = []
-    seen = kept = 0
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise AudioError(f"'{path}' has no sound in it")
-            stream = container.streams.audio[0]
-            rate = rate or stream.codec_context.sample_rate
-            channels = channels or min(2, stream.codec_context.layout.nb_channels)
-            first = round(start * rate)
-            wanted = round(duration * rate) if duration else None
-            for block in _decode(container, stream, rate, channels):
+            rate = container.streams.audio[0].codec_context.sample_rate
+    except (av.FFmpegError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return _stretch(path, rate, start, duration), rate
+
+
+def _stretch(path: Path, rate: int, start: float, duration: float | None) -> Iterator[np.ndarray]:
+    first, wanted = round(start * rate), round(duration * rate) if duration else None
+    seen = kept = 0
+    try:
+        with av.open(str(path)) as container:
+            for block in _decode(container, container.streams.audio[0], rate):
                 usable = block[:, max(0, first - seen) :]
                 seen += block.shape[1]
                 if wanted is not None:
                     usable = usable[:, : wanted - kept]
-                blocks.append(usable)
                 kept += usable.shape[1]
+                if usable.shape[1]:
+                    yield usable
                 if wanted is not None and kept >= wanted:
                     break
     except (av.FFmpegError, ValueError) as error:
-        if not rate or kept < rate // 10:
-            raise AudioError(
-                f"'{path}' is not an audio or video file that can be decoded ({_reason(error)})"
-            ) from error
+        if kept < rate // 10:
+            raise _unreadable(path, error) from error
         log.warning("'%s' is damaged after %.1f s: what comes before is used", path, seen / rate)
     if kept == 0:
-        length = f"only {seen / (rate or 1):.2f} s long" if seen else "empty"
+        length = f"only {seen / rate:.2f} s long" if seen else "empty"
         raise AudioError(f"'{path}' holds no sound from {start:g} s on: it is {length}")
-    assert rate is not None
-    return torch.from_numpy(np.concatenate(blocks, axis=1)), rate
+
+
+def _unreadable(path: Path, error: Exception) -> AudioError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return AudioError(f"'{path}' is not an audio or video file that can be decoded ({reason})")
+
+
+def _joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(blocks), axis=1)
 
 
 def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = True) -> Speech:
@@ -130,15 +139,13 @@ def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = T
         raise AudioError(f"a waveform is (N,), (C, N) or (1, C, N), not {tuple(waveform.shape)}")
     if sample_rate <= 0:
         raise AudioError(f"{sample_rate} Hz is not a sample rate")
-    mono = Speech(samples.mean(dim=0) if samples.ndim == 2 else samples).waveform
-    if sample_rate != SAMPLE_RATE:
-        from scipy.signal import resample_poly
-
-        common = math.gcd(SAMPLE_RATE, int(sample_rate))
-        resampled = resample_poly(
-            mono.numpy(), SAMPLE_RATE // common, int(sample_rate) // common
-        ).astype(np.float32)
-        mono = torch.from_numpy(resampled)
+    Speech(samples.flatten())  # finite
+    channels = samples[None] if samples.ndim == 1 else samples
+    if len(channels) > 2:
+        channels = channels.mean(dim=0, keepdim=True)
+    pieces = channels.numpy()
+    blocks = (pieces[:, at : at + _BLOCK] for at in range(0, pieces.shape[1], _BLOCK))
+    mono = torch.from_numpy(_joined(_to_speech(blocks, int(sample_rate)))[0])
     speech = Speech(mono)
     return normalize_loudness(speech) if normalize else speech
 
@@ -180,25 +187,45 @@ def frame_power(waveform: Tensor) -> Tensor:
     return torch.nn.functional.pad(waveform, (0, padding)).view(-1, _FRAME).square().mean(dim=1)
 
 
-def _decode(
-    container: av.container.InputContainer, stream: av.AudioStream, rate: int, channels: int
-) -> Iterator[np.ndarray]:
-    """Blocks of (C, n) float32 samples."""
-    layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+def _to_speech(blocks: Iterator[np.ndarray], rate: int) -> Iterator[np.ndarray]:
+    """Blocks (C, n) at a rate -> blocks (1, n) at 16 kHz: the one way into :class:`Speech`.
 
-    def mixed(frame: av.AudioFrame | None) -> Iterator[np.ndarray]:
+    Files and waveforms take the same way, so that a graph and a command hear the same.
+    """
+    resampler, made = None, 0
+    for block in blocks:
+        if resampler is None:
+            layout = _layout(len(block))
+            resampler = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", layout)
+        frame.sample_rate = rate
         for part in resampler.resample(frame):
-            block = part.to_ndarray()
-            # FFmpeg's own downmix adds the channels at equal power: 3 dB too loud for speech that
-            # is the same on both
-            yield block.mean(axis=0, keepdims=True) if channels == 1 else block
+            made += part.samples
+            yield _mono(part)
+    for part in resampler.resample(None) if resampler is not None else ():
+        made += part.samples
+        yield _mono(part)
+    if made == 0:  # shorter than one sample at 16 kHz
+        yield np.zeros((1, 1), np.float32)
 
+
+def _mono(frame: av.AudioFrame) -> np.ndarray:
+    # FFmpeg's own downmix adds the channels at equal power: 3 dB too loud for speech that is the
+    # same on both
+    return frame.to_ndarray().mean(axis=0, keepdims=True)
+
+
+def _layout(channels: int) -> str:
+    return "mono" if channels == 1 else "stereo"
+
+
+def _decode(
+    container: av.container.InputContainer, stream: av.AudioStream, rate: int
+) -> Iterator[np.ndarray]:
+    """Blocks of (C, n) float32 samples, one or two channels."""
+    layout = _layout(stream.codec_context.layout.nb_channels)
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
     for frame in container.decode(stream):
         frame.pts = None  # damaged files have jumps in time that the resampler would refuse
-        yield from mixed(frame)
-    yield from mixed(None)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+        yield from (part.to_ndarray() for part in resampler.resample(frame))
+    yield from (part.to_ndarray() for part in resampler.resample(None))
