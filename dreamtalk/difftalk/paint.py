@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..diffusion.samplers import FrameNoise
 from ..errors import DreamTalkError
-from ..parallel import Steps, cores, side_by_side
+from ..cpu.workers import Steps, cores, side_by_side
 from ..progress import Progress, silent
 from .conditioning import hide
 from .model import Conditions, DiffTalk
