@@ -369,9 +369,9 @@ def _load_renderer(args: argparse.Namespace) -> Renderer:
             if args.debug is not None:
                 save_image(debug_sheet(renderer), args.debug)
             return renderer
-        from .render.pirenderer import load_pirenderer
+        from .render.pirenderer import PIRenderer, load_pirenderer
 
-        return load_pirenderer(args.renderer, device=args.device).for_portrait(portrait)
+        return PIRenderer(load_pirenderer(args.renderer, device=args.device), portrait)
 
 
 def _render(args: argparse.Namespace, renderer: Renderer, motion: Motion, start: float) -> None:

@@ -61,9 +61,11 @@ def frames_of(
                 f"{renderer.name} renders one face: disconnect it or more_faces. The built-in "
                 "renderer animates several"
             )
-        device = renderer.host.device()
-        network, options = renderer.network, renderer.options
-        made = runtime.cancellable(lambda: network.for_portrait(portrait, device=device, **options))
+        from ..dreamtalk.render.pirenderer import PIRenderer, PIRendererOptions
+
+        network = renderer.network.to(renderer.host.device())
+        options = PIRendererOptions(**renderer.options)
+        made = runtime.cancellable(lambda: PIRenderer(network, portrait, options))
         chunks = iter(watched(made.frames(motion), len(motion), bar))
         size = getattr(made, "size", portrait.size)
         return Rendering(chunks, len(motion), size, made.mask().cpu().float(), [])

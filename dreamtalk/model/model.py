@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import DENOISER, save_checkpoint
-from ..cpu.denoiser import SamplingNetwork
-from ..cpu.workers import Steps, cores, side_by_side
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from ..diffusion.schedule import VarianceSchedule
@@ -25,8 +23,9 @@ from ..motion.motion import Motion
 from ..motion.spaces import space as motion_space
 from ..networks.denoiser import Denoiser
 from ..networks.lip_expert import LipExpert
-from ..progress import Progress, silent
+from ..progress import Progress, Steps, silent
 from ..speech.speech import FPS, Features
+from ..speed import run_parallel, speed_up, worker_count
 from ..style.style import EMOTIONS, Style
 
 SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
@@ -93,7 +92,7 @@ class DreamTalkModel(nn.Module):
             )
         config = denoiser.config
         self.config = config
-        self.denoiser = denoiser
+        self.denoiser = speed_up(denoiser)
         self.schedule = VarianceSchedule(
             config.diffusion_steps, config.beta_first, config.beta_last
         )
@@ -106,7 +105,6 @@ class DreamTalkModel(nn.Module):
         self.noise_scale = noise_scale
         self.name = name
         self.compiled = False
-        self._sampling: tuple[list[tuple[int, int]], SamplingNetwork] | None = None
         self.presets = {k: v.float().cpu() for k, v in (presets or {}).items()}
         mean = torch.zeros(channels) if motion_mean is None else motion_mean.float()
         std = torch.ones(channels) if motion_std is None else motion_std.float()
@@ -224,7 +222,7 @@ class DreamTalkModel(nn.Module):
         scale = style.intensity if guidance is None else guidance
         if isinstance(scale, Tensor):  # cut or held, like the codes that it goes with
             scale = scale[torch.arange(frames).clamp(max=len(scale) - 1)]
-        network = self._sampling_network()
+        network = self.denoiser if self.compiled else self.denoiser.for_sampling()
         null = None if _is_one(scale) else self.denoiser.encode_null_style()
         alone = device.type != "cpu" or self.compiled or bool(sync)
         if chunk is None:
@@ -236,12 +234,13 @@ class DreamTalkModel(nn.Module):
         done = Steps(progress, len(parts) * calls)
 
         def make(part: slice) -> None:
+            content = self.denoiser.encode_rows(rows, part.start, part.stop)
             predict = guided(
-                network,
-                self.denoiser.encode_rows(rows, part.start, part.stop),
-                codes[None, part] if codes.ndim == 2 else codes[None],
-                null,
-                scale[part] if isinstance(scale, Tensor) else float(scale),
+                lambda x, t, style: network.predict(x, t, content, style),
+                network.prepare(codes[None, part] if codes.ndim == 2 else codes[None]),
+                None if null is None else network.prepare(null),
+                scale[part, None] if isinstance(scale, Tensor) else float(scale),
+                both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
             )
             draw = partial(drawn.draw, part.start, part.stop)
             start_noise = self.noise_scale * draw(0) if noise is None else noise[part].float()
@@ -267,21 +266,10 @@ class DreamTalkModel(nn.Module):
             for part in parts:
                 make(part)
         else:
-            side_by_side(make, parts, cores(device, MOST_WORKERS), done)
+            run_parallel(make, parts, worker_count(device, MOST_WORKERS), done)
         if self.settling:
             expression = settle(expression, self.settling)
         return Motion(expression, torch.zeros(frames, 6), FPS, self.space)
-
-    def _sampling_network(self) -> SamplingNetwork:
-        """Made again only when the weights have changed."""
-        # weights loaded under inference mode count no versions: they can't change either
-        stamp = [
-            (p.data_ptr(), 0 if p.is_inference() else p._version)
-            for p in self.denoiser.parameters()
-        ]
-        if self._sampling is None or self._sampling[0] != stamp:
-            self._sampling = (stamp, SamplingNetwork(self.denoiser, self.compiled))
-        return self._sampling[1]
 
     def save(
         self,

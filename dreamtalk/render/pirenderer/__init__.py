@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .generator import FaceGenerator, load_pirenderer
+from ...networks.pirenderer import FaceGenerator
+from .file import load_pirenderer
 from .renderer import PIRenderer, PIRendererOptions
 
 __all__ = ["FaceGenerator", "PIRenderer", "PIRendererOptions", "load_pirenderer"]
