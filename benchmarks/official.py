@@ -217,8 +217,11 @@ def renderer(args: argparse.Namespace) -> None:
     from generators.face_model import FaceGenerator as Published  # type: ignore[import-not-found]
     from generators.utils import obtain_seq_index  # type: ignore[import-not-found]
 
-    from dreamtalk.render.pirenderer import FaceGenerator, load_pirenderer
+    from dreamtalk.networks.pirenderer import FaceGenerator
+    from dreamtalk.render.pirenderer import load_pirenderer
     from dreamtalk.render.pirenderer.coefficients import semantic_windows
+    from dreamtalk.render.pirenderer.renderer import render_windows
+    from dreamtalk.speed import speed_up
     from tests.parity_weights import fill_module
 
     if args.weights:
@@ -226,6 +229,7 @@ def renderer(args: argparse.Namespace) -> None:
     else:
         net = FaceGenerator()
         fill_module(net)
+    speed_up(net)
     published = Published(**renderer_settings(args.reference / "generators/renderer_conf.yaml"))
     missing, extra = published.eval().load_state_dict(net.state_dict(), strict=False)
     if extra or not all(".conv1." in k or ".norm1." in k for k in missing):
@@ -248,7 +252,7 @@ def renderer(args: argparse.Namespace) -> None:
         with torch.no_grad():
             source = net.encode_source(image)
             windows = semantic_windows(coefficients)
-            return net.pictures(source, windows)
+            return render_windows(net, source, windows)
 
     title = f"renderer, {args.rendered} frames, per frame"
     compare(title, theirs, ours, args.repeats, args.rendered)

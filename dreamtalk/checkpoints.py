@@ -13,8 +13,8 @@ import os
 import pickle
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,25 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError, ModelNotFoundError, OutputError
 
+_LIGHTNING = tuple(
+    f"pytorch_lightning.callbacks.{name}"
+    for name in (
+        "model_checkpoint.ModelCheckpoint",
+        "early_stopping.EarlyStopping",
+        "lr_monitor.LearningRateMonitor",
+    )
+)
+_REFUSALS = (
+    "Unsupported global: GLOBAL ",
+    "Unsupported class ",
+    "unrecognized function ",
+    "Trying to load unsupported GLOBAL ",
+)
+"""How torch's safe reader begins to name what it refused."""
 FORMAT = "dreamtalk"
 """``format`` in the metadata of our files."""
 
-DENOISER, PIRENDERER, DIFFTALK = "denoiser", "pirenderer", "difftalk"
+DENOISER, PIRENDERER, DIFFTALK, FIRST_STAGE = "denoiser", "pirenderer", "difftalk", "first-stage"
 
 
 @dataclass(frozen=True)
@@ -72,7 +87,13 @@ KINDS: dict[str, Kind] = {
             ("mapping_net.", "warpping_net."),
             ".render.pirenderer:converted",
         ),
-        Kind(DIFFTALK, "a DiffTalk model", ("cond_stage_model_for_audio.",)),
+        Kind(
+            DIFFTALK,
+            "a DiffTalk model",
+            ("cond_stage_model_for_audio.",),
+            ".difftalk.file:converted",
+        ),
+        Kind(FIRST_STAGE, "a VQ autoencoder of latent diffusion", ("quantize.embedding.",)),
     )
 }
 """What :func:`read_checkpoint` knows; a new kind is one more row."""
@@ -153,6 +174,7 @@ def save_checkpoint(
     state: Mapping[str, Tensor],
     config: Mapping[str, Any],
     dtype: torch.dtype | None = None,
+    keep: tuple[str, ...] = (),
 ) -> None:
     """Write one of our files; whole or not at all.
 
@@ -161,19 +183,17 @@ def save_checkpoint(
         state: keys -> tensors.
         config: what JSON can hold.
         dtype: of the floating-point tensors in the file; theirs by default.
+        keep: keys of tensors that keep their dtype.
 
     Raises:
         OutputError: if it can't be written.
     """
     path = Path(path)
-    tensors = {
-        key: (
-            value.detach().to("cpu", dtype) if value.is_floating_point() else value.detach().cpu()
-        )
-        .contiguous()
-        .clone()
-        for key, value in state.items()
-    }
+    tensors = {}
+    for key, value in state.items():
+        narrowed = value.is_floating_point() and dtype is not None and key not in keep
+        tensor = value.detach().to("cpu", dtype if narrowed else value.dtype)
+        tensors[key] = tensor.contiguous().clone()
     metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(config, sort_keys=True)}
     partial: Path | None = None
     try:
@@ -312,7 +332,8 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
     try:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"'{path.name}' is cut off: get the file again")
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
+        with _lightning_stand_ins():
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except CheckpointError:
         raise
     except Exception as error:
@@ -332,12 +353,27 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
         ) from error
 
 
+@contextmanager
+def _lightning_stand_ins() -> Iterator[None]:
+    """Meanwhile torch's safe reader takes empty classes for those that PyTorch Lightning names.
+
+    Its checkpoints file what callbacks remember under their classes. Nothing is imported or runs.
+    """
+    safe_globals = getattr(torch.serialization, "safe_globals", None)
+    if safe_globals is None:  # before torch 2.5: such files are refused
+        yield
+        return
+    stand_ins = [(type(name.rpartition(".")[2], (), {}), name) for name in _LIGHTNING]
+    with safe_globals(stand_ins):
+        yield
+
+
 def _culprit(message: str) -> str | None:
     """What a pickle wanted to load or call, from torch's refusal; None if it was just broken."""
     for line in message.splitlines():
-        for mark in ("Unsupported global: GLOBAL ", "Unsupported class ", "unrecognized function "):
+        for mark in _REFUSALS:
             if mark in line:
-                return line.split(mark, 1)[1].split(" was ")[0].strip()
+                return line.split(mark, 1)[1].split(" was ")[0].split(" whose ")[0].strip()
     return None
 
 
@@ -359,10 +395,10 @@ def _recognise(path: Path, content: Any) -> Checkpoint:
     for kind in KINDS.values():
         if any(key.startswith(kind.marks) for key in state):
             return Checkpoint(path, kind.name, state, official=True)
+    known = ", ".join(kind.words for kind in KINDS.values())
     raise CheckpointError(
-        f"'{path.name}' is {describe(state or map(str, content))}. Known are DreamTalk's "
-        "denoising network, PIRenderer's face generator, DiffTalk, and files that this "
-        "package wrote"
+        f"'{path.name}' is {describe(state or map(str, content))}. Known are {known}, and files "
+        "that this package wrote"
     )
 
 

@@ -63,3 +63,37 @@ def terminal_bar(name: str) -> Iterator[Progress]:
             shown.update(done - shown.n)
 
         yield progress
+
+
+class Steps:
+    """Counts the steps of work that is done in parts, whoever does them.
+
+    Args:
+        progress: whom to tell.
+        total: steps of the whole work.
+    """
+
+    def __init__(self, progress: Progress = silent, total: int = 0) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._pass_on: Callable[[Callable[[], None]], None] | None = None
+        progress(0, total)
+
+    def tell(self) -> None:
+        """One more step is done. Raises when the work was cancelled; let it pass."""
+        if self._pass_on is None:
+            self._count()
+        else:
+            self._pass_on(self._count)
+
+    @contextmanager
+    def told_through(self, pass_on: Callable[[Callable[[], None]], None]) -> Iterator[None]:
+        """Meanwhile ``pass_on`` brings each count to the thread that may tell the progress."""
+        self._pass_on = pass_on
+        try:
+            yield
+        finally:
+            self._pass_on = None
+
+    def _count(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total)

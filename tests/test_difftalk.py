@@ -27,12 +27,13 @@ from dreamtalk.difftalk.config import FIRST_STAGE_F8
 from dreamtalk.difftalk.ema import averaged_name
 from dreamtalk.difftalk.file import official_state
 from dreamtalk.difftalk.first_stage import FirstStage
-from dreamtalk.difftalk.layers import Conv3x3, GroupNorm
 from dreamtalk.difftalk.paint import MaskedFrames, PaintOptions, paint
 from dreamtalk.difftalk.sampling import sample_ddim, sample_dpm
 from dreamtalk.difftalk.schedule import Schedule
 from dreamtalk.difftalk.unet import TokenAttention
 from dreamtalk.errors import CheckpointError, DreamTalkError
+from dreamtalk.networks.latent_layers import Conv3x3, GroupNorm
+from dreamtalk.speed import speed_up
 
 SMALL = DiffTalkConfig(
     FirstStageConfig(32, (1, 1, 2), 1, codes=64), UNetConfig(32, (1, 2), 1, (1,)), image_size=32
@@ -75,7 +76,7 @@ def painted(model: DiffTalk, frames: MaskedFrames, options: PaintOptions = QUICK
 @pytest.mark.parametrize("shape", [(1, 64, 8, 8), (2, 48, 12, 8), (1, 32, 16, 16), (3, 32, 8, 16)])
 def test_fast_convolutions_equal_the_plain_ones(shape):
     torch.manual_seed(0)
-    conv, x = Conv3x3(shape[1], 40), torch.randn(shape)
+    conv, x = speed_up(Conv3x3(shape[1], 40)), torch.randn(shape)
     with torch.no_grad():
         fast = conv(x)
     assert (fast - nn.Conv2d.forward(conv, x)).abs().max() < 1e-4
@@ -84,7 +85,7 @@ def test_fast_convolutions_equal_the_plain_ones(shape):
 @pytest.mark.parametrize("shape", [(2, 64, 12, 20), (1, 96, 64, 64)])
 def test_group_norm_is_exact_in_both_layouts(shape):
     torch.manual_seed(0)
-    norm, x = GroupNorm(32, shape[1]), torch.randn(shape)
+    norm, x = speed_up(GroupNorm(32, shape[1])), torch.randn(shape)
     x[:, :, shape[2] // 2 :] = 1.7  # half constant, as masked pictures are
     x += 5
     norm.weight.data.normal_()

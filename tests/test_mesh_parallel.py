@@ -1,4 +1,4 @@
-"""How many frames are rendered side by side."""
+"""How many frames are rendered at a time."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamtalk.render.mesh import workers as parallel
-from dreamtalk.render.mesh.workers import worker_count
+from dreamtalk.render.mesh.workers import WORTH_A_THREAD, frame_workers
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +19,8 @@ def threads() -> Iterator[None]:
 
 def test_workers_are_for_large_pictures_on_a_cpu() -> None:
     torch.set_num_threads(2)
-    assert worker_count(torch.device("cpu"), parallel.WORTH_A_THREAD) == 2
-    assert worker_count(torch.device("cpu"), parallel.WORTH_A_THREAD - 1) == 1
-    assert worker_count(torch.device("cuda"), 10**9) == 1
+    assert frame_workers(torch.device("cpu"), WORTH_A_THREAD) == 2
+    assert frame_workers(torch.device("cpu"), WORTH_A_THREAD - 1) == 1
+    assert frame_workers(torch.device("cuda"), 10**9) == 1
     torch.set_num_threads(1)
-    assert worker_count(torch.device("cpu"), 10**9) == 1
+    assert frame_workers(torch.device("cpu"), 10**9) == 1

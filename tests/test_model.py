@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -163,6 +164,22 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, container):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=container == "zip")
     with pytest.raises(CheckpointError, match=r"could run any code|no weights file"):
+        load_model(path)
+    assert not trap.exists()
+
+
+class _Folder:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (self.path,))
+
+
+def test_a_pickle_that_calls_the_system_is_named(tmp_path):
+    trap, path = tmp_path / "executed", tmp_path / "trap.pth"
+    torch.save({"model_state_dict": {}, "x": _Folder(str(trap))}, path)
+    with pytest.raises(CheckpointError, match=r"mkdir.*could run any code"):
         load_model(path)
     assert not trap.exists()
 

@@ -352,7 +352,7 @@ def test_style_over_time(model: Any, audio: Any) -> None:
 def test_pirenderer_takes_the_renderers_place(
     folders: Path, analysed: Any, motion: Any, audio: Any
 ) -> None:
-    from dreamtalk.render.pirenderer.generator import FaceGenerator
+    from dreamtalk.networks.pirenderer import FaceGenerator
 
     torch.manual_seed(0)
     weights = {"net_G_ema": FaceGenerator().state_dict()}

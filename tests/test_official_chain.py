@@ -12,7 +12,7 @@ from scipy.io import savemat
 from dreamtalk.face.portrait import Portrait
 from dreamtalk.model import load_model
 from dreamtalk.motion.files import load_motion
-from dreamtalk.render.pirenderer import load_pirenderer
+from dreamtalk.render.pirenderer import PIRenderer, load_pirenderer
 from dreamtalk.render.pirenderer.coefficients import motion_coefficients, with_pose
 from dreamtalk.speech.wav2vec import load_rows
 from tests.parity_weights import numbers, write_official_files
@@ -50,7 +50,7 @@ def test_frames_of_the_whole_picture(folder):
     marks = torch.full((478, 3), 140.0)
     marks[33, 0], marks[263, 0] = 110.0, 170.0
     portrait = Portrait(image, marks, torch.eye(3), torch.zeros(31))
-    renderer = load_pirenderer(folder / "renderer.pt").for_portrait(portrait, device="cpu")
+    renderer = PIRenderer(load_pirenderer(folder / "renderer.pt"), portrait)
     frames = [next(renderer.frames(motion, chunk=1)), next(renderer.frames(motion, chunk=2))]
     assert [f.shape for f in frames] == [(1, 300, 280, 3), (2, 300, 280, 3)]
     # the second is computed together with another frame

@@ -1,4 +1,4 @@
-"""Work side by side: every part once, on one thread each, and everything back as it was."""
+"""Parts in parallel: every part once, on one thread each, and everything back as it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamtalk.cpu.workers import Steps, cores, side_by_side, split
+from dreamtalk.progress import Steps
+from dreamtalk.render.mesh.workers import split
+from dreamtalk.speed import run_parallel, worker_count
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def test_each_part_is_done_on_one_thread_of_torch(workers: int) -> None:
         seen.append(torch.get_num_threads())
         out[part] += torch.arange(20.0)[part]
 
-    side_by_side(work, split(20, 4, workers), workers)
+    run_parallel(work, split(20, 4, workers), workers)
     assert torch.equal(out, torch.arange(20.0))
     assert set(seen) == {1}
     assert torch.get_num_threads() == 2
@@ -62,7 +64,7 @@ def test_others_keep_their_threads_meanwhile() -> None:
     def work(part: int) -> None:
         seen.append(threads_of_a_new_thread())
 
-    side_by_side(work, [0, 1, 2], 2, Steps(lambda *_: None, 3))
+    run_parallel(work, [0, 1, 2], 2, Steps(lambda *_: None, 3))
     assert seen == [2, 2, 2]
 
 
@@ -74,11 +76,11 @@ def test_parts_within_parts_use_no_more_threads() -> None:
         assert torch.get_num_threads() == 1
 
     def outer(part: int) -> None:
-        assert cores(torch.device("cpu"), 8) == 1
-        side_by_side(inner, [0, 1, 2, 3], 4)
+        assert worker_count(torch.device("cpu"), 8) == 1
+        run_parallel(inner, [0, 1, 2, 3], 4)
         assert torch.get_num_threads() == 1
 
-    side_by_side(outer, [0, 1, 2, 3], 2)
+    run_parallel(outer, [0, 1, 2, 3], 2)
     assert len(seen) <= 2
 
 
@@ -90,7 +92,7 @@ def test_errors_come_out_and_threads_come_back(workers: int) -> None:
 
     before = threading.active_count()
     with pytest.raises(ValueError, match="part 3"):
-        side_by_side(work, [slice(i, i + 1) for i in range(5)], workers)
+        run_parallel(work, [slice(i, i + 1) for i in range(5)], workers)
     assert torch.get_num_threads() == threads_of_a_new_thread() == 2
     assert threading.active_count() == before
 
@@ -109,7 +111,7 @@ def test_steps_are_told_where_the_caller_waits(workers: int) -> None:
         for _ in range(3):
             steps.tell()
 
-    side_by_side(work, list(range(4)), workers, steps)
+    run_parallel(work, list(range(4)), workers, steps)
     assert seen == [(i, 12) for i in range(13)]
     assert where == {threading.current_thread()}
 
@@ -131,7 +133,7 @@ def test_a_progress_that_raises_stops_all(workers: int) -> None:
             steps.tell()
 
     with pytest.raises(KeyboardInterrupt):
-        side_by_side(work, list(range(10)), workers, steps)
+        run_parallel(work, list(range(10)), workers, steps)
     assert len(begun) == workers
     assert torch.get_num_threads() == 2
 
@@ -147,16 +149,16 @@ def test_workers_know_what_the_caller_knows(workers: int) -> None:
         seen.append((who.get(), *modes))
 
     with torch.inference_mode():
-        side_by_side(work, [0, 1], workers)
+        run_parallel(work, [0, 1], workers)
     with torch.no_grad():
-        side_by_side(work, [0, 1], workers)
-    side_by_side(work, [0, 1], workers)
+        run_parallel(work, [0, 1], workers)
+    run_parallel(work, [0, 1], workers)
     who.reset(token)
     kinds = [("caller", True, False), ("caller", False, False), ("caller", False, True)]
     assert seen == [kind for kind in kinds for _ in range(2)]
 
 
 def test_as_many_parts_as_torch_has_threads() -> None:
-    assert cores(torch.device("cpu"), 8) == 2
-    assert cores(torch.device("cpu"), 1) == 1
-    assert cores(torch.device("cuda"), 8) == 1
+    assert worker_count(torch.device("cpu"), 8) == 2
+    assert worker_count(torch.device("cpu"), 1) == 1
+    assert worker_count(torch.device("cuda"), 8) == 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
-from dreamtalk.cpu.denoiser import SamplingNetwork
+from dreamtalk.cpu.denoiser import ArrangedDenoiser
 from dreamtalk.diffusion.guidance import guided
 from dreamtalk.diffusion.samplers import sample_ddim, sample_ddpm
 from dreamtalk.diffusion.schedule import VarianceSchedule
 from dreamtalk.model import DreamTalkModel
 from dreamtalk.motion.motion import Motion
-from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
+from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig, SamplingNetwork
 from dreamtalk.networks.transformer import position_table, time_sinusoid
 from dreamtalk.speech.speech import Features
 from tests.parity_weights import DENOISER_PREFIX, checks, fill, fill_module, manifest, numbers
@@ -30,6 +32,12 @@ def denoiser() -> Denoiser:
     model = Denoiser()
     fill_module(model, DENOISER_PREFIX)
     return model
+
+
+@pytest.fixture(params=["plain", "arranged"])
+def network(denoiser: Denoiser, request) -> SamplingNetwork:
+    """What samples: the denoiser itself, and its arrangement for CPUs."""
+    return denoiser if request.param == "plain" else ArrangedDenoiser(denoiser)
 
 
 @pytest.fixture(autouse=True)
@@ -127,14 +135,23 @@ def test_schedule():
 
 
 @pytest.mark.parametrize(("name", "scale"), [("cfg1", 1.0), ("cfg2", 2.0), ("noguide", None)])
-def test_sampling(denoiser, name, scale):
+def test_sampling(denoiser, network, name, scale):
     n = numbers("denoiser_sampling")
     content = denoiser.encode_rows(n["wav2vec"][None])
     style = denoiser.encode_style(n["style_frames"][None])
-    denoise = guided(
-        SamplingNetwork(denoiser), content, style, scale=1.0 if scale is None else scale
-    )
+    denoise = guide(network, content, style, denoiser.encode_null_style(), scale or 1.0)
     close(sample_ddim(denoise, n["x_T"], VarianceSchedule(), 10), n[f"out_{name}"])
+
+
+def guide(network, content, style, null, scale):
+    """A denoise function, guided as the model does it."""
+    return guided(
+        lambda x, t, style: network.predict(x, t, content, style),
+        network.prepare(style),
+        network.prepare(null),
+        scale,
+        both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
+    )
 
 
 def test_rows_and_windows_give_the_same_codes(denoiser):
@@ -161,22 +178,22 @@ def test_windows():
         close(features.windows(5, start, start + count), expected, 0)
 
 
-def test_sampling_network(denoiser):
+def test_sampling_network(denoiser, network):
     """As the whole network, each batch item by itself, and both at once where inputs allow it."""
     n = numbers("denoiser_forward")
-    network, codes = SamplingNetwork(denoiser), n["style_code"]
+    codes = n["style_code"]
     content = denoiser.encode_content(n["audio"])
     for times, expected in zip(n["t_pairs"], n["out"], strict=True):
         for i in range(len(times)):
-            predict = network.predictor(content[i : i + 1], [codes[i : i + 1]])
+            style = network.prepare(codes[i : i + 1])
             for _ in range(2):  # nothing may change in between
-                (out,) = predict(n["x_t"][i : i + 1], times[i : i + 1])
+                out = network.predict(n["x_t"][i : i + 1], times[i : i + 1], content[[i]], style)
                 close(out[0], expected[i])
 
 
 @pytest.mark.parametrize("layers", [1, 2, 4])
-def test_sampling_network_of_other_sizes(layers):
-    """Against the plain network, with one style, another, and one per frame."""
+def test_sampling_networks_of_other_sizes(layers):
+    """Two styles at once against one by one: one style, another, and one per frame."""
     torch.manual_seed(0)
     model = Denoiser(DenoiserConfig(24, 31, tuple(range(13)), 32, 4, layers, 64, 3, 50)).eval()
     for p in model.parameters():  # biases start at zero
@@ -184,26 +201,55 @@ def test_sampling_network_of_other_sizes(layers):
     content = model.encode_content(torch.randn(1, 6, 7, 24))
     styles = [torch.randn(1, 32), torch.randn(1, 6, 32), torch.randn(1, 32)]
     x, t = torch.randn(1, 6, 31), torch.tensor([7])
-    predict = SamplingNetwork(model).predictor(content, styles)
-    for _ in range(2):
-        for style, out in zip(styles, predict(x, t), strict=True):
-            close(out, model.predict(x, t, content, style))
+    for network in (model, ArrangedDenoiser(model)):
+        prepared = [network.prepare(style) for style in styles]
+        for a, b in itertools.product(range(3), repeat=2):
+            both = network.predict_both(x, t, content, prepared[a], prepared[b])
+            for index, out in zip((a, b), both, strict=True):
+                close(out, model.predict(x, t, content, styles[index]))
 
 
-def test_guidance_at_the_ends(denoiser):
+def test_guidance_at_the_ends(denoiser, network):
     n = numbers("denoiser_forward")
     x, t = n["x_t"][:1], n["t_pairs"][0, :1]
-    network = SamplingNetwork(denoiser)
     content = denoiser.encode_content(n["audio"][:1])
     style, null = n["style_code"][:1], denoiser.encode_null_style()
-    close(guided(network, content, style, null, 0.0)(x, t), denoiser.predict(x, t, content, null))
-    per_frame = torch.tensor([0.0, 1.0] * 4)
-    mixed = guided(network, content, style, null, per_frame)(x, t)
+    close(guide(network, content, style, null, 0.0)(x, t), denoiser.predict(x, t, content, null))
+    per_frame = torch.tensor([0.0, 1.0] * 4)[:, None]
+    mixed = guide(network, content, style, null, per_frame)(x, t)
     close(mixed[:, ::2], denoiser.predict(x, t, content, null)[:, ::2])
     close(mixed[:, 1::2], denoiser.predict(x, t, content, style)[:, 1::2])
     track = style[:, None].expand(-1, 8, -1)
-    close(guided(network, content, track, null, 0.5)(x, t),
-          guided(network, content, style, null, 0.5)(x, t))  # fmt: skip
+    close(guide(network, content, track, null, 0.5)(x, t),
+          guide(network, content, style, null, 0.5)(x, t))  # fmt: skip
+
+
+def test_guidance_of_any_denoise_function():
+    """Each half is computed only where it counts, and both at once where that is offered."""
+    asked = []
+
+    def denoise(x: torch.Tensor, t: torch.Tensor, condition: str) -> torch.Tensor:
+        asked.append(condition)
+        return x + {"loud": 1.0, "none": 3.0}[condition]
+
+    x, t = torch.zeros(1, 2, 4, 4), torch.tensor([5])
+    for scale, value, calls in [
+        (0.0, 3, ["none"]),
+        (1.0, 1, ["loud"]),
+        (2.0, -1, ["loud", "none"]),
+    ]:
+        asked.clear()
+        assert torch.equal(guided(denoise, "loud", "none", scale)(x, t), x + value)
+        assert asked == calls
+    mask = torch.tensor([0.0, 2.0]).view(2, 1, 1)
+    assert guided(denoise, "loud", "none", mask)(x, t)[0, :, 0, 0].tolist() == [3, -1]
+    assert torch.equal(guided(denoise, "loud")(x, t), x + 1)
+    asked.clear()
+    shared = guided(denoise, "loud", "none", 2.0, both=lambda x, t, a, b: (x + 5, x))
+    assert torch.equal(shared(x, t), x + 10)
+    assert not asked
+    with pytest.raises(ValueError, match="null condition"):
+        guided(denoise, "loud", scale=0.5)
 
 
 def test_ddpm_recovers_a_known_value():

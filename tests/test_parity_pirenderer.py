@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
+from torch import nn
 
 from dreamtalk.checkpoints import read_checkpoint
-from dreamtalk.cpu.row_conv import RowConv
-from dreamtalk.cpu.winograd import Conv3x3, UpConv3x3
+from dreamtalk.cpu import speed_up
+from dreamtalk.cpu.row_conv import RowConv2d
+from dreamtalk.cpu.winograd import WinogradConv2d, WinogradUpConv2d
 from dreamtalk.errors import CheckpointError, MotionError
 from dreamtalk.face.portrait import Portrait
 from dreamtalk.motion.motion import Motion
+from dreamtalk.networks.pirenderer import UpConv2d, is_dead
 from dreamtalk.render.pirenderer import (
     FaceGenerator,
     PIRenderer,
@@ -23,7 +28,6 @@ from dreamtalk.render.pirenderer.coefficients import (
     semantic_windows,
     with_pose,
 )
-from dreamtalk.render.pirenderer.generator import is_dead
 from dreamtalk.render.square import Box, colour_match, crop_box, feathering, official_crop
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 
@@ -67,8 +71,16 @@ def test_state_dict_is_the_published_one_without_the_dead_weights(generator):
     assert sum(is_dead(k) for k in published) == 6 * 8
 
 
-def test_generator(generator):
-    n = numbers("pirenderer")
+@pytest.mark.parametrize("fast", [False, True])
+def test_generator(fast):
+    n, generator = numbers("pirenderer"), FaceGenerator()
+    fill_module(generator)
+    if fast:
+        keys = list(generator.state_dict())
+        speed_up(generator)
+        assert list(generator.state_dict()) == keys
+        kinds = Counter(type(part) for part in generator.modules())
+        assert [kinds[kind] for kind in (WinogradConv2d, WinogradUpConv2d, RowConv2d)] == [20, 3, 2]
     source = generator.encode_source(picture(n["image_u8"]))
     z, warp = generator.warp(source, n["windows"])
     close(z, n["descriptor"][..., 0], 1e-4)
@@ -189,6 +201,20 @@ def test_paste_back_touches_only_the_crop(generator):
     assert edge[(mask > 0) & (mask < 0.02)].mean() < 8  # no seam
 
 
+def test_two_videos_of_one_renderer_do_not_disturb_each_other(generator):
+    coefficients = numbers("pirenderer_video")["coeffs_73"]
+    image = numbers("pirenderer_video")["image_u8"]
+    renderer = PIRenderer(generator, portrait_of(image, iod=60), PIRendererOptions(crop=True))
+    motion = bfm(coefficients[:2])
+    other = bfm(coefficients[2:3] + 1.0)  # its frames have other colours
+    alone = list(renderer.frames(motion, chunk=1))
+    video = renderer.frames(motion, chunk=1)
+    first = next(video)
+    next(renderer.frames(other, chunk=1))
+    assert torch.equal(first, alone[0])
+    assert torch.equal(next(video), alone[1])
+
+
 def test_colour_match_undoes_a_tint():
     original = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
     tint = torch.tensor([0.9, 1.0, 1.1])[:, None, None]
@@ -244,7 +270,13 @@ def test_fast_convolutions_equal_the_plain_ones(shape):
     torch.manual_seed(0)
     x = torch.randn(shape)
     channels = shape[1]
-    for conv in (Conv3x3(channels, 40), UpConv3x3(channels, 24), RowConv(channels, 3)):
+    for plain, twin in (
+        (nn.Conv2d(channels, 40, 3, 1, 1), WinogradConv2d),
+        (UpConv2d(channels, 24, 3, 1, 1), WinogradUpConv2d),
+        (nn.Conv2d(channels, 3, 7, 1, 3), RowConv2d),
+    ):
+        conv = speed_up(plain)
+        assert type(conv) is twin
         fast = conv(x)
         with torch.enable_grad():
             plain = conv(x)

@@ -1,9 +1,9 @@
-"""The denoising network arranged for sampling: the same function in fewer, larger operations.
+"""The denoiser arranged for sampling on a CPU: the same function in fewer, larger operations.
 
 While sampling, weights, speech and style stay as they are from step to step; only the noisy
 coefficients and the time change. What depends on the former alone is computed once here, and the
-rest is arranged so that nearly all time goes into large matrix products. Training uses the plain
-network in ``denoiser.py``.
+rest is arranged so that nearly all time goes into large matrix products. Training, and any other
+device than a CPU, use the plain network.
 
 Matrices are (rows, width); F windows (one a frame) of W rows make F * W rows.
 """
@@ -12,17 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..networks.denoiser import Denoiser
+from ..networks.denoiser import Denoiser, SamplingNetwork
 from ..networks.transformer import Attention, Decoder, DecoderLayer, time_sinusoid
-
-Predictor = Callable[[Tensor, Tensor], list[Tensor]]
-"""``predictor(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)`` for each of the styles."""
 
 
 class _Affine(NamedTuple):
@@ -173,6 +170,10 @@ class _Shared(NamedTuple):
     probe: Tensor  # (d, h * W)
 
 
+_Start = _Shared | torch.Tensor
+"""Where a decoder starts from: a shared style, or the rows (F * W, d) of one style per frame."""
+
+
 class _Layer:
     """One layer of a decoder; memories are yet to go through ``before``."""
 
@@ -229,7 +230,7 @@ class _Branch:
         self.norm, self.tail = decoder.norm, tail
 
     def __call__(
-        self, starts: Sequence[Tensor | _Shared], memory: Tensor, time: Tensor, width: int
+        self, starts: Sequence[_Start], memory: Tensor, time: Tensor, width: int
     ) -> list[Tensor]:
         """Coefficients (F, C') for each style; starts are shared or rows (F * W, d)."""
         first, *others = self.layers
@@ -251,59 +252,89 @@ class _Branch:
             results.append(self.tail(_norm(centre, self.norm)))
         return results
 
-    def start(self, start: Tensor) -> Tensor | _Shared:
+    def start(self, start: Tensor) -> _Start:
         """From the style at each row of one window (W, d), or of all (N, W, d)."""
         if start.ndim == 2 and len(self.layers) > 1:
             return self.layers[0].share(start)
         return start.flatten(0, -2)
 
 
-class SamplingNetwork:
-    """A copy of a denoiser's weights, arranged for sampling one recording.
+class ArrangedDenoiser:
+    """A copy of a denoiser's weights, arranged for sampling; a ``SamplingNetwork``.
 
     Args:
         denoiser: its weights must not change as long as this is used.
-        compiled: run the decoders through ``torch.compile``.
     """
 
     @torch.no_grad()
-    def __init__(self, denoiser: Denoiser, compiled: bool = False) -> None:
-        net, self.denoiser = denoiser.net, denoiser
-        fusion = net.content_xt_to_decoder_input_wo_time
+    def __init__(self, denoiser: Denoiser) -> None:
+        self._net = net = denoiser.net
+        fusion, decoder = net.content_xt_to_decoder_input_wo_time, net.decoder
         first, second, third = (cast(nn.Linear, fusion[i]) for i in (0, 2, 4))
-        self.noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
-        self.second = _linear(second)
-        decoder = net.decoder
-        self.branches = (
+        self._noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
+        self._second = _linear(second)
+        self._branches = (
             _Branch(decoder.upper_decoder, decoder.upper_tail_fc, third),
             _Branch(decoder.lower_decoder, decoder.lower_tail_fc, third),
         )
-        self.run = [torch.compile(branch) if compiled else branch for branch in self.branches]
 
     @torch.no_grad()
-    def predictor(self, content: Tensor, styles: Sequence[Tensor]) -> Predictor:
-        """A function that predicts the clean coefficients of these frames.
+    def prepare(self, style: Tensor) -> list[_Start]:
+        """A code (1, d), or (1, N, d) for one per frame -> where the two decoders start."""
+        positions = self._net.decoder.pos_embed.pos_table[0]
+        # one window, or one window a frame
+        rows = positions + (style[0] if style.ndim == 2 else style[0][:, None])
+        return [branch.start(rows) for branch in self._branches]
 
-        Args:
-            content: (1, N, W, d) from the denoiser's ``encode_content`` or ``encode_rows``.
-            styles: codes (1, d), or (1, N, d) for one per frame.
-        """
-        net, content = self.denoiser.net, content[0]
-        frames, width, d = content.shape
-        positions = net.decoder.pos_embed.pos_table[0]
-        # one window each, or one window a frame
-        rows = [positions + (s[0] if s.ndim == 2 else s[0][:, None]) for s in styles]
-        starts = [[branch.start(start) for start in rows] for branch in self.branches]
+    def predict(self, x_t: Tensor, t: Tensor, content: Tensor, style: list[_Start]) -> Tensor:
+        """x_t (1, N, C), t (1,), content (1, N, W, d) -> the clean coefficients (1, N, C)."""
+        return self._predict(x_t, t, content, [style])[0]
 
-        @torch.no_grad()
-        def predict(x: Tensor, t: Tensor) -> list[Tensor]:
-            memory = (content + (x[0] @ self.noisy)[:, None]).relu_().view(frames * width, d)
-            memory = self.second(memory).relu_()
-            time = net.time_embed_net(time_sinusoid(t, d).to(x.dtype))
-            upper, lower = (
-                run(own, memory, time, width) for run, own in zip(self.run, starts, strict=True)
-            )
-            both = (torch.cat(halves, dim=1) for halves in zip(upper, lower, strict=True))
-            return [x[None, :, net.decoder.order] for x in both]
+    def predict_both(
+        self, x_t: Tensor, t: Tensor, content: Tensor, style: list[_Start], other: list[_Start]
+    ) -> tuple[Tensor, Tensor]:
+        """As ``predict`` for two styles."""
+        first, second = self._predict(x_t, t, content, [style, other])
+        return first, second
 
-        return predict
+    @torch.no_grad()
+    def _predict(
+        self, x_t: Tensor, t: Tensor, content: Tensor, styles: Sequence[list[_Start]]
+    ) -> list[Tensor]:
+        net, (_, frames, width, d) = self._net, content.shape
+        memory = (content[0] + (x_t[0] @ self._noisy)[:, None]).relu_().view(frames * width, d)
+        memory = self._second(memory).relu_()
+        time = net.time_embed_net(time_sinusoid(t, d).to(x_t.dtype))
+        upper, lower = (
+            branch(starts, memory, time, width)
+            for branch, starts in zip(self._branches, zip(*styles, strict=True), strict=True)
+        )
+        both = (torch.cat(halves, dim=1) for halves in zip(upper, lower, strict=True))
+        return [x[None, :, net.decoder.order] for x in both]
+
+
+class FastDenoiser(Denoiser):
+    """A denoiser that samples through an arranged copy of its weights while it is on a CPU.
+
+    The copy is made when it is needed first and again when the weights have changed. It goes when
+    the module moves to another device or dtype: elsewhere the plain network samples.
+    """
+
+    _arranged: tuple[list[tuple[int, int]], ArrangedDenoiser] | None = None
+
+    def for_sampling(self) -> SamplingNetwork:
+        """The arranged copy, or this network itself where that isn't on a CPU."""
+        parameters = list(self.parameters())
+        if any(p.device.type != "cpu" for p in parameters):
+            self._arranged = None
+            return self
+        # weights loaded under inference mode count no versions: they can't change either
+        stamp = [(p.data_ptr(), 0 if p.is_inference() else p._version) for p in parameters]
+        if self._arranged is None or self._arranged[0] != stamp:
+            self._arranged = (stamp, ArrangedDenoiser(self))
+        return self._arranged[1]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> FastDenoiser:
+        self._arranged = None  # torch calls this for every move and every change of dtype
+        super()._apply(fn, *args, **kwargs)
+        return self

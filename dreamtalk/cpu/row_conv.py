@@ -8,16 +8,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class RowConv(nn.Conv2d):
+def is_large_to_few(conv: nn.Conv2d) -> bool:
+    """Whether this is a large convolution to so few channels that :class:`RowConv2d` is faster."""
+    kernel, half = conv.kernel_size[0], conv.kernel_size[0] // 2
+    settings = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
+    fits = settings == ((kernel, kernel), (1, 1), (half, half), (1, 1), 1)
+    return fits and conv.padding_mode == "zeros" and kernel in (5, 7) and conv.out_channels <= 4
+
+
+class RowConv2d(nn.Conv2d):
     """A square convolution with few output channels, columns first and then rows.
 
     torch's CPU convolutions fill their vector registers with output channels, so a 7x7 convolution
     to 3 channels leaves most of them empty. Here each column of the kernel becomes some output
     channels of a 7x1 convolution, and the 7 results are added up, each shifted by its place.
     """
-
-    def __init__(self, channels: int, out: int, kernel: int = 7) -> None:
-        super().__init__(channels, out, kernel, 1, kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, out, H, W)."""

@@ -10,10 +10,13 @@ where gradients are needed, the layers below are plain convolutions.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..networks.pirenderer import UpConv2d
 
 _TILE = 4
 _POINTS = 6
@@ -123,12 +126,20 @@ def _output_line(x: Sequence[Tensor], out: Tensor) -> None:
     torch.add(near, far, alpha=8, out=out[3]).add_(x[5])
 
 
-class Conv3x3(nn.Conv2d):
-    """A 3x3 convolution with padding 1; by Winograd's method where that is faster."""
+def is_conv3x3(conv: nn.Conv2d) -> bool:
+    """Whether :func:`convolve` does what this convolution does."""
+    settings = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups)
+    return settings == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
 
-    def __init__(self, channels: int, out: int) -> None:
-        super().__init__(channels, out, 3, 1, 1)
-        self._kernel: tuple[tuple[int, int], Tensor] | None = None
+
+class WinogradConv2d(nn.Conv2d):
+    """A 3x3 convolution that uses Winograd's method where that is faster.
+
+    The transformed kernel is made when it is needed first and again when the weights have changed.
+    It goes when the module moves to another device or dtype.
+    """
+
+    _kernel: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, out, H, W)."""
@@ -137,17 +148,22 @@ class Conv3x3(nn.Conv2d):
         return convolve(x, self._transformed(transform_kernel), self.bias)
 
     def _transformed(self, transform: Callable[[Tensor], Tensor]) -> Tensor:
-        """The transformed kernel, made again only when the weights have changed."""
         # weights loaded under inference mode count no versions: they can't change either
         version = 0 if self.weight.is_inference() else self.weight._version
         stamp = (self.weight.data_ptr(), version)
-        if self._kernel is None or self._kernel[0] != stamp:
-            self._kernel = (stamp, transform(self.weight))
-        return self._kernel[1]
+        kept = self._kernel
+        if kept is None or kept[0] != stamp:
+            kept = self._kernel = (stamp, transform(self.weight))
+        return kept[1]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> WinogradConv2d:
+        self._kernel = None  # torch calls this for every move and every change of dtype
+        super()._apply(fn, *args, **kwargs)
+        return self
 
 
-class UpConv3x3(Conv3x3):
-    """Nearest-neighbour enlargement by 2, then a 3x3 convolution.
+class WinogradUpConv2d(WinogradConv2d, UpConv2d):
+    """Enlargement by 2 and a 3x3 convolution in one.
 
     Each output pixel sees only 2x2 pixels of the small picture, so the same result is four small
     convolutions there, one for each place within an enlarged pixel.
@@ -156,8 +172,7 @@ class UpConv3x3(Conv3x3):
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, out, 2H, 2W)."""
         if not _worth_it(x):
-            enlarged = F.interpolate(x, scale_factor=2, mode="nearest")
-            return nn.Conv2d.forward(self, enlarged)
+            return UpConv2d.forward(self, x)
         bias = None if self.bias is None else self.bias.repeat(4)
         return convolve(x, self._transformed(_transform_four), bias, upscale=2)
 

@@ -1,23 +1,24 @@
-"""DiffTalk's weights files: the official checkpoints, latent-diffusion's first stages, ours.
-
-Official files are read as plain tensors (``weights_only=True``). Those that PyTorch Lightning wrote
-also name some of Lightning's classes; empty stand-ins take their place, so that nothing is imported
-and nothing runs.
-"""
+"""DiffTalk's weights files: the official checkpoints, latent-diffusion's first stages, ours."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from ..checkpoints import DIFFTALK, describe, load_weights, read_checkpoint, save_checkpoint
-from ..errors import CheckpointError, ModelNotFoundError
+from ..checkpoints import (
+    DIFFTALK,
+    FIRST_STAGE,
+    Checkpoint,
+    describe,
+    load_weights,
+    read_checkpoint,
+    save_checkpoint,
+)
+from ..errors import CheckpointError
 from .config import DiffTalkConfig
 from .ema import use_averaged, with_averages
 from .first_stage import FirstStage
@@ -31,16 +32,10 @@ _LATENT_SIDE = 64
 """Of the published latents, whatever the factor; the weights don't tell."""
 _TRAINING = ("loss.", "model_ema.", "first_stage_model.loss.", "lvlb_weights", "logvar")
 """Starts of keys that training needs alone."""
-_LIGHTNING = (
-    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
-    "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
-    "pytorch_lightning.callbacks.lr_monitor.LearningRateMonitor",
-)
-"""Classes that checkpoints name as keys of what their callbacks remember."""
 
 
 def load_difftalk(
-    path: str | Path,
+    path: str | Path | Checkpoint,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
     averaged: bool = True,
@@ -56,8 +51,7 @@ def load_difftalk(
         ModelNotFoundError: if there is no such file.
         CheckpointError: if it is something else, or doesn't fit.
     """
-    with _lightning_stand_ins():
-        checkpoint = read_checkpoint(path).require(DIFFTALK)
+    checkpoint = read_checkpoint(path).require(DIFFTALK)
     whole = use_averaged(checkpoint.state) if averaged else checkpoint.state
     state = {k: v for k, v in whole.items() if not k.startswith(_TRAINING)}
     names = Schedule.of().tables()
@@ -74,7 +68,9 @@ def load_difftalk(
 
 
 def load_first_stage(
-    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    path: str | Path | Checkpoint,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> FirstStage:
     """Load a VQ autoencoder: latent-diffusion's ``vq-f4`` and the like, or that of a DiffTalk file.
 
@@ -84,20 +80,21 @@ def load_first_stage(
         ModelNotFoundError: if there is no such file.
         CheckpointError: if it is something else.
     """
-    path = Path(path)
-    state = _read_tensors(path)
-    if any(k.startswith(_FIRST_STAGE) for k in state):
-        state = _section(state, _FIRST_STAGE)
+    checkpoint = read_checkpoint(path)
+    if checkpoint.kind == DIFFTALK:
+        state = _section(checkpoint.state, _FIRST_STAGE)
+    else:
+        state = checkpoint.require(FIRST_STAGE).state
     state = {k: v for k, v in state.items() if not k.startswith(_TRAINING)}
     config = first_stage_sizes(state)
     if config is None:
         raise CheckpointError(
-            f"'{path.name}' is {describe(state)}, but a VQ autoencoder is needed here"
+            f"'{checkpoint.path.name}' is {describe(state)}, but a VQ autoencoder is needed here"
         )
     with torch.device("meta"):
         stage = FirstStage(config)
     stage = stage.to_empty(device="cpu").eval()
-    load_weights(stage, state, path, "a VQ autoencoder")
+    load_weights(stage, state, checkpoint.path, "a VQ autoencoder")
     return stage.to(device, dtype)
 
 
@@ -110,9 +107,7 @@ def save_difftalk(path: str | Path, model: DiffTalk, dtype: torch.dtype | None =
     Raises:
         OutputError: if it can't be written.
     """
-    state = {k: v.to(dtype or v.dtype) for k, v in model.state_dict().items()}
-    tables = {"betas": model.schedule.tables()["betas"]}
-    save_checkpoint(path, DIFFTALK, tables | state, model.config.to_json())
+    save_checkpoint(path, DIFFTALK, _state(model), model.config.to_json(), dtype, keep=("betas",))
 
 
 def official_state(model: DiffTalk) -> dict[str, Tensor]:
@@ -146,37 +141,11 @@ def _section(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a file, whatever the network."""
-    if not path.is_file():
-        raise ModelNotFoundError(f"there is no weights file '{path}'")
-    try:
-        with path.open("rb") as file:
-            head = file.read(9)
-        if head[8:] == b"{":  # the header of safetensors, behind its length
-            return load_file(path)
-        with _lightning_stand_ins():
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"'{path.name}' is damaged or cut off ({error})") from error
-    except Exception as error:
-        # the reader meets arbitrary bytes: whatever it trips over, the file is at fault
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"'{path.name}' is no weights file, or carries Python objects besides weights; nothing "
-            f"of it was executed ({reason[:120]})"
-        ) from error
-    content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+def converted(checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What one of our files holds for this checkpoint: tensors and config."""
+    model = load_difftalk(checkpoint)
+    return _state(model), dict(model.config.to_json())
 
 
-@contextlib.contextmanager
-def _lightning_stand_ins() -> Iterator[None]:
-    """Meanwhile torch's safe reader takes empty classes for those of Lightning."""
-    safe_globals = getattr(torch.serialization, "safe_globals", None)
-    if safe_globals is None:  # before torch 2.5: such files are refused
-        yield
-        return
-    stand_ins = [(type(name.rpartition(".")[2], (), {}), name) for name in _LIGHTNING]
-    with safe_globals(stand_ins):
-        yield
+def _state(model: DiffTalk) -> dict[str, Tensor]:
+    return {"betas": model.schedule.tables()["betas"], **model.state_dict()}

@@ -12,8 +12,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.latent_layers import Conv3x3, GroupNorm, Upsample, swish
 from .config import FirstStageConfig
-from .layers import Conv3x3, GroupNorm, Upsample, swish
 
 
 class ResBlock(nn.Module):

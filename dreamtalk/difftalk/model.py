@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from ..speed import speed_up
 from .audio import AudioAttention, AudioNet
 from .config import DiffTalkConfig
 from .first_stage import FirstStage
@@ -53,6 +54,7 @@ class DiffTalk(nn.Module):
         self.cond_stage_model_for_audio = AudioNet(config.code_dim)
         self.cond_stage_model_for_audio_smooth = AudioAttention()
         self.cond_stage_model_for_ldm = LandmarkNet(config.code_dim)
+        speed_up(self)
 
     @property
     def unet(self) -> UNet:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..diffusion.samplers import FrameNoise
 from ..errors import DreamTalkError
-from ..cpu.workers import Steps, cores, side_by_side
-from ..progress import Progress, silent
+from ..progress import Progress, Steps, silent
+from ..speed import run_parallel, worker_count
 from .conditioning import hide
 from .model import Conditions, DiffTalk
 from .sampling import Kept, PredictNoise, sample_ddim, sample_dpm
@@ -144,7 +144,7 @@ def paint(
     steps = Steps(progress, (total or 0) * len(painter.times))
     if options.reference == "progressive":
         chunk = 1
-    chunk = chunk or (cores(painter.device, _MOST_WORKERS) if painter.on_cpu else 8)
+    chunk = chunk or (worker_count(painter.device, _MOST_WORKERS) if painter.on_cpu else 8)
     done = 0
     for part in parts:
         for start in range(0, len(part), chunk):
@@ -190,7 +190,7 @@ class _Painter:
         def one(index: int) -> None:
             made[index] = self._paint(frames[index : index + 1], first + index, steps)
 
-        side_by_side(one, range(len(frames)), cores(self.device, _MOST_WORKERS), steps)
+        run_parallel(one, range(len(frames)), worker_count(self.device, _MOST_WORKERS), steps)
         return torch.cat(made)
 
     def _paint(self, frames: MaskedFrames, first: int, steps: Steps) -> Tensor:

@@ -17,8 +17,8 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.latent_layers import Conv3x3, GroupNorm, Upsample, swish
 from .config import UNetConfig
-from .layers import Conv3x3, GroupNorm, Upsample, swish
 
 
 class ResBlock(nn.Module):

@@ -1,47 +1,52 @@
-"""Classifier-free guidance over the style (DreamTalk, section 3.3)."""
+"""Classifier-free guidance (Ho and Salimans 2022), over the style in DreamTalk (section 3.3)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from torch import Tensor
 
-from ..cpu.denoiser import SamplingNetwork
 from .samplers import Denoise
+
+Condition = TypeVar("Condition")
 
 
 def guided(
-    network: SamplingNetwork,
-    content: Tensor,
-    style: Tensor,
-    null_style: Tensor | None = None,
+    denoise: Callable[[Tensor, Tensor, Condition], Tensor],
+    condition: Condition,
+    null: Condition | None = None,
     scale: float | Tensor = 1.0,
+    both: Callable[[Tensor, Tensor, Condition, Condition], tuple[Tensor, Tensor]] | None = None,
 ) -> Denoise:
-    """A denoise function: ``null + scale * (styled - null)``.
+    """A denoise function: ``null + scale * (conditioned - null)``.
 
-    At scale 1 the null half cancels and at scale 0 the styled one, so it is not computed.
+    At scale 1 the null half cancels and at scale 0 the other one, so it is not computed.
 
     Args:
-        content: (1, N, W, d) content codes.
-        style: (1, d) code, or (1, N, d) for one per frame.
-        null_style: (1, d); computed here if not given.
-        scale: strength of the style, or (N,) one per frame.
+        denoise: ``denoise(x_t, t, condition) -> x_0``.
+        condition: what to follow; of any type that ``denoise`` takes.
+        null: the condition that stands for none; not needed at scale 1.
+        scale: strength of the condition, or a tensor that broadcasts against x_0.
+        both: ``both(x_t, t, condition, null) -> (x_0, x_0)``, where a network shares work between
+            the two; otherwise ``denoise`` is called twice.
 
-    Returns:
-        ``denoise(x_t (1, N, C), t (1,)) -> x_0 (1, N, C)``
+    Raises:
+        ValueError: if the null condition is needed and missing.
     """
-    one = not isinstance(scale, Tensor) and float(scale) == 1.0
-    if null_style is None and not one:
-        null_style = network.denoiser.encode_null_style()
-    if null_style is None or one:
-        only_styled = network.predictor(content, [style])
-        return lambda x, t: only_styled(x, t)[0]
-    if not isinstance(scale, Tensor) and float(scale) == 0.0:
-        only_null = network.predictor(content, [null_style])
-        return lambda x, t: only_null(x, t)[0]
-    both = network.predictor(content, [style, null_style])
-    strength = scale.to(content)[:, None] if isinstance(scale, Tensor) else scale
+    if not isinstance(scale, Tensor) and scale == 1.0:
+        return lambda x, t: denoise(x, t, condition)
+    if null is None:
+        raise ValueError(f"guidance with a scale of {scale} needs a null condition")
+    if not isinstance(scale, Tensor) and scale == 0.0:
+        return lambda x, t: denoise(x, t, null)
 
-    def denoise(x: Tensor, t: Tensor) -> Tensor:
-        styled, neutral = both(x, t)
-        return neutral + strength * (styled - neutral)
+    def mixed(x: Tensor, t: Tensor) -> Tensor:
+        if both is None:
+            found, neutral = denoise(x, t, condition), denoise(x, t, null)
+        else:
+            found, neutral = both(x, t, condition, null)
+        strength = scale.to(found) if isinstance(scale, Tensor) else scale
+        return neutral + strength * (found - neutral)
 
-    return denoise
+    return mixed

@@ -56,7 +56,9 @@ def load_model(
     checkpoint = read_checkpoint(path).require(DENOISER)
     model = _official(checkpoint) if checkpoint.official else _ours(checkpoint)
     model.denoiser.to(dtype)
-    model.compiled = compile
+    if compile:
+        model.denoiser.net.decoder.compile()  # in place: the weights keep their names
+        model.compiled = True
     return model.to(device)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..cpu.denoiser import SamplingNetwork
 from ..diffusion.schedule import VarianceSchedule
 from ..errors import CheckpointError, DreamTalkError, SpaceMismatchError
 from ..motion.edit import resample
@@ -23,6 +22,7 @@ from ..networks.lip_expert import LipExpert
 from ..networks.speech_encoder import SpeechEncoder
 from ..progress import Progress, silent
 from ..speech.speech import FPS, Features
+from ..speed import speed_up
 from ..style.style import EMOTIONS, Style
 from .sample import sample_motion
 
@@ -97,7 +97,7 @@ class DreamTalkModel(nn.Module):
             )
         config = denoiser.config
         self.config = config
-        self.denoiser = denoiser
+        self.denoiser = speed_up(denoiser)
         self.schedule = VarianceSchedule(
             config.diffusion_steps, config.beta_first, config.beta_last
         )
@@ -109,7 +109,6 @@ class DreamTalkModel(nn.Module):
         self.calibration = calibration or Calibration()
         self.name = name
         self.compiled = False
-        self._sampling: tuple[list[tuple[int, int]], SamplingNetwork] | None = None
         self.presets = {k: v.float().cpu() for k, v in (presets or {}).items()}
         for buffer, values, default in (
             ("motion_mean", motion_mean, torch.zeros(channels)),
@@ -194,17 +193,6 @@ class DreamTalkModel(nn.Module):
         return sample_motion(
             self, features, style, steps, sampler, guidance, seed, progress, noise, chunk, sync
         )
-
-    def sampling_network(self) -> SamplingNetwork:
-        """The denoiser arranged for sampling; made again only when the weights have changed."""
-        # weights loaded under inference mode count no versions: they can't change either
-        stamp = [
-            (p.data_ptr(), 0 if p.is_inference() else p._version)
-            for p in self.denoiser.parameters()
-        ]
-        if self._sampling is None or self._sampling[0] != stamp:
-            self._sampling = (stamp, SamplingNetwork(self.denoiser, self.compiled))
-        return self._sampling[1]
 
     def compute_fingerprint(self) -> str:
         """Twelve hex digits that change with the weights a style code depends on."""

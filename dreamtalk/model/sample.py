@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..cpu.workers import Steps, cores, side_by_side
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..motion.motion import Motion
 from ..options import checked
-from ..progress import Progress, silent
+from ..progress import Progress, Steps, silent
 from ..speech.speech import FPS, Features
+from ..speed import run_parallel, worker_count
 from ..style.style import Style
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def sample_motion(
     rows = features.rows.to(device, dtype)[None]
     codes = _per_frame(style.code, frames).to(device, dtype)
     scale = _scale(style.intensity, guidance, frames)
-    network = model.sampling_network()
+    network = model.denoiser if model.compiled else model.denoiser.for_sampling()
     null = None if _is_one(scale) else model.denoiser.encode_null_style()
     alone = device.type != "cpu" or model.compiled or bool(sync)
     if chunk is None:
@@ -99,12 +99,13 @@ def sample_motion(
     done = Steps(progress, len(parts) * calls)
 
     def make(part: slice) -> None:
+        content = model.denoiser.encode_rows(rows, part.start, part.stop)
         predict = guided(
-            network,
-            model.denoiser.encode_rows(rows, part.start, part.stop),
-            codes[None, part] if codes.ndim == 2 else codes[None],
-            null,
-            scale[part] if isinstance(scale, Tensor) else scale,
+            lambda x, t, style: network.predict(x, t, content, style),
+            network.prepare(codes[None, part] if codes.ndim == 2 else codes[None]),
+            None if null is None else network.prepare(null),
+            scale[part, None] if isinstance(scale, Tensor) else scale,
+            both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
         )
         draw = partial(drawn.draw, part.start, part.stop)
         start_noise = calibration.noise_scale * draw(0) if noise is None else noise[part].float()
@@ -130,7 +131,7 @@ def sample_motion(
         for part in parts:
             make(part)
     else:
-        side_by_side(make, parts, cores(device, MOST_WORKERS), done)
+        run_parallel(make, parts, worker_count(device, MOST_WORKERS), done)
     if calibration.settling:
         expression = settle(expression, calibration.settling)
     return Motion(expression, torch.zeros(frames, 6), FPS, model.space)

@@ -1,19 +1,25 @@
-"""DreamTalk's denoising network E(m_t, t, A_w, R) -> m_0 (section 3.2)."""
+"""DreamTalk's denoising network E(m_t, t, A_w, R) -> m_0 (section 3.2).
+
+Content encoder (speech around a frame), style encoder (a clip of somebody speaking), and a decoder
+in two branches that predicts the clean expression coefficients from both, the noisy ones and the
+time. Names of modules and parameters are the official checkpoint's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .content_encoder import ContentEncoder
-from .decoder import OFFICIAL_LOWER, TwoBranchDecoder
-from .style_encoder import StyleEncoder
-from .transformer import time_sinusoid
+from .transformer import AttentionPooling, Decoder, Encoder, PositionTable, time_sinusoid
+
+OFFICIAL_LOWER: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
+"""Coefficients of the mouth among the 64 of the official checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,178 @@ class DenoiserConfig:
         if "lower" in known:
             known["lower"] = tuple(known["lower"])
         return cls(**known)
+
+
+class ContentEncoder(nn.Module):
+    """A transformer over each window by itself (DreamTalk, section 3.2).
+
+    Args:
+        feature_dim: width of a feature row (1024 for wav2vec2).
+        window: rows on each side of the centre (5: 11 rows).
+    """
+
+    def __init__(
+        self,
+        feature_dim: int = 1024,
+        window: int = 5,
+        dim: int = 256,
+        heads: int = 8,
+        ff: int = 1024,
+        layers: int = 3,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.encoder = Encoder(dim, heads, ff, layers, dropout)
+        self.pos_embed = PositionTable(2 * window + 1, dim)
+        self.increase_embed_dim = nn.Linear(feature_dim, dim)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """(B, N, W, feature_dim) -> (B, N, W, dim)."""
+        return self._encode(self.increase_embed_dim(windows))
+
+    def encode_rows(self, rows: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+        """As ``forward`` on the sliding windows of ``rows``, projecting each row only once.
+
+        Args:
+            rows: (B, R, feature_dim), two rows a frame.
+            start, stop: frames to encode, all ``max(1, R // 2)`` by default. Rows outside
+                0..R-1 count as zero vectors.
+
+        Returns:
+            (B, stop - start, W, dim)
+        """
+        stop = max(1, rows.shape[1] // 2) if stop is None else stop
+        first, last = 2 * start - self.window, 2 * (stop - 1) + self.window + 1
+        inside = self.increase_embed_dim(rows[:, max(first, 0) : last])
+        # a zero row projects to the bias
+        outside = self.increase_embed_dim.bias.expand(rows.shape[0], last - first, -1)
+        before = max(-first, 0)
+        after = last - first - before - inside.shape[1]
+        embedded = torch.cat([outside[:, :before], inside, outside[:, :after]], dim=1)
+        windows = embedded.unfold(1, 2 * self.window + 1, 2)
+        return self._encode(rearrange(windows, "b n d w -> b n w d"))
+
+    def _encode(self, embedded: Tensor) -> Tensor:
+        return self.encoder(self.pos_embed(embedded))
+
+
+class StyleEncoder(nn.Module):
+    """A transformer over the frames of a clip, pooled to one code (DreamTalk, section 3.2).
+
+    Args:
+        expression_dim: coefficients a frame (64 for the 3DMM).
+        max_length: longest clip in frames.
+    """
+
+    def __init__(
+        self,
+        expression_dim: int = 64,
+        max_length: int = 256,
+        dim: int = 256,
+        heads: int = 8,
+        ff: int = 1024,
+        layers: int = 3,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.max_length = max_length
+        self.encoder = Encoder(dim, heads, ff, layers, dropout)
+        self.pos_embed = PositionTable(max_length, dim)
+        self.increase_embed_dim = nn.Linear(expression_dim, dim)
+        self.aggregate_method = AttentionPooling(dim)
+
+    def forward(self, clip: Tensor, padding: Tensor | None = None) -> Tensor:
+        """(B, L, expression_dim), padding (B, L) true where the clip is padding -> (B, dim)."""
+        return self.aggregate_method(self.encode_frames(clip, padding), padding)
+
+    def encode_frames(self, clip: Tensor, padding: Tensor | None = None) -> Tensor:
+        """(B, L, expression_dim) -> (B, L, dim), before pooling."""
+        return self.encoder(self.pos_embed(self.increase_embed_dim(clip)), padding)
+
+
+def _tail(dim: int, out: int) -> nn.Sequential:
+    half = dim // 2
+    return nn.Sequential(
+        nn.Linear(dim, half), nn.ReLU(), nn.Linear(half, half), nn.ReLU(), nn.Linear(half, out)
+    )
+
+
+class TwoBranchDecoder(nn.Module):
+    """Separate decoder stacks for the upper and the lower face.
+
+    The query is the style code at every position of the window; its centre becomes the result.
+
+    Args:
+        expression_dim: coefficients in all.
+        lower: indices of those that the lower branch makes; the upper makes the others.
+        window: rows on each side of the centre.
+
+    Attributes:
+        order: where each coefficient is in upper and lower ones, one after the other.
+    """
+
+    order: Tensor
+
+    def __init__(
+        self,
+        expression_dim: int = 64,
+        lower: Sequence[int] = OFFICIAL_LOWER,
+        window: int = 5,
+        dim: int = 256,
+        heads: int = 8,
+        ff: int = 1024,
+        layers: int = 3,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        below = sorted(set(lower))
+        if not below or below[0] < 0 or below[-1] >= expression_dim or len(below) != len(lower):
+            raise ValueError(
+                f"lower indices {tuple(lower)} don't fit {expression_dim} coefficients"
+            )
+        above = [i for i in range(expression_dim) if i not in set(below)]
+        self.window = window
+        self.upper_decoder = Decoder(dim, heads, ff, layers, dropout)
+        self.lower_decoder = Decoder(dim, heads, ff, layers, dropout)
+        self.pos_embed = PositionTable(2 * window + 1, dim)
+        self.upper_tail_fc = _tail(dim, len(above))
+        self.lower_tail_fc = _tail(dim, len(below))
+        order = torch.tensor(above + below).argsort()
+        self.register_buffer("order", order, persistent=False)
+
+    def forward(self, memory: Tensor, style: Tensor) -> Tensor:
+        """Decode the centre of every window.
+
+        Args:
+            memory: (B, N, W, dim)
+            style: (B', dim), or (..., B', N, dim) for one code per frame; B' and B broadcast.
+
+        Returns:
+            (..., B, N, expression_dim)
+        """
+        if style.ndim == 2:
+            style = style[:, None]
+        width = 2 * self.window + 1
+        start = self.pos_embed(style[..., None, :].expand(*style.shape[:-1], width, -1))
+        upper = self.upper_tail_fc(self.upper_decoder(start, memory, self.window))
+        lower = self.lower_tail_fc(self.lower_decoder(start, memory, self.window))
+        return torch.cat([upper, lower], dim=-1)[..., self.order]
+
+
+class SamplingNetwork(Protocol):
+    """What a sampler asks of a denoiser; B = 1, shapes as in :class:`Denoiser`."""
+
+    def prepare(self, style: Tensor) -> Any:
+        """A style code as the other methods take it; to be called once, not at every step."""
+
+    def predict(self, x_t: Tensor, t: Tensor, content: Tensor, style: Any) -> Tensor:
+        """The clean coefficients."""
+
+    def predict_both(
+        self, x_t: Tensor, t: Tensor, content: Tensor, style: Any, other: Any
+    ) -> tuple[Tensor, Tensor]:
+        """The clean coefficients for each of two styles."""
 
 
 class NoisePredictor(nn.Module):
@@ -139,17 +317,34 @@ class Denoiser(nn.Module):
             x_t: (B, N, expression_dim) noisy coefficients.
             t: (B,) diffusion time, 0 (clean) to ``diffusion_steps``.
             content: (B, N, W, d_model) from ``encode_content`` or ``encode_rows``.
-            style: (B', d_model) codes, or (B', N, d_model) for one per frame. B' and B broadcast:
-                several styles on one batch item share the work that does not depend on style.
+            style: (B', d_model) codes, or (..., B', N, d_model) for one per frame. B' and B
+                broadcast: several styles on one batch item share the work that does not depend on
+                style.
 
         Returns:
-            (B, N, expression_dim)
+            (..., B, N, expression_dim)
         """
         fusion = self.net.content_xt_to_decoder_input_wo_time
         noisy = F.linear(x_t, self._first_fusion.weight[:, self.config.d_model :])
         memory = fusion[1:](content + noisy[:, :, None])
         time = self.net.time_embed_net(time_sinusoid(t, self.config.d_model).to(x_t.dtype))
         return self.net.decoder(memory + time[:, None, None], style)
+
+    def for_sampling(self) -> SamplingNetwork:
+        """What to sample with: this network itself, unless there is something faster."""
+        return self
+
+    def prepare(self, style: Tensor) -> Any:
+        """A style as :meth:`predict` takes it, to be used for many steps."""
+        return style
+
+    def predict_both(
+        self, x_t: Tensor, t: Tensor, content: Tensor, style: Any, other: Any
+    ) -> tuple[Tensor, Tensor]:
+        """As ``predict`` for two styles, which share the work that depends on neither."""
+        codes = (code if code.ndim == 3 else code[:, None] for code in (style, other))
+        both = self.predict(x_t, t, content, torch.stack(torch.broadcast_tensors(*codes)))
+        return both[0], both[1]
 
     def forward(
         self,

@@ -6,8 +6,6 @@ Positions are added once, to the input of a stack's first layer, never inside th
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -40,10 +38,6 @@ def time_sinusoid(t: Tensor, dim: int) -> Tensor:
     exponent = torch.arange(half, dtype=torch.float32, device=t.device) / half
     angle = t.float()[:, None] * 10000.0 ** (-exponent)[None]
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
-
-
-def _relu(x: Tensor) -> Tensor:
-    return F.relu(x, inplace=not torch.is_grad_enabled())  # x is always a fresh result
 
 
 class PositionTable(nn.Module):
@@ -112,32 +106,6 @@ class Attention(nn.Module):
         mixed = rearrange(mixed, "n h l e -> n l (h e)")
         return self.out_proj(mixed.reshape(*lead, *mixed.shape[-2:]))
 
-    def attend_one(self, query: Tensor, memory: Tensor) -> Tensor:
-        """Attend from one query per sequence: the same value as ``forward``, less work.
-
-        The key projection is moved to the query's side and the value projection behind the
-        weighted sum, so neither runs over the whole memory.
-
-        Args:
-            query: (..., dim); leading dimensions broadcast against those of ``memory``.
-            memory: (..., L, dim)
-
-        Returns:
-            (..., dim)
-        """
-        weight, bias, dim = self.in_proj_weight, self.in_proj_bias, self.dim
-        scale = (dim // self.heads) ** -0.5
-        q = rearrange(
-            F.linear(query, weight[:dim], bias[:dim]), "... (h e) -> ... h e", h=self.heads
-        )
-        key = rearrange(weight[dim : 2 * dim], "(h e) d -> h e d", h=self.heads)
-        value = rearrange(weight[2 * dim :], "(h e) d -> h e d", h=self.heads)
-        probe = torch.einsum("...he,hed->...hd", q * scale, key)
-        attention = (probe @ memory.transpose(-1, -2)).softmax(dim=-1)
-        attention = F.dropout(attention, self.dropout, self.training)
-        mixed = torch.einsum("...hd,hed->...he", attention @ memory, value)
-        return self.out_proj(rearrange(mixed, "... h e -> ... (h e)") + bias[2 * dim :])
-
 
 class EncoderLayer(nn.Module):
     """Post-norm self-attention and feed-forward."""
@@ -154,7 +122,7 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """(..., L, dim), padding (..., L) true where x is padding -> (..., L, dim)."""
         x = self.norm1(x + self.dropout(self.self_attn(x, x, padding)))
-        hidden = self.dropout(_relu(self.linear1(x)))
+        hidden = self.dropout(F.relu(self.linear1(x)))
         return self.norm2(x + self.dropout(self.linear2(hidden)))
 
 
@@ -186,30 +154,22 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, query: Tensor, memory: Tensor) -> Tensor:
-        """Every position.
+    def forward(self, query: Tensor, memory: Tensor, position: int | None = None) -> Tensor:
+        """Every position, or one of them.
 
         Args:
             query: (..., Q, dim); leading dimensions broadcast against those of ``memory``. What
                 depends on the query alone is computed before broadcasting.
             memory: (..., L, dim)
+            position: the only one to compute.
 
         Returns:
-            (..., Q, dim)
+            (..., Q, dim), or (..., 1, dim) for one position.
         """
-        query = self.norm1(query + self.dropout(self.self_attn(query, query)))
-        query = self.norm2(query + self.dropout(self.multihead_attn(query, memory)))
-        return self._feed_forward(query)
-
-    def one(self, query: Tensor, memory: Tensor, position: int) -> Tensor:
-        """One position: equal to ``forward(query, memory)[..., position, :]``."""
-        own = query[..., position, :]
-        own = self.norm1(own + self.dropout(self.self_attn.attend_one(own, query)))
-        own = self.norm2(own + self.dropout(self.multihead_attn.attend_one(own, memory)))
-        return self._feed_forward(own)
-
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        hidden = self.dropout(_relu(self.linear1(x)))
+        x = query if position is None else query[..., position, None, :]
+        x = self.norm1(x + self.dropout(self.self_attn(x, query)))
+        x = self.norm2(x + self.dropout(self.multihead_attn(x, memory)))
+        hidden = self.dropout(F.relu(self.linear1(x)))
         return self.norm3(x + self.dropout(self.linear2(hidden)))
 
 
@@ -223,10 +183,10 @@ class Decoder(nn.Module):
 
     def forward(self, query: Tensor, memory: Tensor, position: int) -> Tensor:
         """(..., Q, dim), (..., L, dim) -> (..., dim), the stack's output at ``position``."""
-        for layer in self.layers[:-1]:
+        *before, last = self.layers
+        for layer in before:
             query = layer(query, memory)
-        last = cast(DecoderLayer, self.layers[-1])
-        return self.norm(last.one(query, memory, position))
+        return self.norm(last(query, memory, position)).squeeze(-2)
 
 
 class AttentionPooling(nn.Module):

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...cpu.workers import side_by_side, split
 from ...errors import SpaceMismatchError
 from ...face import topology as t
 from ...face.basis import FaceBasis
@@ -18,6 +17,7 @@ from ...face.portrait import Portrait
 from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from ...speech.speech import Features
+from ...speed import run_parallel
 from .eyes.layer import build_eye, paint_eye, remap_lids
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
@@ -34,7 +34,7 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import head_transform, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
-from .workers import worker_count
+from .workers import frame_workers, split
 
 logger = logging.getLogger("dreamtalk")
 
@@ -284,9 +284,9 @@ class MeshRenderer:
 
         # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
         pixels = box.width * box.height
-        workers = worker_count(self.device, pixels)
+        workers = frame_workers(self.device, pixels)
         parts = split(len(offsets), max(1, BATCH_PIXELS // pixels), workers)
-        side_by_side(render, parts, workers)
+        run_parallel(render, parts, workers)
         return frames
 
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:

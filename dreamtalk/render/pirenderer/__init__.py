@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .generator import FaceGenerator, converted, load_pirenderer
+from ...networks.pirenderer import FaceGenerator
+from .file import converted, load_pirenderer
 from .renderer import PIRenderer, PIRendererOptions
 
 __all__ = ["FaceGenerator", "PIRenderer", "PIRendererOptions", "converted", "load_pirenderer"]

@@ -10,15 +10,17 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...cpu.workers import cores
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
+from ...networks.pirenderer import FaceGenerator, Source
 from ...progress import Progress, silent
 from ...speech.speech import Features
+from ...speed import run_parallel, speed_up, worker_count
 from ..square import colour_match, crop_box, cut, feathering
 from .coefficients import motion_coefficients, semantic_windows
-from .generator import MOST_WORKERS, FaceGenerator
 
+MOST_WORKERS = 4
+"""Pictures made at a time on a CPU, for the memory that each takes meanwhile."""
 _FRAME_BYTES = 400 << 20  # generous: what a frame's largest layers need in float32
 
 
@@ -48,7 +50,7 @@ class PIRenderer:
     """Renders one portrait. All that depends on it alone is computed here, once.
 
     Args:
-        generator: the network, on the device to use.
+        generator: the network, on the device to use; sped up in place.
         portrait: the analysed picture.
         options: how to cut and paste.
     """
@@ -63,7 +65,7 @@ class PIRenderer:
         portrait: Portrait,
         options: PIRendererOptions | None = None,
     ) -> None:
-        self.generator = generator
+        self.generator = speed_up(generator)
         self.options = options or PIRendererOptions()
         parameter = next(generator.parameters())
         self._device, self._dtype = parameter.device, parameter.dtype
@@ -73,7 +75,6 @@ class PIRenderer:
         self._source = generator.encode_source(self._square)
         height, width = portrait.size
         self._share = feathering(self._box, height, width, self.options.feather)
-        self._colours: tuple[Tensor, Tensor] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -117,43 +118,78 @@ class PIRenderer:
         chunk = chunk or _batch(self._device)
         total = len(coefficients)
         progress(0, total)
-        self._colours = None
+        colours: tuple[Tensor, Tensor] | None = None
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             windows = semantic_windows(coefficients, start, stop)
             windows = windows.to(self._device, self._dtype)
-            squares = self.generator.pictures(self._source, windows)
+            squares = render_windows(self.generator, self._source, windows)
             squares = (squares.float().clamp(-1, 1) + 1) / 2
-            yield self._paste(squares) if self.options.paste_back else _bytes(squares)
+            if not self.options.paste_back:
+                yield _bytes(squares)
+            else:
+                squares, around = self._fit(squares)
+                if colours is None and self.options.match_colours:
+                    colours = self._match(squares[0], around)
+                yield self._paste(squares, around, colours)
             progress(stop, total)
 
-    def _paste(self, squares: Tensor) -> Tensor:
-        """Rendered squares (n, 3, 256, 256) in 0..1 into the whole picture, as bytes."""
+    def _fit(self, squares: Tensor) -> tuple[Tensor, Tensor]:
+        """Squares (n, 3, h, w) in 0..1 at the size that they have in the picture, and what the
+        picture shows there (3, H, W)."""
         rows, columns = self._box.slices
         around = rearrange(self._image[rows, columns], "h w c -> c h w").to(squares)
         if squares.shape[-2:] != around.shape[-2:]:
             squares = F.interpolate(squares, around.shape[-2:], mode="bicubic").clamp(0, 1)
+        return squares, around
+
+    def _match(self, square: Tensor, around: Tensor) -> tuple[Tensor, Tensor]:
+        """Gain and offset that give a square the colours that the picture has at its edge."""
+        share = self._share.to(square)
+        ring = share * (1 - share)
+        return colour_match(square, around, ring if ring.any() else torch.ones_like(share))
+
+    def _paste(
+        self, squares: Tensor, around: Tensor, colours: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
+        """Squares (n, 3, H, W) in 0..1 into the whole picture, as bytes."""
         share = self._share.to(squares)
-        if self.options.match_colours:
-            if self._colours is None:
-                ring = share * (1 - share)
-                edge = ring if ring.any() else torch.ones_like(share)
-                self._colours = colour_match(squares[0], around, edge)
-            gain, offset = self._colours
+        if colours is not None:
+            gain, offset = colours
             squares = (squares * gain + offset).clamp(0, 1)
         pasted = around + share * (squares - around)
         if self._box.size == tuple(self._image.shape[:2]):
             return _bytes(pasted)
         frames = _bytes(rearrange(self._image, "h w c -> 1 c h w"), round_=True)
         frames = frames.repeat(len(pasted), 1, 1, 1)
+        rows, columns = self._box.slices
         frames[:, rows, columns] = _bytes(pasted, round_=True)
         return frames
+
+
+def render_windows(generator: FaceGenerator, source: Source, windows: Tensor) -> Tensor:
+    """Windows (B, 73, 27) -> pictures (B, 3, 256, 256) in -1..1, without gradients.
+
+    On a CPU the pictures are made in parallel.
+    """
+    if windows.device.type != "cpu" or generator.compiled:
+        with torch.no_grad():
+            return generator(source, windows)
+    # one by one: several in the same operations would only leave a core's cache
+    made = windows.new_empty(len(windows), *source.image.shape[1:])
+
+    def make(index: int) -> None:
+        made[index] = generator(source, windows[index : index + 1])[0]
+
+    with torch.no_grad():
+        run_parallel(make, range(len(windows)), worker_count(windows.device, MOST_WORKERS))
+    return made
 
 
 def _batch(device: torch.device) -> int:
     """How many frames to render together there."""
     if device.type == "cpu":
-        return cores(device, MOST_WORKERS)
+        return worker_count(device, MOST_WORKERS)
     if device.type != "cuda":
         return 4
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""Pieces that the first stage and the UNet share."""
+"""Pieces of latent diffusion that are faster on a CPU, and exact where torch's are not."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..render.pirenderer import winograd
+from ..networks.latent_layers import Conv3x3, GroupNorm
+from .winograd import WinogradConv2d
 
 _WINOGRAD_PIXELS = 256
 """Of one picture. Below, Winograd's method reads more (four times the weights) than it saves."""
 _FEW_PIXELS = 128
 """Of all pictures. Up to here torch's convolutions wait for their weights, and one matrix product
 is faster."""
-
 _STRIP_VALUES = 1 << 18
 
 
-def swish(x: Tensor) -> Tensor:
-    """x sigmoid(x); in place where nobody needs x for gradients. Pass fresh results only."""
-    return F.silu(x, inplace=not torch.is_grad_enabled())
-
-
-class GroupNorm(nn.GroupNorm):
+class ExactGroupNorm(GroupNorm):
     """Group norm that is exact and quick in channels-last layout too.
 
     That is the layout that Winograd's method leaves. torch's CPU kernel for it adds up thousands of
@@ -35,7 +30,7 @@ class GroupNorm(nn.GroupNorm):
         last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
         usual = x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_grad_enabled()
         if usual or not last:
-            return super().forward(x.contiguous())
+            return super().forward(x)
         out = torch.empty_like(x)
         for pixels, made in zip(_pixels(x), _pixels(out), strict=True):
             scale, shift = self._affine(pixels)
@@ -74,7 +69,7 @@ def _strips(pixels: Tensor) -> tuple[Tensor, ...]:
     return pixels.split(max(1, _STRIP_VALUES // pixels.shape[1]))
 
 
-class Conv3x3(winograd.Conv3x3):
+class FastConv3x3(WinogradConv2d, Conv3x3):
     """A 3x3 convolution with padding 1: by Winograd's method, or as one matrix product where the
     picture is small. Off the CPU and where gradients are needed it is torch's convolution."""
 
@@ -82,7 +77,7 @@ class Conv3x3(winograd.Conv3x3):
         """(B, channels, H, W) -> (B, out, H, W)."""
         batch, _, height, width = x.shape
         if height * width >= _WINOGRAD_PIXELS:
-            return super().forward(x)
+            return WinogradConv2d.forward(self, x)
         plain = x.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling()
         if plain or batch * height * width > _FEW_PIXELS:
             return nn.Conv2d.forward(self, x)
@@ -91,15 +86,3 @@ class Conv3x3(winograd.Conv3x3):
         if self.bias is not None:
             out += self.bias[:, None]
         return out.view(batch, -1, height, width)
-
-
-class Upsample(nn.Module):
-    """Twice the resolution: nearest neighbours, then a convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = Conv3x3(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, 2H, 2W)."""
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))

@@ -1,0 +1,22 @@
+"""The one road from speech to video: what the command runs as a job, and the nodes in parts."""
+
+from .jobs import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
+from .parts import animate, choose_style, fit_length, render, render_video
+from .run import perform, shoot, talk
+
+__all__ = [
+    "Performance",
+    "Sampling",
+    "Shot",
+    "SpeechSource",
+    "StyleChoice",
+    "Talk",
+    "animate",
+    "choose_style",
+    "fit_length",
+    "perform",
+    "render",
+    "render_video",
+    "shoot",
+    "talk",
+]

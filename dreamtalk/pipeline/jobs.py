@@ -1,0 +1,167 @@
+"""Jobs: everything that decides what a video looks like, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import DreamTalkError
+from ..options import checked, default
+
+
+@dataclass(frozen=True)
+class SpeechSource:
+    """What is said.
+
+    Attributes:
+        audio: a recording, or a video with sound.
+        start: seconds to leave out at first.
+        duration: seconds to use at most; 0 or None for all.
+    """
+
+    audio: Path
+    start: float = default("start")
+    duration: float | None = None
+
+
+@dataclass(frozen=True)
+class StyleChoice:
+    """How it is said: an emotion, the style of a clip, or emotions over time.
+
+    Attributes:
+        emotion: a preset of the checkpoint.
+        clip: a video or a motion file of somebody who speaks the way that is wanted.
+        track: emotions over time, see :func:`style_track`.
+        intensity: of the emotion or clip; a track has its own.
+    """
+
+    emotion: str = default("emotion")
+    clip: Path | None = None
+    track: str | None = None
+    intensity: float = default("intensity")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the motion is drawn: see :func:`sample_motion`."""
+
+    steps: int = default("steps")
+    sampler: str = default("sampler")
+    guidance: float = default("guidance")
+    sync: float = default("sync")
+    seed: int = default("seed")
+
+    def __post_init__(self) -> None:
+        checked(**vars(self))
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Speech to motion.
+
+    Attributes:
+        speech, style, sampling: what, how, and how it is drawn.
+        liveliness: scale of blinks, gaze, head motion and breathing.
+        checkpoint: ``"starter"`` or a file.
+        device: where to compute.
+    """
+
+    speech: SpeechSource
+    style: StyleChoice = StyleChoice()
+    sampling: Sampling = Sampling()
+    liveliness: float = default("liveliness")
+    checkpoint: str = default("checkpoint")
+    device: str = default("device")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """Motion to video.
+
+    Attributes:
+        portrait: a picture.
+        out: the mp4 to write.
+        faces: which faces of the picture, one a motion.
+        renderer: the name of a renderer, or the file of its weights.
+        options: of that renderer.
+        audio: the sound of the video.
+        start: seconds of the sound to leave out.
+        quality: constant rate factor.
+        label: whether the file says that it is AI-generated.
+        debug: a picture to draw the mesh renderer's layers and masks into.
+        device: where to compute.
+    """
+
+    portrait: Path
+    out: Path
+    faces: tuple[str, ...] = (default("face"),)
+    renderer: str = default("renderer")
+    options: Mapping[str, Any] = field(default_factory=dict)
+    audio: Path | None = None
+    start: float = 0.0
+    quality: int = default("quality")
+    label: bool = default("label")
+    debug: Path | None = None
+    device: str = default("device")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A portrait and a recording to video.
+
+    Attributes:
+        performance: speech to motion.
+        shot: motion to video.
+        save_motion: a motion file to keep the motion in.
+    """
+
+    performance: Performance
+    shot: Shot
+    save_motion: Path | None = None
+
+    @classmethod
+    def of(cls, portrait: str | Path, audio: str | Path, out: str | Path, **options: Any) -> Talk:
+        """A job from plain options, called as the command calls them.
+
+        Args:
+            portrait: a picture.
+            audio: a recording.
+            out: the mp4 to write.
+            **options: fields of the parts of a job (``emotion``, ``seed``, ``quality``, ...), and
+                ``style``, ``style_track``, ``face``, ``renderer_options``, ``save_motion``.
+
+        Raises:
+            DreamTalkError: on an option that there is not, or a value that can't be.
+        """
+        left = {k.replace("-", "_"): v for k, v in options.items()}
+        for name, field_name in (
+            ("style", "clip"), ("style_track", "track"), ("renderer_options", "options"),
+        ):  # fmt: skip
+            if name in left:
+                left[field_name] = left.pop(name)
+        if "face" in left:
+            left["faces"] = (str(left.pop("face")),)
+        save_motion = left.pop("save_motion", None)
+        shared = {name: left[name] for name in ("start", "device") if name in left}
+
+        def take(part: type, **given: Any) -> Any:
+            names = [f.name for f in fields(part) if f.name in left and f.name not in given]
+            taken = {name: left[name] for name in names}
+            for name in names:
+                if name not in shared:
+                    del left[name]
+            return part(**given, **taken)
+
+        performance = take(
+            Performance,
+            speech=take(SpeechSource, audio=Path(audio)),
+            style=take(StyleChoice),
+            sampling=take(Sampling),
+        )
+        shot = take(Shot, portrait=Path(portrait), out=Path(out), audio=Path(audio))
+        unknown = [name for name in left if name not in shared]
+        if unknown:
+            raise DreamTalkError(f"no option {', '.join(unknown)}: see dreamtalk talk --help")
+        return cls(performance, shot, save_motion and Path(save_motion))

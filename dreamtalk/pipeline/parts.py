@@ -1,0 +1,149 @@
+"""The steps of the road from speech to video, for jobs and nodes alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import DreamTalkError
+from ..model import DreamTalkModel, speech_features
+from ..motion.bridges import convert
+from ..motion.files import is_motion_file, load_motion
+from ..motion.motion import Motion
+from ..motion.natural import add_natural_motion
+from ..options import checked, default
+from ..progress import Progress, silent
+from ..render.renderer import Renderer
+from ..render.video import AI_COMMENT, Sound, write_video
+from ..speech.speech import Features, Speech
+from ..style.style import Style
+from ..style.track import style_track
+from ..tracking.track import track_video
+
+
+def choose_style(
+    model: DreamTalkModel,
+    emotion: str = default("emotion"),
+    clip: str | Path | None = None,
+    intensity: float = default("intensity"),
+    track: str | None = None,
+    progress: Progress = silent,
+) -> Style:
+    """A style from a preset, from a clip, or emotions over time.
+
+    Args:
+        model: the checkpoint.
+        emotion: which preset, unless there is a clip or a track.
+        clip: a video, or a motion file, of somebody who speaks the way that is wanted.
+        intensity: how strongly it shows; a track has its own.
+        track: as :func:`style_track` takes it.
+
+    Raises:
+        DreamTalkError: if the checkpoint has no such preset, or the clip can't be used.
+    """
+    checked(intensity=intensity)
+    if track is not None:
+        return style_track(track, model.preset)
+    if clip is None:
+        return model.preset(emotion, intensity)
+    motion = load_motion(clip) if is_motion_file(clip) else track_video(clip, progress=progress)
+    style = model.encode_style(convert(motion, model.space), name=Path(clip).stem)
+    return Style(style.code, style.model, intensity, style.name)
+
+
+def animate(
+    speech: Speech,
+    model: DreamTalkModel,
+    style: Style,
+    steps: int = default("steps"),
+    sampler: str = default("sampler"),
+    guidance: float = default("guidance"),
+    sync: float = default("sync"),
+    seed: int = default("seed"),
+    liveliness: float = default("liveliness"),
+    features: Features | None = None,
+    progress: Progress = silent,
+) -> Motion:
+    """Speech -> motion.
+
+    Args:
+        speech: what is said.
+        model: the checkpoint.
+        style: how it is said; of the same checkpoint.
+        steps: DDIM steps.
+        sampler: ``"ddim"`` or ``"ddpm"``.
+        guidance: multiplies the style's intensity, see :func:`sample_motion`.
+        sync: scale of the lip expert's guidance, 0 for none.
+        seed: for all that is drawn.
+        liveliness: scale of blinks, gaze, head motion and breathing; 0 for the bare sampler.
+        features: of the speech, if they are there already.
+
+    Returns:
+        25 fps, as many frames as the speech lasts.
+    """
+    checked(liveliness=liveliness)
+    if features is None:
+        features = speech_features(speech, model)
+    motion = model.sample(
+        features, style, steps, sampler, guidance, seed, progress=progress, sync=sync
+    )
+    motion = fit_length(motion, speech.num_frames(motion.fps))
+    if liveliness > 0:
+        motion = add_natural_motion(
+            motion, speech, seed,
+            blinks=liveliness, gaze=liveliness, head=liveliness, breathing=liveliness,
+        )  # fmt: skip
+    return motion
+
+
+def fit_length(motion: Motion, frames: int) -> Motion:
+    """Cut a motion, or hold its last frame, so that it has that many frames."""
+    if len(motion) == frames:
+        return motion
+    if frames < 1:
+        raise DreamTalkError(f"a motion of {frames} frames was asked for")
+
+    def fitted(values: Tensor) -> Tensor:
+        return values[torch.arange(frames).clamp(max=len(values) - 1)]
+
+    pose = None if motion.pose is None else fitted(motion.pose)
+    return motion.with_(expression=fitted(motion.expression), head=fitted(motion.head), pose=pose)
+
+
+def render(
+    renderer: Renderer,
+    motion: Motion,
+    features: Features | None = None,
+    progress: Progress = silent,
+) -> Iterator[Tensor]:
+    """Frames of a motion, (n, H, W, 3) uint8 each, in constant memory.
+
+    A motion in another space than the renderer's goes through the bridge.
+    """
+    return renderer.frames(convert(motion, renderer.space), features, progress)
+
+
+def render_video(
+    renderer: Renderer,
+    motion: Motion,
+    out: str | Path,
+    sound: Sound | None = None,
+    comment: str | None = AI_COMMENT,
+    quality: int = default("quality"),
+    features: Features | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Portrait (within the renderer) + motion -> mp4, in constant memory.
+
+    Returns:
+        The number of frames written.
+
+    Raises:
+        OutputError: if the file can't be written; then nothing is left behind.
+    """
+    with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
+        return write_video(out, chunks, motion.fps, sound, comment, quality)

@@ -1,0 +1,152 @@
+"""Jobs done: from recording and portrait to video, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..errors import DreamTalkError
+from ..face.analysis import analyze_portrait
+from ..face.image import load_image, save_image
+from ..face.portrait import Portrait
+from ..model import load_model, speech_features
+from ..motion.files import save_motion
+from ..motion.motion import Motion
+from ..options import checked
+from ..progress import Stages, silent_stages
+from ..render.group import together
+from ..render.registry import load_renderer
+from ..render.renderer import Renderer
+from ..render.video import AI_COMMENT, Sound, check_writable
+from ..speech.loading import load_speech
+from ..speech.speech import Features, Speech
+from .jobs import Performance, Shot, SpeechSource, Talk
+from .parts import animate, choose_style, render_video
+
+
+def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
+    """Portrait + recording -> video.
+
+    Args:
+        stages: told about every stage.
+
+    Returns:
+        The motion of the video.
+
+    Raises:
+        DreamTalkError: as the stages do; outputs appear whole or not at all.
+    """
+    for path in filter(None, (job.shot.out, job.save_motion)):
+        check_writable(path)
+    speech = _load_speech(job.performance.speech, stages)
+    scene = _open_scene(job.shot, stages)
+    motion, features = _perform(job.performance, speech, stages)
+    if job.save_motion:
+        save_motion(motion, job.save_motion)
+    _shoot(job.shot, scene, [motion], features, stages)
+    return motion
+
+
+def perform(job: Performance, stages: Stages = silent_stages) -> Motion:
+    """Recording -> motion.
+
+    Raises:
+        DreamTalkError: as the stages do.
+    """
+    return _perform(job, _load_speech(job.speech, stages), stages)[0]
+
+
+def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) -> None:
+    """Portrait + motions, one a face -> video.
+
+    Raises:
+        DreamTalkError: as the stages do; the video appears whole or not at all.
+    """
+    check_writable(job.out)
+    if job.audio is not None:
+        load_speech(job.audio, duration=1.0)  # a bad file is an error now, not after the work
+    _shoot(job, _open_scene(job, stages), motions, None, stages)
+
+
+def _load_speech(source: SpeechSource, stages: Stages) -> Speech:
+    with stages("speech") as stage:
+        checked(start=source.start, duration=source.duration or 0.0)
+        speech = load_speech(source.audio, source.start, source.duration or None)
+        stage.note(f"{speech.duration:.1f} s")
+    return speech
+
+
+def _perform(job: Performance, speech: Speech, stages: Stages) -> tuple[Motion, Features]:
+    _check_device(job.device)
+    with stages("model"):
+        model = load_model(job.checkpoint, job.device)
+    with stages("style") as stage:
+        choice = job.style
+        style = choose_style(
+            model, choice.emotion, choice.clip, choice.intensity, choice.track, stage.progress
+        )
+        stage.note(style.name)
+    with stages("motion") as stage:
+        features = speech_features(speech, model)
+        motion = animate(
+            speech, model, style, **vars(job.sampling), liveliness=job.liveliness,
+            features=features, progress=stage.progress,
+        )  # fmt: skip
+        stage.note(f"{len(motion)} frames")
+    return motion, features
+
+
+_Scene = tuple[list[Portrait], list[Renderer]]
+
+
+def _open_scene(job: Shot, stages: Stages) -> _Scene:
+    checked(quality=job.quality)
+    _check_device(job.device)
+    with stages("portrait") as stage:
+        picture = load_image(job.portrait)
+        portraits = [analyze_portrait(picture, face) for face in job.faces]
+        height, width = portraits[0].size
+        stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))
+    with stages("renderer") as stage:
+        stage.note(job.renderer)
+        loaded = load_renderer(job.renderer, job.device, **job.options)
+        renderers = [loaded.for_portrait(portrait, job.device) for portrait in portraits]
+        if job.debug is not None:
+            _draw_layers(renderers, job.debug)
+    return portraits, renderers
+
+
+def _draw_layers(renderers: Sequence[Renderer], out: Path) -> None:
+    from .render.mesh import MeshRenderer, debug_sheet
+
+    meshes = [renderer for renderer in renderers if isinstance(renderer, MeshRenderer)]
+    if not meshes:
+        raise DreamTalkError("only the mesh renderer has layers to draw: leave --debug out")
+    save_image(debug_sheet(*meshes), out)
+
+
+def _shoot(
+    job: Shot,
+    scene: _Scene,
+    motions: Sequence[Motion],
+    features: Features | None,
+    stages: Stages,
+) -> None:
+    sound = None if job.audio is None else Sound(job.audio, start=job.start)
+    with stages("video") as stage:
+        renderer, motion = together(*scene, motions)
+        frames = render_video(
+            renderer, motion, job.out, sound, AI_COMMENT if job.label else None, job.quality,
+            features, stage.progress,
+        )  # fmt: skip
+        stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None

@@ -1,0 +1,45 @@
+"""What makes computations on a CPU faster: all from ``cpu/``, which is optional.
+
+Without that folder the same names do the plain thing: networks run as they are, and parts of some
+work are done in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from .progress import Steps
+
+Module = TypeVar("Module", bound=nn.Module)
+Part = TypeVar("Part")
+
+try:
+    from .cpu import run_parallel, speed_up, worker_count
+except ModuleNotFoundError as error:
+    if error.name != f"{__package__}.cpu":
+        raise
+
+    def speed_up(module: Module) -> Module:
+        """The module as it is."""
+        return module
+
+    def worker_count(device: torch.device, most: int) -> int:
+        """One."""
+        return 1
+
+    def run_parallel(
+        work: Callable[[Part], None],
+        parts: Sequence[Part],
+        workers: int,
+        steps: Steps | None = None,
+    ) -> None:
+        """Do the work on all parts, in turn."""
+        for part in parts:
+            work(part)
+
+
+__all__ = ["run_parallel", "speed_up", "worker_count"]
