@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ..errors import DreamTalkError, SpaceMismatchError
-from ..motion.spaces import FACE_CHANNELS
-from .channels import measure_channels
+from .channels import FACE_CHANNELS, measure_channels
 from .pose import Similarity, fit_similarity, image_to_camera, rotation_to_angles
+from .units import CAMERA_DISTANCE
 
 Array = npt.NDArray[np.float64]
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -142,10 +142,6 @@ class FaceBasis:
         values = measure_channels(self.template)
         values[FACE_CHANNELS.index("lipAperture")] = 0.0
         return _tensor(values)
-
-
-CAMERA_DISTANCE = 10.0
-"""How far the camera is assumed to be, in IOD: about 90 cm, a usual portrait distance."""
 
 
 def _tensor(array: Array) -> Tensor:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..face.units import CAMERA_DISTANCE
 from .motion import Motion
 from .scores import solve_scores
 from .spaces import SPACES, space
@@ -32,7 +33,6 @@ CROP_FRAME = 256.0
 """Px, edge of the frames that the crop centre is counted in (y upwards)."""
 RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 128.0)
 """Pose columns of a head that looks straight ahead from the middle of the frame."""
-_CAMERA_DISTANCE = 10.0  # IOD, as in ``FaceBasis.encode``
 _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose and mouth corners
 # IOD: gaps below the first are closed by so much, those above the second not at all. Measured: of
 # the frames that the map from BFM puts at a gap of 0.035, two in three have closed lips.
@@ -253,7 +253,7 @@ def pose_to_head(pose: Tensor, rest: Tensor | None = None) -> Tensor:
     head[:, 1] = moved[:, 1]
     head[:, 2] = -moved[:, 2]
     head[:, 3:5] = moved[:, 7:] * scale / CROP_IOD - _swing(pose[:, :3]) + _swing(rest[:3])
-    head[:, 5] = -_CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
+    head[:, 5] = -CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
     return head
 
 
@@ -281,7 +281,7 @@ def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
     scale = pose[:, 6]
     swung = _swing(result[:, :3]) - _swing(pose[:, :3])
     result[:, 7:] += (head[:, 3:5] + swung) * CROP_IOD / scale[:, None]
-    result[:, 6] = scale * torch.exp(-head[:, 5] / _CAMERA_DISTANCE)
+    result[:, 6] = scale * torch.exp(-head[:, 5] / CAMERA_DISTANCE)
     return result
 
 

@@ -11,44 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import MotionError
+from ..face.channels import FACE_CHANNELS, LIP_CHANNELS, UPPER_CHANNELS
 
-FACE_CHANNELS: tuple[str, ...] = (
-    # lips and jaw: the 12 lip channels that keep lip shape within the tracker's own noise
-    "lipAperture",  # mean distance of 13-14, 82-87, 312-317; neutral = lips closed
-    "mouthWidth",  # 61-291
-    "mouthInnerWidth",  # 78-308
-    "lipUpperY",  # outer upper lip, mean y of 37, 0, 267
-    "lipUpperInnerY",  # inner upper lip, y of 13
-    "lipLowerY",  # outer lower lip, mean y of 84, 17, 314
-    "lipUpperZ",  # protrusion of the upper lip, mean z of 37, 0, 267
-    "lipLowerZ",  # protrusion of the lower lip, mean z of 84, 17, 314
-    "lipX",  # sideways shift of the lips, mean x of 0, 17, 61, 291
-    "mouthCornerLeftY",  # 291
-    "mouthCornerRightY",  # 61
-    "chinY",  # 152
-    "jawX",  # 152 sideways
-    # eyelids and gaze
-    "lidUpperLeftY",  # 386, negative = closing
-    "lidUpperRightY",  # 159
-    "lidLowerLeftY",  # 374
-    "lidLowerRightY",  # 145
-    "gazeLeftX",  # iris centre 473 against the eye corners, to the subject's left
-    "gazeLeftY",
-    "gazeRightX",  # iris centre 468
-    "gazeRightY",
-    # brows
-    "browInnerLeftY",  # mean y of 336, 285
-    "browInnerRightY",  # mean y of 107, 55
-    "browOuterLeftY",  # mean y of 300, 276
-    "browOuterRightY",  # mean y of 70, 46
-    "browFurrowLeftX",  # x of 285: negative = towards the nose
-    "browFurrowRightX",  # -x of 55: negative = towards the nose
-    # cheeks and nose
-    "cheekLeftY",  # mean y of 425, 280
-    "cheekRightY",  # mean y of 205, 50
-    "noseWingLeftY",  # mean y of 358, 278
-    "noseWingRightY",  # mean y of 129, 48
-)
+__all__ = [
+    "ARKIT",
+    "ARKIT_CHANNELS",
+    "BFM",
+    "BFM_CHANNELS",
+    "BFM_POSE_COLUMNS",
+    "FACE",
+    "FACE_CHANNELS",
+    "LIP_CHANNELS",
+    "SPACES",
+    "UPPER_CHANNELS",
+    "MotionSpace",
+    "space",
+]
 
 ARKIT_CHANNELS: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft",
@@ -97,11 +75,6 @@ FACE = MotionSpace("face", FACE_CHANNELS)
 ARKIT = MotionSpace("arkit", ARKIT_CHANNELS)
 BFM = MotionSpace("bfm", BFM_CHANNELS)
 SPACES: dict[str, MotionSpace] = {s.name: s for s in (FACE, ARKIT, BFM)}
-
-LIP_CHANNELS: tuple[str, ...] = FACE_CHANNELS[:13]
-"""Channels of the mouth and jaw: what speech drives first."""
-UPPER_CHANNELS: tuple[str, ...] = FACE_CHANNELS[13:]
-"""Channels of eyes, brows, cheeks and nose."""
 
 
 def space(name: str) -> MotionSpace:

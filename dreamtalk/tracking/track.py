@@ -22,6 +22,7 @@ from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.pose import rotation_to_angles
+from ..face.units import CAMERA_DISTANCE, NECK
 from ..motion.edit import CLOSED_APERTURE, resample_frames, smooth
 from ..motion.motion import Motion
 from ..motion.spaces import FACE, LIP_CHANNELS
@@ -31,11 +32,6 @@ from .video import read_pictures
 
 log = logging.getLogger("dreamtalk")
 
-NECK: tuple[float, float, float] = (0.0, -0.72, -1.05)
-"""IOD from between the eyes to where the head turns on the neck, in the face frame: ``Motion.head``
-counts how far this point moves, so that turning the head is no translation."""
-CAMERA_DISTANCE = 10.0
-"""IOD; a face's z is this times the logarithm of its scale, as in ``FaceBasis.encode``."""
 DEFAULT_SMOOTHING = 0.02
 """s, standard deviation: half a frame at 25 fps, which takes the tracker's own jitter."""
 MAX_GAP = 0.5
@@ -92,14 +88,12 @@ class _Recording:
         if not self.pending:
             return
         points, pose = self.basis.align(np.stack(self.pending))
-        neck = np.einsum("tij,j->ti", pose.rotation, np.array(NECK)) * pose.scale[:, None]
-        neck += pose.translation
         self.rows.extend(
             np.concatenate(
                 [
                     measure_channels(points),
                     rotation_to_angles(pose.rotation),
-                    neck[:, :2],
+                    pose.position(NECK)[:, :2],
                     pose.scale[:, None],
                 ],
                 axis=1,

@@ -180,7 +180,8 @@ def build_interior(
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(sampler.device)
 
-    anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
+    depth = face.landmarks[[t.INNER_UPPER, t.INNER_LOWER], 2].mean() - DEPTH_MM * mm
+    anchor = np.array([*mouth.origin, depth])
     dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
     dark = _fade(dark, skin, colourful)
     wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
