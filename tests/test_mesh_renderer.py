@@ -12,11 +12,12 @@ from torch import Tensor
 
 from dreamtalk.errors import ImageError, SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
+from dreamtalk.face.pose import euler_matrix
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.group import render_several
 from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
 from dreamtalk.render.mesh.mouth.contact import contact_gap, settle_lips
-from dreamtalk.render.mesh.warp.head_motion import euler_angles, euler_matrix, torso_transform
+from dreamtalk.render.mesh.warp.head_motion import torso_transform
 from dreamtalk.render.mesh.warp.inverse import invert_displacement, sample_grid
 
 
@@ -196,12 +197,6 @@ def test_lips_touch_but_do_not_cross() -> None:
     assert float(still.abs().max()) == 0
 
 
-def test_euler_angles_come_back() -> None:
-    angles = torch.tensor([[0.2, -0.3, 0.4], [0.0, 0.0, 0.0], [-0.5, 0.6, -0.1]])
-    back = torch.stack(euler_angles(euler_matrix(*angles.T)), -1)
-    assert torch.allclose(back, angles, atol=1e-5)
-
-
 def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
     other = MeshRenderer(portrait, backend="torch")
     m = motion(
@@ -323,6 +318,6 @@ def test_notes_say_what_is_wrong(renderer: MeshRenderer, portrait: Portrait) -> 
         portrait.image * 0.05, portrait.landmarks, portrait.rotation, portrait.expression
     )
     assert any("dark" in note for note in MeshRenderer(dark).notes)
-    yaw = euler_matrix(torch.tensor(0.0), torch.tensor(0.6), torch.tensor(0.0))
+    yaw = euler_matrix(torch.tensor([0.0, 0.6, 0.0]))
     turned = Portrait(portrait.image, portrait.landmarks, yaw, portrait.expression)
     assert any("turned by 34 degrees" in note for note in MeshRenderer(turned).notes)

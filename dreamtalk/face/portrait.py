@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from .channels import FACE_CHANNELS
+from .topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
+
+APERTURE_SHARES: dict[str, float] = {
+    "lipAperture": 1.0,
+    "lipLowerY": -0.62,
+    "lipUpperInnerY": 0.20,
+    "lipUpperY": 0.14,
+    "chinY": -0.45,
+}
+"""How far lip channels usually go along with the aperture."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,20 @@ class Portrait:
     mask: Tensor | None = None
 
     @property
+    def rest(self) -> Tensor:
+        """(31,) float32, the portrait's rest: the channels at which a face looks as in the picture.
+
+        One picture tells the aperture; the other lip channels take the share of it that they
+        usually have, so that lips close by moving towards each other rather than by the lower one
+        alone. 0 for all the rest: the portrait's own face counts as its neutral one.
+        """
+        rest = torch.zeros(len(FACE_CHANNELS))
+        aperture = float(self.expression[FACE_CHANNELS.index("lipAperture")])
+        for name, share in APERTURE_SHARES.items():
+            rest[FACE_CHANNELS.index(name)] = share * aperture
+        return rest
+
+    @property
     def size(self) -> tuple[int, int]:
         """(height, width) in px."""
         return int(self.image.shape[0]), int(self.image.shape[1])
@@ -38,4 +65,4 @@ class Portrait:
     @property
     def iod(self) -> float:
         """Inter-ocular distance in px: outer eye corner to outer eye corner, in 3-D."""
-        return float((self.landmarks[263] - self.landmarks[33]).norm())
+        return float((self.landmarks[EYE_OUTER_LEFT] - self.landmarks[EYE_OUTER_RIGHT]).norm())
