@@ -53,6 +53,9 @@ LIP_CHANNELS: tuple[str, ...] = FACE_CHANNELS[:13]
 UPPER_CHANNELS: tuple[str, ...] = FACE_CHANNELS[13:]
 """Channels of eyes, brows, cheeks and nose."""
 
+CLOSED_APERTURE = 0.035
+"""IOD of lip aperture below which lips count as closed: 91 % of filmed p/b/m lie below."""
+
 APERTURE_PAIRS: tuple[tuple[int, int], ...] = ((13, 14), (82, 87), (312, 317))
 """Points of the inner lips, above and below, whose mean distance is ``lipAperture``."""
 

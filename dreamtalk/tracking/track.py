@@ -18,12 +18,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..curves.length import hold_last
 from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
-from ..face.channels import measure_channels
+from ..face.channels import CLOSED_APERTURE, measure_channels
 from ..face.pose import rotation_to_angles
 from ..face.units import CAMERA_DISTANCE, NECK
-from ..motion.edit import CLOSED_APERTURE, resample_frames, smooth
+from ..motion.edit import resample_frames, smooth
 from ..motion.motion import Motion
 from ..motion.spaces import FACE, LIP_CHANNELS
 from ..progress import Progress, silent
@@ -249,8 +250,7 @@ def _assembled(
         times, values = np.r_[times, seen[-1]], np.concatenate([values, values[-1:]])
     steady = resample_frames(values, times, fps)
     frames = max(1, round((seen[-1] + 1.0 / rate) * fps))
-    index = np.minimum(np.arange(frames), len(steady) - 1)
-    tensor = torch.from_numpy(steady[index].astype(np.float32))
+    tensor = hold_last(torch.from_numpy(steady.astype(np.float32)), frames)
     motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
     motion = smooth(motion, smoothing)
     # heads are slower than lips, and their jitter shows more: the whole picture shakes with it

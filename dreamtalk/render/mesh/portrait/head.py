@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..warp.thin_plate import thin_plate_operator
 from .geometry import FaceGeometry
-from .raster import blur, polygon_mask, signed_distance, smoothstep
+from .raster import blur, polygon_mask, signed_distance
 
 STEEPEST = 1.9
 """Depth changes by no more per px across: a head turned by 18 degrees then squeezes what it would

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
-from ..portrait.raster import blur, pixel_grid, smoothstep
+from ..portrait.raster import blur, pixel_grid
 
 FOREHEAD_LINES = ((0.30, 0.85), (0.49, 1.0), (0.68, 0.75))
 """Where lines run between brows and hair, as shares of the way, and how strong they are."""
