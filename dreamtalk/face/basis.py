@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..files.atomic import atomic_write
 from .channels import FACE_CHANNELS, measure_channels
 from .pose import Similarity, fit_similarity, image_to_camera, rotation_to_angles
 from .units import CAMERA_DISTANCE
@@ -66,15 +67,16 @@ class FaceBasis:
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``, float32."""
-        np.savez_compressed(
-            path,
-            template=self.template.astype(np.float32),
-            decoder=self.decoder.astype(np.float32),
-            spread=self.spread.astype(np.float32),
-            mirror=self.mirror.astype(np.int16),
-            channels=np.array(FACE_CHANNELS),
-            provenance=np.array(json.dumps(self.provenance)),
-        )
+        with atomic_write(path, "the face basis") as part, part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                template=self.template.astype(np.float32),
+                decoder=self.decoder.astype(np.float32),
+                spread=self.spread.astype(np.float32),
+                mirror=self.mirror.astype(np.int16),
+                channels=np.array(FACE_CHANNELS),
+                provenance=np.array(json.dumps(self.provenance)),
+            )
 
     def align(self, landmarks: npt.NDArray[np.floating]) -> tuple[Array, Similarity]:
         """Take the head pose out of landmarks.

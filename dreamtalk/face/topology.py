@@ -6,6 +6,8 @@ Lists run from the picture's left to its right unless said otherwise.
 
 from __future__ import annotations
 
+NUM_LANDMARKS = 478
+
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

@@ -8,7 +8,6 @@ ARKit shapes to 6 decimals and the head's rotation, not where it is.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import torch
 from scipy.io import loadmat, savemat
 
 from ..errors import MotionError, OutputError
+from ..files.atomic import atomic_write
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion
@@ -32,6 +32,11 @@ _JSON_FORMAT = "dreamtalk.motion"
 
 SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", ".json")
 """What :func:`load_motion` reads; all but ``.txt`` can be written."""
+
+
+def is_motion_file(path: str | Path) -> bool:
+    """Whether a file's name says that :func:`load_motion` reads it; a video's does not."""
+    return Path(path).suffix.lower() in SUFFIXES
 
 
 def load_motion(
@@ -91,14 +96,8 @@ def save_motion(motion: Motion, path: str | Path) -> None:
         raise OutputError(
             f"'{path.name}' has no known motion suffix: choose one of {', '.join(_WRITERS)}"
         )
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with atomic_write(path, "the motion") as part:
         writer(motion, part)
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"can't write the motion to '{path}': {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _official(expression: np.ndarray, pose: np.ndarray | None, fps: float | None) -> Motion:
