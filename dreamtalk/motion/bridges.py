@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..curves.easing import smoothstep
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..face.units import CAMERA_DISTANCE
+from ..files.atomic import atomic_write
 from .motion import Motion
 from .scores import solve_scores
 from .spaces import SPACES, space
@@ -37,7 +40,7 @@ _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose
 # IOD: gaps below the first are closed by so much, those above the second not at all. Measured: of
 # the frames that the map from BFM puts at a gap of 0.035, two in three have closed lips.
 _TOUCHING = (0.035, 0.055)
-_PRESSED = 0.008
+_PRESSED = {"bfm": 0.008}  # IOD, by the space that the gap comes from
 # Errors that scores may leave in a channel, as a share of its spread. Gaze, lips and brows are what
 # a rig must show; smaller tolerances cost agreement with the scores of a tracker.
 _TOLERANCE = 1.2
@@ -69,7 +72,7 @@ class Bridges:
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz`` with the channel names, so that a changed space is noticed."""
-        arrays: dict[str, np.ndarray] = {
+        arrays: dict[str, Any] = {
             f"{source}_to_{target}": matrix.numpy().astype(np.float32)
             for (source, target), matrix in self.matrices.items()
         }
@@ -78,8 +81,8 @@ class Bridges:
             arrays[f"{name}_spread"] = self.spreads[name].numpy().astype(np.float32)
         arrays["scatter"] = self.scatter.numpy().astype(np.float32)
         arrays["provenance"] = np.array(json.dumps(self.provenance))
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        with atomic_write(path, "the bridges") as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
 
 @lru_cache(maxsize=4)
@@ -151,7 +154,7 @@ def convert(motion: Motion, target: str) -> Motion:
     head = motion.head
     if motion.pose is not None and not head.any():
         head = pose_to_head(motion.pose)
-    pose = head_to_pose(head) if target == "bfm" else None
+    pose = head_to_pose(head) if space(target).has_pose else None
     return Motion(expression, head, motion.fps, target, pose)
 
 
@@ -174,10 +177,10 @@ def convert_expression(
         if source == to:
             return expression
         result = expression @ bridges.matrices[source, to].to(expression)
-        return _contact(result, _PRESSED if source == "bfm" else 0.0) if to == "face" else result
+        return _contact(result, _PRESSED.get(source, 0.0)) if to == "face" else result
 
     space(source), space(target)
-    if source == target or target != "arkit":
+    if source == target or not space(target).bounded:
         return mapped(target)
     return face_to_scores(mapped("face"), mapped("arkit"), bridges)
 
@@ -226,9 +229,8 @@ def _contact(expression: Tensor, pressed: float) -> Tensor:
     column = space("face").index["lipAperture"]
     gap = expression[..., column]
     low, high = _TOUCHING
-    near = ((high - gap) / (high - low)).clamp(0.0, 1.0)
     result = expression.clone()
-    result[..., column] = (gap - pressed * near * near * (3.0 - 2.0 * near)).clamp(min=0.0)
+    result[..., column] = (gap - pressed * smoothstep(high, low, gap)).clamp(min=0.0)
     return result
 
 

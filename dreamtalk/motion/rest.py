@@ -67,9 +67,4 @@ def without_rest(motion: Motion, neutral: Motion) -> Motion:
     """
     rest = resting_expression(convert(neutral, motion.space))
     expression = motion.expression - rest.to(motion.expression)
-    if motion.space == "arkit":
-        expression = expression.clamp(0.0, 1.0)
-    elif motion.space == "face":
-        column = FACE.index["lipAperture"]
-        expression[:, column] = expression[:, column].clamp(min=0.0)
-    return motion.with_(expression=expression)
+    return motion.with_(expression=motion.motion_space.limited(expression))
