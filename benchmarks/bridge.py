@@ -89,9 +89,9 @@ def main() -> None:
         motion.fps,
         Sound(arguments.video),
     )
-    official = track_video(arguments.video, smoothing=0.0)
+    official = track_video(arguments.video, smoothing=0.0).motion
     compare("official video - bridged motion", official, motion)
-    compare("official video - our video", official, track_video(plain, smoothing=0.0))
+    compare("official video - our video", official, track_video(plain, smoothing=0.0).motion)
     print(f"written to {arguments.out}")
 
 

@@ -265,7 +265,7 @@ def run_track(args: argparse.Namespace) -> None:
     """video -> motion file"""
     from .motion.files import save_motion
     from .render.video import check_writable
-    from .tracking.track import track_video_report
+    from .tracking.track import track_video
 
     check_writable(args.out)
     with (
@@ -273,7 +273,7 @@ def run_track(args: argparse.Namespace) -> None:
         native_logs_hidden(args.verbose),
         bar("tracking") as progress,
     ):
-        tracked = track_video_report(args.video, neutral=args.neutral, progress=progress)
+        tracked = track_video(args.video, neutral=args.neutral, progress=progress)
         note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
     save_motion(tracked.motion, args.out)
     print(f"{args.out}")

@@ -60,7 +60,7 @@ def choose_style(
     if Path(clip).suffix.lower() in MOTION_FILES:
         motion = load_motion(clip)
     else:
-        motion = track_video(clip, progress=progress)
+        motion = track_video(clip, progress=progress).motion
     style = model.encode_style(convert(motion, model.space), name=Path(clip).stem)
     return Style(style.code, style.model, intensity, style.name)
 

@@ -1,6 +1,6 @@
 """Bridges between the motion spaces: small linear maps, fitted by ``scripts/fit_bridges.py``.
 
-Neutral maps to neutral, so the maps have no constant term: the resting scores and resting
+Neutral maps to neutral, so the maps have no constant term: the neutral scores and neutral
 coefficients of a tracker belong to the person in front of it, not to the expression. The head goes
 along as it is; ``bfm`` carries it a second time, as the official pose columns. Scores can't be
 negative, so towards ``arkit`` the map is only the first guess of a small least-squares problem.

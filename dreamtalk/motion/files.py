@@ -20,7 +20,7 @@ from ..files.atomic import atomic_write
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion
-from .rest import without_rest
+from .neutral import without_neutral
 from .spaces import BFM, space
 
 OFFICIAL_FPS = 25.0
@@ -49,7 +49,7 @@ def load_motion(
             (T, 5)), ``.npy`` (official motion: (T, 73) or (T, 64)), ``.txt`` (64 columns),
             ``.csv`` (Live Link Face), ``.jsonl`` or ``.json`` (ours, one frame a line).
         fps: frames a second, for files that don't say (official ones: 25) or say it wrongly.
-        neutral: of the same person at rest, whose resting face is taken off (``without_rest``).
+        neutral: of the same person who acts nothing, whose neutral face is taken off.
 
     Returns:
         The motion in the space of the file. Official files keep their pose columns, and get a
@@ -76,7 +76,7 @@ def load_motion(
         raise MotionError(f"'{path.name}' can't be read as a motion: {error}") from error
     if len(motion) == 0:
         raise MotionError(f"'{path.name}' holds no frames")
-    return motion if neutral is None else without_rest(motion, neutral)
+    return motion if neutral is None else without_neutral(motion, neutral)
 
 
 def save_motion(motion: Motion, path: str | Path) -> None:
