@@ -19,7 +19,7 @@ from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.neutral import neutral_channels
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.tracking.follow import FaceFollower, detect_in, follow
-from dreamtalk.tracking.track import track_frames, track_video
+from dreamtalk.tracking.track import track_frames, track_pictures, track_video
 
 
 def moved(image: Tensor, x: float = 0.0, y: float = 0.0, roll: float = 0.0) -> np.ndarray:
