@@ -19,6 +19,7 @@ from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
 from dreamtalk.render.mesh.mouth.contact import contact_gap, settle_lips
 from dreamtalk.render.mesh.warp.head_motion import torso_transform
 from dreamtalk.render.mesh.warp.inverse import invert_displacement, sample_grid
+from dreamtalk.render.mesh.warp.thin_plate import thin_plate, thin_plate_operator
 
 
 def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:
@@ -195,6 +196,23 @@ def test_lips_touch_but_do_not_cross() -> None:
     assert float(settled[0, 14, 1] - settled[0, 13, 1]) == pytest.approx(0, abs=1e-5)
     still = settle_lips(torch.zeros(1, 478, 3), points, right, down, 1.0, is_open=False)
     assert float(still.abs().max()) == 0
+
+
+def test_thin_plates_are_exact_from_single_precision() -> None:
+    rng = np.random.default_rng(0)
+    controls = rng.uniform(0, 1, (200, 2)).astype(np.float32)
+    controls[100:110] = controls[:10] + np.float32(1e-4)  # nearly the same points
+    targets = rng.uniform(-0.2, 1.2, (50, 2)).astype(np.float32)
+    operator = thin_plate_operator(controls, targets, ridge=6e-4)
+    exact = thin_plate_operator(controls.astype(float), targets.astype(float), ridge=6e-4)
+    np.testing.assert_allclose(operator, exact, atol=1e-6)
+    # planes come through a spline unbent
+    plane = controls @ [[2.0, 0.3], [-0.5, 1.0]] + 3
+    np.testing.assert_allclose(operator @ plane, targets @ [[2.0, 0.3], [-0.5, 1.0]] + 3, atol=2e-5)
+    values = rng.normal(size=(200, 3))
+    np.testing.assert_allclose(
+        thin_plate(controls, values, targets, 6e-4), operator @ values, atol=2e-5
+    )
 
 
 def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
