@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from .topology import STABLE
@@ -90,26 +91,17 @@ def angles_to_rotation(angles: Array) -> Array:
         (..., 3, 3), face frame -> camera frame.
     """
     pitch, yaw, roll = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)
-    one, zero = np.ones_like(pitch), np.zeros_like(pitch)
-
-    def matrix(*rows: list[Array]) -> Array:
-        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    cr, sr = np.cos(-roll), np.sin(-roll)
-    about_y = matrix([cy, zero, sy], [zero, one, zero], [-sy, zero, cy])
-    about_x = matrix([one, zero, zero], [zero, cp, -sp], [zero, sp, cp])
-    about_z = matrix([cr, -sr, zero], [sr, cr, zero], [zero, zero, one])
-    return about_y @ about_x @ about_z
+    turns = np.stack([yaw, pitch, -roll], axis=-1).reshape(-1, 3)
+    matrices = Rotation.from_euler("YXZ", turns).as_matrix()
+    return matrices.reshape(*np.shape(pitch), 3, 3)
 
 
 def rotation_to_angles(rotation: Array) -> Array:
     """The inverse of :func:`angles_to_rotation` for |pitch| < 90 degrees."""
     r = np.asarray(rotation, dtype=np.float64)
-    pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
-    yaw = np.arctan2(r[..., 0, 2], r[..., 2, 2])
-    roll = -np.arctan2(r[..., 1, 0], r[..., 1, 1])
-    return np.stack([pitch, yaw, roll], axis=-1)
+    turns = Rotation.from_matrix(r.reshape(-1, 3, 3)).as_euler("YXZ")
+    angles = np.stack([turns[:, 1], turns[:, 0], -turns[:, 2]], axis=-1)
+    return angles.reshape(*r.shape[:-2], 3)
 
 
 def euler_matrix(angles: Tensor) -> Tensor:
