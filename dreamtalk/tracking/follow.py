@@ -142,7 +142,7 @@ def detect_in(landmarker: FaceLandmarker, picture: Picture, box: PixelBox | None
     return Detection(box, [face + offset for face in faces])
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """How many processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -169,7 +169,7 @@ def follow(
     Yields:
         The time of each picture, and (478, 3) float32 px or None.
     """
-    two_landmarkers = cores() > 1 if two_landmarkers is None else two_landmarkers
+    two_landmarkers = usable_cores() > 1 if two_landmarkers is None else two_landmarkers
     waiting: deque[Future[list[tuple[float, Array | None]]]] = deque()
     batch: list[tuple[float, Picture]] = []
     seen = 0
