@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..curves.easing import smoothstep
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..face.pose import euler_matrix
 from ..face.units import CAMERA_DISTANCE
 from ..files.atomic import atomic_write
 from .motion import Motion
@@ -265,12 +266,8 @@ def _swing(angles: Tensor) -> Tensor:
     Args:
         angles: (..., 3) official Euler angles; the third has the opposite sign of ``roll``.
     """
-    pitch, yaw, roll = angles.unbind(-1)
-    _, up, out = _CENTRE_ARM
-    x = -up * torch.sin(roll)
-    y = up * torch.cos(roll)
-    y, z = y * torch.cos(pitch) - out * torch.sin(pitch), y * torch.sin(pitch) + out * pitch.cos()
-    return torch.stack([x * torch.cos(yaw) + z * torch.sin(yaw), y], dim=-1)
+    ours = angles * torch.tensor([1.0, 1.0, -1.0]).to(angles)
+    return (euler_matrix(ours) @ torch.tensor(_CENTRE_ARM).to(angles))[..., :2]
 
 
 def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
