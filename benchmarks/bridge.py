@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
+from dreamtalk.face.channels import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.bridges import to_face  # noqa: E402
-from dreamtalk.motion.edit import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.files import load_motion  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
@@ -89,9 +89,9 @@ def main() -> None:
         motion.fps,
         Sound(arguments.video),
     )
-    official = track_video(arguments.video, smoothing=0.0)
+    official = track_video(arguments.video, smoothing=0.0).motion
     compare("official video - bridged motion", official, motion)
-    compare("official video - our video", official, track_video(plain, smoothing=0.0))
+    compare("official video - our video", official, track_video(plain, smoothing=0.0).motion)
     print(f"written to {arguments.out}")
 
 

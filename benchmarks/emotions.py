@@ -26,13 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from dreamtalk.face import analyze_portrait, load_image, save_image  # noqa: E402
+from dreamtalk.face.channels import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.bridges import to_face  # noqa: E402
-from dreamtalk.motion.edit import CLOSED_APERTURE  # noqa: E402
 from dreamtalk.motion.files import load_motion  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.spaces import FACE  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.tracking.track import track_video_report  # noqa: E402
+from dreamtalk.tracking.track import track_video  # noqa: E402
 
 SHOWN = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "lipUpperY",
          "lidUpperLeftY", "browInnerLeftY", "browOuterLeftY", "noseWingLeftY",
@@ -56,7 +56,7 @@ def motions(video: Path, rest: Tensor, neutral: Motion) -> tuple[Tensor, Tensor,
     mat = video.with_suffix(".mat")
     alone = to_face(load_motion(mat)).expression
     rested = to_face(load_motion(mat, neutral=neutral)).expression
-    tracked = track_video_report(video, neutral=rest, smoothing=0.0).motion.expression
+    tracked = track_video(video, neutral=rest, smoothing=0.0).motion.expression
     length = min(len(alone), len(tracked))
     return alone[:length], rested[:length], tracked[:length]
 
@@ -115,7 +115,7 @@ def main() -> None:
     sitters = [Sitter(path) for path in arguments.portraits]
     off, kept = [], []
     for person, videos in people(arguments.clips).items():
-        rest = track_video_report(videos["neutral"], neutral="clip", smoothing=0.0).neutral
+        rest = track_video(videos["neutral"], neutral="clip", smoothing=0.0).neutral
         neutral = load_motion(videos["neutral"].with_suffix(".mat"))
         columns = []
         for emotion, video in videos.items():

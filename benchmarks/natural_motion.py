@@ -29,7 +29,7 @@ from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.natural import add_natural_motion  # noqa: E402
 from dreamtalk.speech import load_speech  # noqa: E402
 from dreamtalk.speech.speech import SAMPLE_RATE, Speech  # noqa: E402
-from dreamtalk.tracking.track import track_video_report  # noqa: E402
+from dreamtalk.tracking.track import track_video  # noqa: E402
 
 BANDS = ((0.2, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 6.0))
 STRETCH = 20.0  # s, as long as the filmed clips: the spread grows with the length
@@ -176,7 +176,7 @@ def main() -> None:
     }
     if arguments.clips:
         videos = sorted(arguments.clips.rglob("*.mp4"))
-        tracked = [track_video_report(video, smoothing=0.0).motion for video in videos]
+        tracked = [track_video(video, smoothing=0.0).motion for video in videos]
         columns[f"{len(videos)} clips, tracked"] = statistics(tracked, opening)
     print("| | " + " | ".join(columns) + " |")
     print("| --- " * (len(columns) + 1) + "|")

@@ -35,11 +35,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait, topology
 from dreamtalk.face.pose import rotation_to_angles
+from dreamtalk.face.units import CAMERA_DISTANCE, NECK
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
 
-NECK = np.array([0.0, -0.72, -1.05])
-CAMERA_DISTANCE = 10.0
 VARIANTS = ("static", "landmarks", "channels")
 ORACLES = ("flow", "aligned", "interior", "skin")
 INNER_LIPS = (topology.INNER_RIGHT, *topology.UPPER_INNER, topology.INNER_LEFT)
@@ -76,7 +75,7 @@ def drive(basis: FaceBasis, marks: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     points, pose = basis.align(marks)
     channels, _ = basis.encode(marks)
     angles = rotation_to_angles(pose.rotation)
-    neck = np.einsum("tij,j->ti", pose.rotation, NECK) * pose.scale[:, None] + pose.translation
+    neck = pose.position(NECK)
     head = np.zeros((len(marks), 6))
     head[:, :3] = angles - angles[:1]
     head[:, 3:5] = (neck[:, :2] - neck[:1, :2]) / pose.scale[0]

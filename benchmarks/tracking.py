@@ -27,7 +27,7 @@ from dreamtalk.face.basis import FaceBasis  # noqa: E402
 from dreamtalk.motion.motion import Motion  # noqa: E402
 from dreamtalk.motion.spaces import FACE  # noqa: E402
 from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.tracking.track import Tracked, track_frames, track_video_report  # noqa: E402
+from dreamtalk.tracking.track import Tracked, track_frames, track_video  # noqa: E402
 
 CHANNELS = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lidUpperLeftY", "browInnerLeftY",
             "gazeLeftX")  # fmt: skip
@@ -74,7 +74,7 @@ def main() -> None:
     torch.set_num_threads(1)
     videos = sorted(arguments.clips.rglob("*.mp4"))
     start, cpu = time.perf_counter(), time.process_time()
-    tracked = [track_video_report(video) for video in videos]
+    tracked = [track_video(video) for video in videos]
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
     frames = sum(t.frames for t in tracked)
     gaps = sum(len(t.missing) for t in tracked)

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import pickle
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import CheckpointError, ModelNotFoundError, OutputError
+from .files.atomic import atomic_write
 
 _LIGHTNING = tuple(
     f"pytorch_lightning.callbacks.{name}"
@@ -195,20 +194,12 @@ def save_checkpoint(
         tensor = value.detach().to("cpu", dtype if narrowed else value.dtype)
         tensors[key] = tensor.contiguous().clone()
     metadata = {"format": FORMAT, "kind": kind, "config": json.dumps(config, sort_keys=True)}
-    partial: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        partial = Path(name)
-        save_file(tensors, partial, metadata)
-        partial.chmod(0o644)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
+        with atomic_write(path, "the weights") as part:
+            save_file(tensors, part, metadata)
+            part.chmod(0o644)
+    except SafetensorError as error:
         raise OutputError(f"can't write '{path}': {error}") from error
-    finally:
-        if partial is not None:
-            with suppress(OSError):
-                partial.unlink()
 
 
 def convert(src: str | Path, dst: str | Path, dtype: str = "fp32") -> str:

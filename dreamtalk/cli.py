@@ -198,9 +198,9 @@ def run_talk(args: argparse.Namespace) -> None:
 
 def run_animate(args: argparse.Namespace) -> None:
     """recording -> motion file"""
+    from .files.atomic import check_writable
     from .motion.files import save_motion
     from .pipeline import perform
-    from .render.video import check_writable
 
     check_writable(args.out)
     with native_logs_hidden(args.verbose):
@@ -222,13 +222,13 @@ def run_render(args: argparse.Namespace) -> None:
 
 def run_track(args: argparse.Namespace) -> None:
     """video -> motion file"""
+    from .files.atomic import check_writable
     from .motion.files import save_motion
-    from .render.video import check_writable
-    from .tracking.track import track_video_report
+    from .tracking.track import track_video
 
     check_writable(args.out)
     with native_logs_hidden(args.verbose), terminal_stages("tracking") as stage:
-        tracked = track_video_report(args.video, neutral=args.neutral, progress=stage.progress)
+        tracked = track_video(args.video, neutral=args.neutral, progress=stage.progress)
         stage.note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
     save_motion(tracked.motion, args.out)
     print(f"{args.out}")
@@ -257,7 +257,7 @@ def run_bench(args: argparse.Namespace) -> None:
 def run_convert(args: argparse.Namespace) -> None:
     """official checkpoint -> safetensors"""
     from .checkpoints import convert
-    from .render.video import check_writable
+    from .files.atomic import check_writable
 
     check_writable(args.out)
     with terminal_stages("convert") as stage:

@@ -79,7 +79,7 @@ class DreamTalkTrackMotion(io.ComfyNode):
         images: Any = None,
     ) -> io.NodeOutput:
         from ..dreamtalk.face.landmarks import MODEL_NAME
-        from ..dreamtalk.tracking.track import track_frames, track_video_report
+        from ..dreamtalk.tracking.track import track_frames, track_video
 
         settings: dict[str, Any] = {
             "neutral": choice("neutral", neutral, NEUTRALS),
@@ -89,7 +89,7 @@ class DreamTalkTrackMotion(io.ComfyNode):
         }
         if video is not None:
             with runtime.video_file(video) as path:
-                found = track_video_report(path, **settings)
+                found = track_video(path, **settings)
         elif images is not None:
             found = track_frames(images, images_fps, **settings)
         else:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 
+from dreamtalk.face.channels import CLOSED_APERTURE
 from dreamtalk.motion.bridges import Bridges, convert_expression
-from dreamtalk.motion.edit import CLOSED_APERTURE
 from dreamtalk.motion.spaces import SPACES
 
 BEHIND = 0.02  # of correlation: differences below that are chance

@@ -19,7 +19,6 @@ one ridge regression on standardised inputs, trained on the same speakers.
 from __future__ import annotations
 
 import argparse
-import json
 from itertools import permutations
 from pathlib import Path
 
@@ -114,7 +113,6 @@ def main() -> None:
         "plain_leave_one_speaker_out": plain,
     }
     fit_all(clips, provenance).save(arguments.out)
-    arguments.out.with_suffix(".json").write_text(json.dumps(provenance, indent=1) + "\n")
     print(f"\nwritten to {arguments.out}")
 
 

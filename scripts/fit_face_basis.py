@@ -20,19 +20,16 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from dreamtalk.face import topology as t
 from dreamtalk.face.basis import FaceBasis
-from dreamtalk.face.channels import measure_channels
+from dreamtalk.face.channels import FACE_CHANNELS, measure_channels
 from dreamtalk.face.landmarks import FaceLandmarker
 from dreamtalk.face.pose import fit_similarity, image_to_camera
-from dreamtalk.motion.spaces import FACE_CHANNELS
 
-LIPS = sorted(
-    {61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409}
-    | {78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415}
-)
+EYE_CORNERS = (t.EYE_OUTER_RIGHT, t.EYE_OUTER_LEFT)
+LIPS = sorted(t.LIPS)
 EYES_BROWS = sorted(
-    {33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246}
-    | {362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398}
+    {i for eye in t.EYES for part in ("corners", "upper", "lower") for i in eye[part]}
     | {70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276}
 )
 RIDGE = 1e-5  # (IOD)^2 a frame: far below the variance of any channel
@@ -83,8 +80,8 @@ def mirror_of(shape: np.ndarray) -> np.ndarray:
 
 def fit_template(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
     """Generalised Procrustes mean over speakers, made symmetric and upright."""
-    template = clips[0].points[0] - clips[0].points[0][[33, 263]].mean(axis=0)
-    template = template / np.linalg.norm(template[263] - template[33])
+    template = clips[0].points[0] - clips[0].points[0][list(EYE_CORNERS)].mean(axis=0)
+    template = template / np.linalg.norm(template[t.EYE_OUTER_LEFT] - template[t.EYE_OUTER_RIGHT])
     mirror = np.arange(478)
     for _ in range(TEMPLATE_ROUNDS):
         means: dict[str, list[np.ndarray]] = {}
@@ -98,8 +95,8 @@ def fit_template(clips: list[Clip]) -> tuple[np.ndarray, np.ndarray]:
         template = upright(template)
         mirror = mirror_of(template)
         template = (template + template[mirror] * [-1, 1, 1]) / 2
-        template -= template[[33, 263]].mean(axis=0)
-        template /= np.linalg.norm(template[263] - template[33])
+        template -= template[list(EYE_CORNERS)].mean(axis=0)
+        template /= np.linalg.norm(template[t.EYE_OUTER_LEFT] - template[t.EYE_OUTER_RIGHT])
     return template, mirror
 
 
@@ -109,9 +106,9 @@ def upright(shape: np.ndarray) -> np.ndarray:
     Upright: forehead (10) and chin (152) are equally far forward of the ears' plane, which is how a
     face looks straight ahead to within a few degrees.
     """
-    x = shape[263] - shape[33]
+    x = shape[t.EYE_OUTER_LEFT] - shape[t.EYE_OUTER_RIGHT]
     x /= np.linalg.norm(x)
-    y = shape[10] - shape[152]
+    y = shape[t.FOREHEAD] - shape[t.CHIN]
     y -= x * (x @ y)
     y /= np.linalg.norm(y)
     return shape @ np.stack([x, y, np.cross(x, y)], axis=1)

@@ -22,7 +22,13 @@ from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait, analyze_portrait
 from dreamtalk.face.channels import measure_channels
 from dreamtalk.face.image import as_rgb, save_image, to_uint8
 from dreamtalk.face.landmarks import find_landmark_model
-from dreamtalk.face.pose import angles_to_rotation, fit_similarity, rotation_to_angles
+from dreamtalk.face.pose import (
+    angles_to_rotation,
+    euler_angles,
+    euler_matrix,
+    fit_similarity,
+    rotation_to_angles,
+)
 from dreamtalk.motion.spaces import FACE, FACE_CHANNELS
 
 
@@ -40,6 +46,15 @@ def posed(shape: np.ndarray, angles: list[float], scale: float = 200.0) -> np.nd
 def test_angles_round_trip() -> None:
     angles = np.random.default_rng(0).uniform(-1.2, 1.2, (50, 3))
     assert np.allclose(rotation_to_angles(angles_to_rotation(angles)), angles)
+    one = rotation_to_angles(angles_to_rotation(angles[3]))  # without a frame axis, too
+    assert np.allclose(one, angles[3])
+
+
+def test_torch_and_numpy_turn_the_same_way() -> None:
+    angles = torch.tensor([[0.2, -0.3, 0.4], [0.0, 0.0, 0.0], [-0.5, 0.6, -0.1]])
+    turned = euler_matrix(angles)
+    assert np.allclose(turned.numpy(), angles_to_rotation(angles.numpy()), atol=1e-6)
+    assert torch.allclose(euler_angles(turned), angles, atol=1e-5)
 
 
 def test_signs_of_the_head_angles(basis: FaceBasis) -> None:

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from dreamtalk.errors import ImageError, SpaceMismatchError
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait
+from dreamtalk.face.pose import euler_matrix
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.group import together
 from dreamtalk.render.mesh import MeshRenderer, debug_sheet, debug_views
 from dreamtalk.render.mesh.mouth.contact import contact_gap, settle_lips
-from dreamtalk.render.mesh.warp.head_motion import euler_angles, euler_matrix, torso_transform
+from dreamtalk.render.mesh.warp.head_motion import torso_transform
 from dreamtalk.render.mesh.warp.inverse import invert_displacement, sample_grid
+from dreamtalk.render.mesh.warp.thin_plate import thin_plate, thin_plate_operator
 
 
 def motion(rows: list[dict[str, float]], head: list[list[float]] | None = None) -> Motion:
@@ -196,10 +198,21 @@ def test_lips_touch_but_do_not_cross() -> None:
     assert float(still.abs().max()) == 0
 
 
-def test_euler_angles_come_back() -> None:
-    angles = torch.tensor([[0.2, -0.3, 0.4], [0.0, 0.0, 0.0], [-0.5, 0.6, -0.1]])
-    back = torch.stack(euler_angles(euler_matrix(*angles.T)), -1)
-    assert torch.allclose(back, angles, atol=1e-5)
+def test_thin_plates_are_exact_from_single_precision() -> None:
+    rng = np.random.default_rng(0)
+    controls = rng.uniform(0, 1, (200, 2)).astype(np.float32)
+    controls[100:110] = controls[:10] + np.float32(1e-4)  # nearly the same points
+    targets = rng.uniform(-0.2, 1.2, (50, 2)).astype(np.float32)
+    operator = thin_plate_operator(controls, targets, ridge=6e-4)
+    exact = thin_plate_operator(controls.astype(float), targets.astype(float), ridge=6e-4)
+    np.testing.assert_allclose(operator, exact, atol=1e-6)
+    # planes come through a spline unbent
+    plane = controls @ [[2.0, 0.3], [-0.5, 1.0]] + 3
+    np.testing.assert_allclose(operator @ plane, targets @ [[2.0, 0.3], [-0.5, 1.0]] + 3, atol=2e-5)
+    values = rng.normal(size=(200, 3))
+    np.testing.assert_allclose(
+        thin_plate(controls, values, targets, 6e-4), operator @ values, atol=2e-5
+    )
 
 
 def test_backends_agree(portrait: Portrait, renderer: MeshRenderer) -> None:
@@ -330,6 +343,6 @@ def test_notes_say_what_is_wrong(renderer: MeshRenderer, portrait: Portrait) -> 
         portrait.image * 0.05, portrait.landmarks, portrait.rotation, portrait.expression
     )
     assert any("dark" in note for note in MeshRenderer(dark).notes)
-    yaw = euler_matrix(torch.tensor(0.0), torch.tensor(0.6), torch.tensor(0.0))
+    yaw = euler_matrix(torch.tensor([0.0, 0.6, 0.0]))
     turned = Portrait(portrait.image, portrait.landmarks, yaw, portrait.expression)
     assert any("turned by 34 degrees" in note for note in MeshRenderer(turned).notes)

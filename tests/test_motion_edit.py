@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from dreamtalk.errors import MotionError, SpaceMismatchError
-from dreamtalk.motion import Motion, space
+from dreamtalk.face.channels import CLOSED_APERTURE
+from dreamtalk.motion import SPACES, Motion, space
 from dreamtalk.motion.bridges import head_to_pose
 from dreamtalk.motion.edit import (
-    CLOSED_APERTURE,
     adjust,
     change_speed,
     concat,
@@ -23,6 +23,7 @@ from dreamtalk.motion.edit import (
     trim,
     with_head_of,
 )
+from dreamtalk.motion.natural import eye_closure
 from dreamtalk.motion.regions import region_channels
 
 
@@ -92,6 +93,31 @@ def test_regions_cover_every_channel_once(name: str) -> None:
     assert sorted(channels) == sorted(space(name).channels)
     both = (*region_channels(name, "mouth"), *region_channels(name, "upper"))
     assert sorted(both) == sorted(space(name).channels)
+
+
+def test_what_is_known_of_each_space() -> None:
+    bounded = {name: members.bounded for name, members in SPACES.items()}
+    assert bounded == {"face": False, "arkit": True, "bfm": False}
+    assert space("arkit").limited(torch.tensor([[-1.0, 0.5] * 26])).unique().tolist() == [0, 0.5]
+    gap = space("face").limited(torch.full((2, 31), -0.1))
+    assert (gap[0] == 0).nonzero().flatten().tolist() == [space("face").index["lipAperture"]]
+    free = torch.full((2, 64), -9.0)
+    assert torch.equal(space("bfm").limited(free), free)
+    for members in SPACES.values():
+        named = {c for region in members.regions.values() for c in region}
+        named |= set(members.limits) | set(members.closed_neutral)
+        for closure in (*members.eyes, *([members.lips] if members.lips else [])):
+            named |= {name for name, _ in closure.weights}
+        assert named == set(members.channels)
+
+
+@pytest.mark.parametrize("name", ["face", "arkit"])
+def test_shut_eyes_are_told_in_every_space_that_can(name: str) -> None:
+    motion = Motion(torch.zeros(3, len(space(name))), torch.zeros(3, 6), space=name)
+    for eye in space(name).eyes:
+        for channel, _ in eye.weights:
+            motion.expression[1, space(name).index[channel]] = eye.shut
+    assert eye_closure(motion).tolist() == [0, 1, 0]
 
 
 def test_smoothing_keeps_closures() -> None:

@@ -16,9 +16,10 @@ from torch import Tensor
 from dreamtalk.errors import FaceNotFoundError, MotionError
 from dreamtalk.face.landmarks import FaceLandmarker
 from dreamtalk.motion.motion import Motion
+from dreamtalk.motion.neutral import neutral_channels
 from dreamtalk.motion.spaces import FACE
-from dreamtalk.tracking.follow import FaceFollower, follow, look
-from dreamtalk.tracking.track import clip_neutral, track_frames, track_video, track_video_report
+from dreamtalk.tracking.follow import FaceFollower, detect_in, follow
+from dreamtalk.tracking.track import track_frames, track_pictures, track_video
 
 
 def moved(image: Tensor, x: float = 0.0, y: float = 0.0, roll: float = 0.0) -> np.ndarray:
@@ -62,7 +63,7 @@ def swaying(portrait_image: Tensor, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_video_becomes_motion_by_time(swaying: Path) -> None:
     calls: list[tuple[int, int]] = []
-    tracked = track_video_report(swaying, progress=lambda *c: calls.append(c))
+    tracked = track_video(swaying, progress=lambda *c: calls.append(c))
     motion = tracked.motion
     assert (motion.space, motion.fps) == ("face", 25.0)
     assert abs(motion.duration - 1.5) < 0.08
@@ -81,7 +82,16 @@ def test_a_video_becomes_motion_by_time(swaying: Path) -> None:
 
 
 def test_other_rates(swaying: Path) -> None:
-    assert abs(len(track_video(swaying, fps=10)) - 15) <= 1
+    assert abs(len(track_video(swaying, fps=10).motion) - 15) <= 1
+
+
+def test_pictures_one_by_one_are_the_same_as_a_batch(portrait_image: Tensor) -> None:
+    pictures = [moved(portrait_image, x=float(i)) for i in range(6)]
+    batch = track_frames(torch.from_numpy(np.stack(pictures)), 25)
+    single = track_pictures(((i / 25.0, p) for i, p in enumerate(pictures)), 25)
+    assert torch.equal(single.motion.expression, batch.motion.expression)
+    assert torch.equal(single.motion.head, batch.motion.head)
+    assert (single.frames, single.source_fps, single.missing) == (6, 25, ())
 
 
 def test_frames_with_a_gap(portrait_image: Tensor, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,13 +134,13 @@ def test_neutral_by_choice(portrait_image: Tensor) -> None:
             track_frames(frames, 25, neutral=wrong)
 
 
-def test_clip_neutral_is_the_closed_mouth_and_the_open_eye() -> None:
+def test_neutral_channels_are_the_closed_mouth_and_the_open_eye() -> None:
     channels = np.zeros((100, len(FACE)))
     channels[:, FACE.index["lipAperture"]] = np.linspace(0, 0.2, 100)
     channels[:, FACE.index["mouthWidth"]] = np.linspace(0.5, 0.7, 100)
     channels[:, FACE.index["lidUpperLeftY"]] = 0.07
     channels[::4, FACE.index["lidUpperLeftY"]] = -0.02
-    neutral = clip_neutral(channels)
+    neutral = neutral_channels(channels)
     assert neutral[FACE.index["lipAperture"]] == 0
     assert neutral[FACE.index["mouthWidth"]] < 0.53
     assert neutral[FACE.index["lidUpperLeftY"]] == pytest.approx(0.07)
@@ -168,8 +178,8 @@ def darting(image: Tensor, count: int) -> list[tuple[float, np.ndarray]]:
 
 def test_two_landmarkers_find_what_one_finds(portrait_image: Tensor) -> None:
     pictures = darting(portrait_image, 36)
-    alone = list(follow(pictures, helped=False))
-    both = list(follow(iter(pictures), helped=True))
+    alone = list(follow(pictures, two_landmarkers=False))
+    both = list(follow(iter(pictures), two_landmarkers=True))
     assert [time for time, _ in both] == [time for time, _ in pictures]
     assert 2 <= sum(marks is None for _, marks in alone) < 12
     for (_, one), (_, other) in zip(alone, both, strict=True):
@@ -178,17 +188,17 @@ def test_two_landmarkers_find_what_one_finds(portrait_image: Tensor) -> None:
             np.testing.assert_array_equal(one, other)
 
 
-def test_a_glance_at_the_wrong_place_is_not_used(portrait_image: Tensor) -> None:
+def test_a_detection_in_the_wrong_place_is_not_used(portrait_image: Tensor) -> None:
     """Every other picture is looked at before it is known where the face went."""
     pictures = darting(portrait_image, 16)
     again = 0
     with FaceLandmarker() as first, FaceLandmarker() as second:
         alone, helped = FaceFollower(first), FaceFollower(first)
         for (time, one), (later, other) in zip(pictures[::2], pictures[1::2], strict=True):
-            glance = look(second, other, helped.expected(other))
+            early = detect_in(second, other, helped.expected(other))
             found = [helped.find(one, time)]
-            again += helped.expected(other) != glance.box
-            found.append(helped.find(other, later, glance))
+            again += helped.expected(other) != early.box
+            found.append(helped.find(other, later, early))
             for marks, expected in zip(
                 found, [alone.find(one, time), alone.find(other, later)], strict=True
             ):
@@ -199,7 +209,7 @@ def test_a_glance_at_the_wrong_place_is_not_used(portrait_image: Tensor) -> None
 
 
 def test_stopping_in_the_middle_ends_the_threads(portrait_image: Tensor) -> None:
-    found = follow(iter(darting(portrait_image, 30)), helped=True)
+    found = follow(iter(darting(portrait_image, 30)), two_landmarkers=True)
     for _ in range(20):
         next(found)
     found.close()

@@ -71,12 +71,12 @@ def test_save_and_load(motion: Any, folders: Path, suffix: str) -> None:
 def test_load_motion_without_the_resting_face(folders: Path, motion: Any) -> None:
     from dreamtalk_pack.dreamtalk.motion.bridges import convert
     from dreamtalk_pack.dreamtalk.motion.files import save_motion
-    from dreamtalk_pack.dreamtalk.motion.rest import without_rest
+    from dreamtalk_pack.dreamtalk.motion.neutral import without_neutral
 
     bfm = convert(motion, "bfm")
     save_motion(bfm, folders / "input" / "m.mat")
     (loaded,) = run_node("DreamTalkLoadMotion", file="m.mat", fps=0.0, neutral=motion)
-    assert torch.allclose(loaded.expression, without_rest(bfm, motion).expression, atol=1e-6)
+    assert torch.allclose(loaded.expression, without_neutral(bfm, motion).expression, atol=1e-6)
     # as ComfyUI asks: with every input, connected ones as None
     stamp = node_classes()["DreamTalkLoadMotion"].fingerprint_inputs
     assert stamp(file="m.mat", fps=0.0, neutral=None) == stamp(file="m.mat", fps=0.0)

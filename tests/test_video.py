@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from dreamtalk.errors import OutputError
-from dreamtalk.render.video import AI_COMMENT, Sound, check_writable, write_video
+from dreamtalk.files.atomic import check_writable
+from dreamtalk.render.video import AI_COMMENT, Sound, write_video
 
 
 def frames(count: int, height: int = 64, width: int = 64) -> Iterator[Tensor]:

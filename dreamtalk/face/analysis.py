@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import FaceNotFoundError, ImageError
-from ..motion.spaces import FACE
+from . import topology as t
 from .basis import FaceBasis
-from .channels import measure_channels
+from .channels import FACE_CHANNELS, measure_channels
 from .image import as_rgb, to_uint8
 from .landmarks import FaceLandmarker
 from .portrait import Portrait
@@ -73,7 +73,7 @@ def analyze_portrait(
     else:
         found, landmarks = _find(to_uint8(pixels), which, landmarker)
 
-    iod = float(np.linalg.norm(landmarks[263, :2] - landmarks[33, :2]))
+    iod = float(np.linalg.norm(landmarks[t.EYE_OUTER_LEFT, :2] - landmarks[t.EYE_OUTER_RIGHT, :2]))
     if iod < MIN_IOD:
         raise ImageError(
             f"the face is too small: {iod:.0f} px between the eyes' outer corners, at least "
@@ -88,8 +88,8 @@ def analyze_portrait(
         )
     if abs(yaw) > WARN_YAW:
         log.warning("the face is turned %.0f degrees to the side: expect a less good result", yaw)
-    expression = torch.zeros(len(FACE))
-    aperture = FACE.index["lipAperture"]
+    expression = torch.zeros(len(FACE_CHANNELS))
+    aperture = FACE_CHANNELS.index("lipAperture")
     # closed lips measure about 1 % IOD: a portrait below that is at rest
     expression[aperture] = max(0.0, float(measure_channels(points)[0, aperture]) - 0.015)
     return Portrait(

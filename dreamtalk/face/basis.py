@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from ..errors import DreamTalkError, SpaceMismatchError
-from ..motion.spaces import FACE_CHANNELS
-from .channels import measure_channels
+from ..files.atomic import atomic_write
+from .channels import FACE_CHANNELS, measure_channels
 from .pose import Similarity, fit_similarity, image_to_camera, rotation_to_angles
+from .units import CAMERA_DISTANCE
 
 Array = npt.NDArray[np.float64]
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
@@ -66,15 +67,16 @@ class FaceBasis:
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``, float32."""
-        np.savez_compressed(
-            path,
-            template=self.template.astype(np.float32),
-            decoder=self.decoder.astype(np.float32),
-            spread=self.spread.astype(np.float32),
-            mirror=self.mirror.astype(np.int16),
-            channels=np.array(FACE_CHANNELS),
-            provenance=np.array(json.dumps(self.provenance)),
-        )
+        with atomic_write(path, "the face basis") as part, part.open("wb") as file:
+            np.savez_compressed(
+                file,
+                template=self.template.astype(np.float32),
+                decoder=self.decoder.astype(np.float32),
+                spread=self.spread.astype(np.float32),
+                mirror=self.mirror.astype(np.int16),
+                channels=np.array(FACE_CHANNELS),
+                provenance=np.array(json.dumps(self.provenance)),
+            )
 
     def align(self, landmarks: npt.NDArray[np.floating]) -> tuple[Array, Similarity]:
         """Take the head pose out of landmarks.
@@ -142,10 +144,6 @@ class FaceBasis:
         values = measure_channels(self.template)
         values[FACE_CHANNELS.index("lipAperture")] = 0.0
         return _tensor(values)
-
-
-CAMERA_DISTANCE = 10.0
-"""How far the camera is assumed to be, in IOD: about 90 cm, a usual portrait distance."""
 
 
 def _tensor(array: Array) -> Tensor:

@@ -5,14 +5,59 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..motion.spaces import FACE_CHANNELS
+from . import topology as t
 
 Array = npt.NDArray[np.float64]
 
-STABLE: tuple[int, ...] = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 122, 351, 193, 417)
-"""Eye corners and nose: the points that expression moves least."""
+FACE_CHANNELS: tuple[str, ...] = (
+    # lips and jaw: what keeps the shape of the lips within the tracker's own noise
+    "lipAperture",  # neutral = lips closed
+    "mouthWidth",
+    "mouthInnerWidth",
+    "lipUpperY",  # outer contour of the upper lip
+    "lipUpperInnerY",
+    "lipLowerY",  # outer contour of the lower lip
+    "lipUpperZ",  # protrusion
+    "lipLowerZ",
+    "lipX",  # sideways shift of the lips
+    "mouthCornerLeftY",
+    "mouthCornerRightY",
+    "chinY",
+    "jawX",  # the chin sideways
+    # eyelids and gaze
+    "lidUpperLeftY",  # negative = closing
+    "lidUpperRightY",
+    "lidLowerLeftY",
+    "lidLowerRightY",
+    "gazeLeftX",  # iris against the eye corners, to the subject's left
+    "gazeLeftY",
+    "gazeRightX",
+    "gazeRightY",
+    # brows
+    "browInnerLeftY",
+    "browInnerRightY",
+    "browOuterLeftY",
+    "browOuterRightY",
+    "browFurrowLeftX",  # negative = towards the nose
+    "browFurrowRightX",  # negative = towards the nose
+    # cheeks and nose
+    "cheekLeftY",
+    "cheekRightY",
+    "noseWingLeftY",
+    "noseWingRightY",
+)
+"""Columns of the ``face`` space; the tables below say what each is measured on."""
+
+LIP_CHANNELS: tuple[str, ...] = FACE_CHANNELS[:13]
+"""Channels of the mouth and jaw: what speech drives first."""
+UPPER_CHANNELS: tuple[str, ...] = FACE_CHANNELS[13:]
+"""Channels of eyes, brows, cheeks and nose."""
+
+CLOSED_APERTURE = 0.035
+"""IOD of lip aperture below which lips count as closed: 91 % of filmed p/b/m lie below."""
 
 APERTURE_PAIRS: tuple[tuple[int, int], ...] = ((13, 14), (82, 87), (312, 317))
+"""Points of the inner lips, above and below, whose mean distance is ``lipAperture``."""
 
 # channel -> (axis, landmarks, sign); the mean coordinate of the landmarks
 _POSITIONS: dict[str, tuple[int, tuple[int, ...], float]] = {
@@ -21,11 +66,11 @@ _POSITIONS: dict[str, tuple[int, tuple[int, ...], float]] = {
     "lipLowerY": (1, (84, 17, 314), 1),
     "lipUpperZ": (2, (37, 0, 267), 1),
     "lipLowerZ": (2, (84, 17, 314), 1),
-    "lipX": (0, (0, 17, 61, 291), 1),
-    "mouthCornerLeftY": (1, (291,), 1),
-    "mouthCornerRightY": (1, (61,), 1),
-    "chinY": (1, (152,), 1),
-    "jawX": (0, (152,), 1),
+    "lipX": (0, (0, 17, t.MOUTH_RIGHT, t.MOUTH_LEFT), 1),
+    "mouthCornerLeftY": (1, (t.MOUTH_LEFT,), 1),
+    "mouthCornerRightY": (1, (t.MOUTH_RIGHT,), 1),
+    "chinY": (1, (t.CHIN,), 1),
+    "jawX": (0, (t.CHIN,), 1),
     "browInnerLeftY": (1, (336, 285), 1),
     "browInnerRightY": (1, (107, 55), 1),
     "browOuterLeftY": (1, (300, 276), 1),
@@ -39,15 +84,15 @@ _POSITIONS: dict[str, tuple[int, tuple[int, ...], float]] = {
 }
 
 # channel -> (axis, landmark, the two eye corners whose mean it is measured from)
-_FROM_EYE_CORNERS: dict[str, tuple[int, int, tuple[int, int]]] = {
-    "lidUpperLeftY": (1, 386, (362, 263)),
-    "lidUpperRightY": (1, 159, (33, 133)),
-    "lidLowerLeftY": (1, 374, (362, 263)),
-    "lidLowerRightY": (1, 145, (33, 133)),
-    "gazeLeftX": (0, 473, (362, 263)),
-    "gazeLeftY": (1, 473, (362, 263)),
-    "gazeRightX": (0, 468, (33, 133)),
-    "gazeRightY": (1, 468, (33, 133)),
+_FROM_EYE_CORNERS: dict[str, tuple[int, int, tuple[int, ...]]] = {
+    "lidUpperLeftY": (1, 386, t.EYE_LEFT["corners"]),
+    "lidUpperRightY": (1, 159, t.EYE_RIGHT["corners"]),
+    "lidLowerLeftY": (1, 374, t.EYE_LEFT["corners"]),
+    "lidLowerRightY": (1, 145, t.EYE_RIGHT["corners"]),
+    "gazeLeftX": (0, t.IRIS_LEFT, t.EYE_LEFT["corners"]),
+    "gazeLeftY": (1, t.IRIS_LEFT, t.EYE_LEFT["corners"]),
+    "gazeRightX": (0, t.IRIS_RIGHT, t.EYE_RIGHT["corners"]),
+    "gazeRightY": (1, t.IRIS_RIGHT, t.EYE_RIGHT["corners"]),
 }
 
 
@@ -68,8 +113,8 @@ def measure_channels(points: Array) -> Array:
     """
     values: dict[str, Array] = {
         "lipAperture": np.mean([_distance(points, a, b) for a, b in APERTURE_PAIRS], axis=0),
-        "mouthWidth": _distance(points, 61, 291),
-        "mouthInnerWidth": _distance(points, 78, 308),
+        "mouthWidth": _distance(points, t.MOUTH_RIGHT, t.MOUTH_LEFT),
+        "mouthInnerWidth": _distance(points, t.INNER_RIGHT, t.INNER_LEFT),
     }
     for name, (axis, marks, sign) in _POSITIONS.items():
         values[name] = sign * points[..., marks, axis].mean(axis=-1)

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import ImageError, OutputError
+from ..files.atomic import atomic_write
 
 BACKDROP = 1.0
 """What transparent pixels become: white, as viewers show them."""
@@ -45,10 +46,11 @@ def save_image(image: Tensor, path: str | Path) -> None:
     Raises:
         OutputError: if it can't be written.
     """
-    try:
-        Image.fromarray(to_uint8(image)).save(path)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"can't write the picture '{path}': {error}") from error
+    with atomic_write(path, "the picture") as part:
+        try:
+            Image.fromarray(to_uint8(image)).save(part)
+        except ValueError as error:  # a suffix that names no format
+            raise OutputError(f"can't write the picture '{path}': {error}") from error
 
 
 def to_uint8(image: Tensor) -> np.ndarray:

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
+
+from ..errors import ImageError
+from ..files.values import load_values, save_values
+from .channels import FACE_CHANNELS
+from .topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, NUM_LANDMARKS
+
+APERTURE_SHARES: dict[str, float] = {
+    "lipAperture": 1.0,
+    "lipLowerY": -0.62,
+    "lipUpperInnerY": 0.20,
+    "lipUpperY": 0.14,
+    "chinY": -0.45,
+}
+"""How far lip channels usually go along with the aperture."""
+_STORED = ("image", "landmarks", "rotation", "expression", "mask")
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,9 @@ class Portrait:
             as far as one picture tells (lip aperture and lids; 0 elsewhere).
         faces: how many faces were found in the picture.
         mask: (H, W) float32 in 0..1, the person's matte if the user gave one.
+
+    Raises:
+        ImageError: if the shapes are others, or a value is not finite.
     """
 
     image: Tensor
@@ -30,6 +51,71 @@ class Portrait:
     faces: int = 1
     mask: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[-1] != 3 or 0 in self.image.shape:
+            raise ImageError(f"a portrait's image is (H, W, 3), not {tuple(self.image.shape)}")
+        shapes = {
+            "landmarks": (NUM_LANDMARKS, 3),
+            "rotation": (3, 3),
+            "expression": (len(FACE_CHANNELS),),
+            "mask": self.size,
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None and tuple(value.shape) != shape:
+                raise ImageError(f"a portrait's {name} is {shape}, not {tuple(value.shape)}")
+        for name in ("image", *shapes):
+            value = getattr(self, name)
+            if value is not None and not torch.isfinite(value).all():
+                raise ImageError(f"the portrait's {name} holds NaN or infinite values")
+
+    def save(self, path: str | Path) -> None:
+        """Write as ``.npz``: everything, exactly.
+
+        Raises:
+            OutputError: if the file can't be written.
+        """
+        values = {
+            name: getattr(self, name).detach().float().cpu().numpy()
+            for name in _STORED
+            if getattr(self, name) is not None
+        }
+        whole = np.round(values["image"] * 255).astype(np.uint8)
+        if np.array_equal(whole / np.float32(255), values["image"]):
+            values["image"] = whole  # as from any file with 8 bits: a quarter of the size
+        save_values(path, "portrait", {**values, "faces": np.array(self.faces)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Portrait:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            ImageError: if there is no such file, or it holds something else.
+        """
+        values = load_values(path, "portrait", ImageError, (*_STORED[:-1], "faces"))
+        if values["image"].dtype == np.uint8:
+            values["image"] = values["image"] / np.float32(255)
+        tensors = {
+            name: torch.from_numpy(values[name].astype(np.float32))
+            for name in _STORED
+            if name in values
+        }
+        return cls(**tensors, faces=int(values["faces"]))
+
+    @property
+    def rest(self) -> Tensor:
+        """(31,) float32, the portrait's rest: the channels at which a face looks as in the picture.
+
+        One picture tells the aperture; the other lip channels take the share of it that they
+        usually have, so that lips close by moving towards each other rather than by the lower one
+        alone. 0 for all the rest: the portrait's own face counts as its neutral one.
+        """
+        rest = torch.zeros(len(FACE_CHANNELS))
+        aperture = float(self.expression[FACE_CHANNELS.index("lipAperture")])
+        for name, share in APERTURE_SHARES.items():
+            rest[FACE_CHANNELS.index(name)] = share * aperture
+        return rest
+
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in px."""
@@ -38,4 +124,4 @@ class Portrait:
     @property
     def iod(self) -> float:
         """Inter-ocular distance in px: outer eye corner to outer eye corner, in 3-D."""
-        return float((self.landmarks[263] - self.landmarks[33]).norm())
+        return float((self.landmarks[EYE_OUTER_LEFT] - self.landmarks[EYE_OUTER_RIGHT]).norm())

@@ -1,4 +1,9 @@
-"""Head pose: similarity fits of landmarks, and angles to rotations and back."""
+"""Head pose: similarity fits of landmarks, and angles to rotations and back.
+
+Angles are those of ``Motion.head``: R = Ry(yaw) Rx(pitch) Rz(-roll) takes the face frame to the
+camera frame. In numpy for measuring; ``euler_matrix`` and ``euler_angles`` are the same in torch,
+where frames are made: in float32, on any device.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from scipy.spatial.transform import Rotation
+from torch import Tensor
 
-from .channels import STABLE
+from .topology import STABLE
 
 Array = npt.NDArray[np.float64]
 
@@ -30,6 +38,11 @@ class Similarity:
         """Camera points (T, K, 3) in px -> face frame in IOD units."""
         centred = points - self.translation[:, None]
         return np.einsum("tji,tkj->tki", self.rotation, centred) / self.scale[:, None, None]
+
+    def position(self, point: tuple[float, float, float]) -> Array:
+        """Where one face-frame point (IOD) lies in each frame: (T, 3) px of the camera frame."""
+        placed = np.einsum("tij,j->ti", self.rotation, np.array(point)) * self.scale[:, None]
+        return placed + self.translation
 
     def to_camera(self, points: Array) -> Array:
         """Face-frame points (T, K, 3) in IOD units -> camera frame in px."""
@@ -78,23 +91,35 @@ def angles_to_rotation(angles: Array) -> Array:
         (..., 3, 3), face frame -> camera frame.
     """
     pitch, yaw, roll = np.moveaxis(np.asarray(angles, dtype=np.float64), -1, 0)
-    one, zero = np.ones_like(pitch), np.zeros_like(pitch)
-
-    def matrix(*rows: list[Array]) -> Array:
-        return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-    cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    cr, sr = np.cos(-roll), np.sin(-roll)
-    about_y = matrix([cy, zero, sy], [zero, one, zero], [-sy, zero, cy])
-    about_x = matrix([one, zero, zero], [zero, cp, -sp], [zero, sp, cp])
-    about_z = matrix([cr, -sr, zero], [sr, cr, zero], [zero, zero, one])
-    return about_y @ about_x @ about_z
+    turns = np.stack([yaw, pitch, -roll], axis=-1).reshape(-1, 3)
+    matrices = Rotation.from_euler("YXZ", turns).as_matrix()
+    return matrices.reshape(*np.shape(pitch), 3, 3)
 
 
 def rotation_to_angles(rotation: Array) -> Array:
     """The inverse of :func:`angles_to_rotation` for |pitch| < 90 degrees."""
     r = np.asarray(rotation, dtype=np.float64)
-    pitch = np.arcsin(np.clip(-r[..., 1, 2], -1, 1))
-    yaw = np.arctan2(r[..., 0, 2], r[..., 2, 2])
-    roll = -np.arctan2(r[..., 1, 0], r[..., 1, 1])
-    return np.stack([pitch, yaw, roll], axis=-1)
+    turns = Rotation.from_matrix(r.reshape(-1, 3, 3)).as_euler("YXZ")
+    angles = np.stack([turns[:, 1], turns[:, 0], -turns[:, 2]], axis=-1)
+    return angles.reshape(*r.shape[:-2], 3)
+
+
+def euler_matrix(angles: Tensor) -> Tensor:
+    """:func:`angles_to_rotation` in torch: (..., 3) pitch, yaw, roll -> (..., 3, 3)."""
+    pitch, yaw, roll = angles.unbind(-1)
+    cp, sp, cy, sy = pitch.cos(), pitch.sin(), yaw.cos(), yaw.sin()
+    cr, sr = roll.cos(), -roll.sin()
+    zero, one = torch.zeros_like(cp), torch.ones_like(cp)
+    rx = torch.stack([one, zero, zero, zero, cp, -sp, zero, sp, cp], -1)
+    ry = torch.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], -1)
+    rz = torch.stack([cr, -sr, zero, sr, cr, zero, zero, zero, one], -1)
+    shape = (*cp.shape, 3, 3)
+    return ry.reshape(shape) @ rx.reshape(shape) @ rz.reshape(shape)
+
+
+def euler_angles(rotation: Tensor) -> Tensor:
+    """:func:`rotation_to_angles` in torch: (..., 3, 3) -> (..., 3)."""
+    pitch = torch.asin((-rotation[..., 1, 2]).clamp(-1, 1))
+    yaw = torch.atan2(rotation[..., 0, 2], rotation[..., 2, 2])
+    roll = -torch.atan2(rotation[..., 1, 0], rotation[..., 1, 1])
+    return torch.stack([pitch, yaw, roll], dim=-1)

@@ -6,6 +6,8 @@ Lists run from the picture's left to its right unless said otherwise.
 
 from __future__ import annotations
 
+NUM_LANDMARKS = 478
+
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -14,9 +16,18 @@ OVAL = (
 
 FOREHEAD, CHIN, CHEEK_RIGHT, CHEEK_LEFT = 10, 152, 234, 454
 EYE_OUTER_RIGHT, EYE_OUTER_LEFT = 33, 263
+IRIS_RIGHT, IRIS_LEFT = 468, 473
+"""Centres of the irises."""
+
+STABLE = (33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 122, 351, 193, 417)
+"""Eye corners and nose: the points that expression moves least."""
 
 MOUTH_RIGHT, MOUTH_LEFT = 61, 291
 INNER_RIGHT, INNER_LEFT = 78, 308
+MOUTH_CORNERS = (78, 308, 62, 292, 76, 306, 61, 291)
+"""Both corners of each lip ring, from the inner contour to the outer one."""
+INNER_UPPER, INNER_LOWER = 13, 14
+"""The middle of the inner contour, above and below."""
 
 UPPER_INNER = (191, 80, 81, 82, 13, 312, 311, 310, 415)
 LOWER_INNER = (95, 88, 178, 87, 14, 317, 402, 318, 324)
@@ -33,6 +44,12 @@ LOWER_RINGS = (
     (77, 90, 180, 85, 16, 315, 404, 320, 307),
     (146, 91, 181, 84, 17, 314, 405, 321, 375),
 )
+
+LIPS = (
+    MOUTH_RIGHT, *LOWER_RINGS[3], MOUTH_LEFT, *UPPER_RINGS[3],
+    INNER_RIGHT, *LOWER_INNER, INNER_LEFT, *UPPER_INNER,
+)  # fmt: skip
+"""The outer and the inner contour of the lips, 40 landmarks."""
 
 CHIN_PATCH = (152, 148, 377, 175, 171, 396, 199)
 """Skin that rides on the jaw bone: its mean displacement stands for the jaw's."""

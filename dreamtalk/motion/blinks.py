@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import ease
+from ..curves.easing import smoothstep
 from .prosody import Prosody
 
 RATE = 21.0
@@ -50,9 +50,10 @@ class Blink:
     def closure(self, times: np.ndarray) -> np.ndarray:
         """How far the lid is shut at given times (s): 0 open, ``depth`` at most."""
         since = times - self.start
-        down = ease(since / self.closing)
+        down = smoothstep(0, self.closing, since)
         # lids open quickly at first and settle slowly
-        up = ease(np.clip((since - self.closing - self.shut) / self.opening, 0.0, 1.0) ** 0.65)
+        way = np.clip((since - self.closing - self.shut) / self.opening, 0.0, 1.0)
+        up = smoothstep(0, 1, way**0.65)
         return self.depth * down * (1.0 - up)
 
 

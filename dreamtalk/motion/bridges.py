@@ -1,6 +1,6 @@
 """Bridges between the motion spaces: small linear maps, fitted by ``scripts/fit_bridges.py``.
 
-Neutral maps to neutral, so the maps have no constant term: the resting scores and resting
+Neutral maps to neutral, so the maps have no constant term: the neutral scores and neutral
 coefficients of a tracker belong to the person in front of it, not to the expression. The head goes
 along as it is; ``bfm`` carries it a second time, as the official pose columns. Scores can't be
 negative, so towards ``arkit`` the map is only the first guess of a small least-squares problem.
@@ -13,12 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..curves.easing import smoothstep
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..face.pose import euler_matrix
+from ..face.units import CAMERA_DISTANCE
+from ..files.atomic import atomic_write
 from .motion import Motion
 from .scores import solve_scores
 from .spaces import SPACES, space
@@ -32,12 +37,11 @@ CROP_FRAME = 256.0
 """Px, edge of the frames that the crop centre is counted in (y upwards)."""
 RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 128.0)
 """Pose columns of a head that looks straight ahead from the middle of the frame."""
-_CAMERA_DISTANCE = 10.0  # IOD, as in ``FaceBasis.encode``
 _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose and mouth corners
 # IOD: gaps below the first are closed by so much, those above the second not at all. Measured: of
 # the frames that the map from BFM puts at a gap of 0.035, two in three have closed lips.
 _TOUCHING = (0.035, 0.055)
-_PRESSED = 0.008
+_PRESSED = {"bfm": 0.008}  # IOD, by the space that the gap comes from
 # Errors that scores may leave in a channel, as a share of its spread. Gaze, lips and brows are what
 # a rig must show; smaller tolerances cost agreement with the scores of a tracker.
 _TOLERANCE = 1.2
@@ -69,7 +73,7 @@ class Bridges:
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz`` with the channel names, so that a changed space is noticed."""
-        arrays: dict[str, np.ndarray] = {
+        arrays: dict[str, Any] = {
             f"{source}_to_{target}": matrix.numpy().astype(np.float32)
             for (source, target), matrix in self.matrices.items()
         }
@@ -78,8 +82,8 @@ class Bridges:
             arrays[f"{name}_spread"] = self.spreads[name].numpy().astype(np.float32)
         arrays["scatter"] = self.scatter.numpy().astype(np.float32)
         arrays["provenance"] = np.array(json.dumps(self.provenance))
-        with open(path, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        with atomic_write(path, "the bridges") as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
 
 @lru_cache(maxsize=4)
@@ -151,7 +155,7 @@ def convert(motion: Motion, target: str) -> Motion:
     head = motion.head
     if motion.pose is not None and not head.any():
         head = pose_to_head(motion.pose)
-    pose = head_to_pose(head) if target == "bfm" else None
+    pose = head_to_pose(head) if space(target).has_pose else None
     return Motion(expression, head, motion.fps, target, pose)
 
 
@@ -174,10 +178,10 @@ def convert_expression(
         if source == to:
             return expression
         result = expression @ bridges.matrices[source, to].to(expression)
-        return _contact(result, _PRESSED if source == "bfm" else 0.0) if to == "face" else result
+        return _contact(result, _PRESSED.get(source, 0.0)) if to == "face" else result
 
     space(source), space(target)
-    if source == target or target != "arkit":
+    if source == target or not space(target).bounded:
         return mapped(target)
     return face_to_scores(mapped("face"), mapped("arkit"), bridges)
 
@@ -226,9 +230,8 @@ def _contact(expression: Tensor, pressed: float) -> Tensor:
     column = space("face").index["lipAperture"]
     gap = expression[..., column]
     low, high = _TOUCHING
-    near = ((high - gap) / (high - low)).clamp(0.0, 1.0)
     result = expression.clone()
-    result[..., column] = (gap - pressed * near * near * (3.0 - 2.0 * near)).clamp(min=0.0)
+    result[..., column] = (gap - pressed * smoothstep(high, low, gap)).clamp(min=0.0)
     return result
 
 
@@ -253,7 +256,7 @@ def pose_to_head(pose: Tensor, rest: Tensor | None = None) -> Tensor:
     head[:, 1] = moved[:, 1]
     head[:, 2] = -moved[:, 2]
     head[:, 3:5] = moved[:, 7:] * scale / CROP_IOD - _swing(pose[:, :3]) + _swing(rest[:3])
-    head[:, 5] = -_CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
+    head[:, 5] = -CAMERA_DISTANCE * torch.log(pose[:, 6].clamp(min=1e-3) / scale)
     return head
 
 
@@ -263,12 +266,8 @@ def _swing(angles: Tensor) -> Tensor:
     Args:
         angles: (..., 3) official Euler angles; the third has the opposite sign of ``roll``.
     """
-    pitch, yaw, roll = angles.unbind(-1)
-    _, up, out = _CENTRE_ARM
-    x = -up * torch.sin(roll)
-    y = up * torch.cos(roll)
-    y, z = y * torch.cos(pitch) - out * torch.sin(pitch), y * torch.sin(pitch) + out * pitch.cos()
-    return torch.stack([x * torch.cos(yaw) + z * torch.sin(yaw), y], dim=-1)
+    ours = angles * torch.tensor([1.0, 1.0, -1.0]).to(angles)
+    return (euler_matrix(ours) @ torch.tensor(_CENTRE_ARM).to(angles))[..., :2]
 
 
 def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
@@ -281,7 +280,7 @@ def add_head_to_pose(pose: Tensor, head: Tensor) -> Tensor:
     scale = pose[:, 6]
     swung = _swing(result[:, :3]) - _swing(pose[:, :3])
     result[:, 7:] += (head[:, 3:5] + swung) * CROP_IOD / scale[:, None]
-    result[:, 6] = scale * torch.exp(-head[:, 5] / _CAMERA_DISTANCE)
+    result[:, 6] = scale * torch.exp(-head[:, 5] / CAMERA_DISTANCE)
     return result
 
 

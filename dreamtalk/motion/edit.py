@@ -12,16 +12,12 @@ import torch
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
+from ..curves.easing import smoothstep
 from ..errors import MotionError, SpaceMismatchError
 from .bridges import add_head_to_pose
 from .motion import HEAD_CHANNELS, Motion
 from .regions import HEAD_REGIONS, region_channels
-
-CLOSED_APERTURE = 0.035
-"""IOD of lip aperture below which lips count as closed: 91 % of filmed p/b/m lie below."""
-_OPEN_APERTURE = 0.08  # IOD: from here on a frame has nothing to do with a closure
-_SHUT_LID = -0.035  # IOD of upper lid travel from which on a blink is under way
-_SHUT_SCORE = 0.4  # the same as an eyeBlink score
+from .spaces import Closure
 
 
 def adjust(
@@ -53,7 +49,9 @@ def adjust(
                 values[:, columns] *= value
             else:
                 values[:, columns] += value
-    return _limited(motion.with_(expression=expression, head=head, pose=_posed(motion, head)))
+    # to what faces can do: scores within 0..1, no lip aperture below 0
+    expression = motion.motion_space.limited(expression)
+    return motion.with_(expression=expression, head=head, pose=_posed(motion, head))
 
 
 def _columns(
@@ -72,18 +70,6 @@ def _posed(motion: Motion, head: Tensor) -> Tensor | None:
     if motion.pose is None:
         return None
     return add_head_to_pose(motion.pose, head - motion.head)
-
-
-def _limited(motion: Motion) -> Motion:
-    """Keep to what faces can do: scores within 0..1, no lip aperture below 0."""
-    if motion.space == "arkit":
-        return motion.with_(expression=motion.expression.clamp(0.0, 1.0))
-    if motion.space == "face":
-        expression = motion.expression.clone()
-        column = motion.motion_space.index["lipAperture"]
-        expression[:, column] = expression[:, column].clamp(min=0.0)
-        return motion.with_(expression=expression)
-    return motion
 
 
 def smooth(motion: Motion, seconds: float, protect_closures: bool = True) -> Motion:
@@ -125,26 +111,25 @@ def _closures(motion: Motion) -> list[tuple[tuple[str, ...], np.ndarray]]:
         wide = maximum_filter1d(np.clip(amount, 0.0, 1.0), 3)
         return gaussian_filter1d(wide, 0.7, mode="nearest").clip(max=1.0)
 
-    def channel(name: str) -> np.ndarray:
-        return motion.channel(name).cpu().numpy()
-
-    if motion.space == "face":
-        lips = (_OPEN_APERTURE - channel("lipAperture")) / (_OPEN_APERTURE - CLOSED_APERTURE)
-        lids = np.maximum(
-            channel("lidUpperLeftY") / _SHUT_LID, channel("lidUpperRightY") / _SHUT_LID
-        )
-        lids = 2.0 * lids - 1.0
-    elif motion.space == "arkit":
-        # mouthClose says nothing by itself; against jawOpen it does
-        lips = 1.0 - (channel("jawOpen") - channel("mouthClose")) / 0.06
-        lids = np.maximum(channel("eyeBlinkLeft"), channel("eyeBlinkRight")) / _SHUT_SCORE
-        lids = 2.0 * lids - 1.0
-    else:
+    space = motion.motion_space
+    if space.lips is None:
         return []
+    eyes = np.maximum(*(_closed_share(motion, eye) for eye in space.eyes))
     return [
-        (region_channels(motion.space, "mouth"), soft(lips)),
-        (region_channels(motion.space, "lids"), soft(lids)),
+        (space.regions["mouth"], soft(_closed_share(motion, space.lips))),
+        (space.regions["lids"], soft(eyes)),
     ]
+
+
+def _closed_share(motion: Motion, closure: Closure) -> np.ndarray:
+    """(T,) 0 where lips or an eye are open, 1 where they are closed; beyond where they are more."""
+    return ((closure.open - closure_sum(motion, closure)) / (closure.open - closure.closed)).numpy()
+
+
+def closure_sum(motion: Motion, closure: Closure) -> Tensor:
+    """(T,) the sum of channels on the CPU that tells how far lips or an eye are closed."""
+    parts = [weight * motion.channel(name).cpu() for name, weight in closure.weights]
+    return torch.stack(parts).sum(dim=0)
 
 
 def resample_frames(values: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
@@ -253,7 +238,7 @@ def crossfade(first: Motion, second: Motion, seconds: float) -> Motion:
     second = resample(second, first.fps)
     overlap = max(0, min(round(seconds * first.fps), len(first), len(second)))
     phase = (torch.arange(overlap, dtype=torch.float32) + 1.0) / (overlap + 1.0)
-    weight = (phase * phase * (3.0 - 2.0 * phase))[:, None]
+    weight = smoothstep(0.0, 1.0, phase)[:, None]
 
     def joined(a: Tensor, b: Tensor) -> Tensor:
         b = b.to(a)

@@ -8,7 +8,6 @@ ARKit shapes to 6 decimals and the head's rotation, not where it is.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +16,11 @@ import torch
 from scipy.io import loadmat, savemat
 
 from ..errors import MotionError, OutputError
+from ..files.atomic import atomic_write
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion
-from .rest import without_rest
+from .neutral import without_neutral
 from .spaces import BFM, space
 
 OFFICIAL_FPS = 25.0
@@ -35,7 +35,7 @@ SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", "
 
 
 def is_motion_file(path: str | Path) -> bool:
-    """Whether a file's name says that it holds motion."""
+    """Whether a file's name says that :func:`load_motion` reads it; a video's does not."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -49,7 +49,7 @@ def load_motion(
             (T, 5)), ``.npy`` (official motion: (T, 73) or (T, 64)), ``.txt`` (64 columns),
             ``.csv`` (Live Link Face), ``.jsonl`` or ``.json`` (ours, one frame a line).
         fps: frames a second, for files that don't say (official ones: 25) or say it wrongly.
-        neutral: of the same person at rest, whose resting face is taken off (``without_rest``).
+        neutral: of the same person who acts nothing, whose neutral face is taken off.
 
     Returns:
         The motion in the space of the file. Official files keep their pose columns, and get a
@@ -76,7 +76,7 @@ def load_motion(
         raise MotionError(f"'{path.name}' can't be read as a motion: {error}") from error
     if len(motion) == 0:
         raise MotionError(f"'{path.name}' holds no frames")
-    return motion if neutral is None else without_rest(motion, neutral)
+    return motion if neutral is None else without_neutral(motion, neutral)
 
 
 def save_motion(motion: Motion, path: str | Path) -> None:
@@ -96,14 +96,8 @@ def save_motion(motion: Motion, path: str | Path) -> None:
         raise OutputError(
             f"'{path.name}' has no known motion suffix: choose one of {', '.join(_WRITERS)}"
         )
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
+    with atomic_write(path, "the motion") as part:
         writer(motion, part)
-        part.replace(path)
-    except OSError as error:
-        raise OutputError(f"can't write the motion to '{path}': {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _official(expression: np.ndarray, pose: np.ndarray | None, fps: float | None) -> Motion:

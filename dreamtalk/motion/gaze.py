@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .noise import band_noise, ease, spawn
+from ..curves.easing import smoothstep
+from .noise import band_noise, spawn
 from .prosody import Prosody
 
 EYE_RADIUS = 0.13
@@ -41,7 +42,7 @@ def draw_gaze(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> 
             break
         jump = target - previous
         length = 0.020 + 0.0025 * float(np.rad2deg(np.linalg.norm(jump)))
-        angles += jump * ease((times - onset) / length)[:, None]
+        angles += jump * smoothstep(0, length, times - onset)[:, None]
         time, previous = onset, target
     for axis, child in enumerate(spawn(drift_rng, 2)):
         angles[:, axis] += _DRIFT * band_noise(child, times, [(0.2, 2.0, 1.0)])[0]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .noise import Band, band_noise, ease, spawn
+from ..curves.easing import minimum_jerk, smoothstep
+from .noise import Band, band_noise, spawn
 from .prosody import Prosody
 
 # With shifts of posture and nods on top, the shares of power come out as in filmed speech
@@ -74,7 +75,7 @@ def draw_head(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> 
     head[:, :3] += _posture(prosody, times, posture_rng)
     nods, emphasis = _nods(prosody, times, nod_rng)
     head[:, :3] += nods
-    head *= ease(times / _FADE_IN)[:, None]
+    head *= smoothstep(0, _FADE_IN, times)[:, None]
     return HeadLife(head, emphasis)
 
 
@@ -101,8 +102,7 @@ def _posture(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> n
             start = prosody.phrase_starts[np.abs(prosody.phrase_starts - time).argmin()]
             time = max(time - 1.0, float(start) + jitter) if abs(start - time) < 1.5 else time
         phase = np.clip((times - time) / length, 0.0, 1.0)
-        # minimum jerk: how people move from one point to another
-        angles += (step - pose) * (phase**3 * (10.0 - 15.0 * phase + 6.0 * phase**2))[:, None]
+        angles += (step - pose) * minimum_jerk(phase)[:, None]
         pose = step
 
 
@@ -161,7 +161,7 @@ def draw_breath(
         quick = bool(len(prosody.phrases)) and bool(prosody.activity_at(np.array([time + 1.0]))[0])
         inhale = min(0.55, 0.3 * length) if quick else 0.4 * length
         since = times - time
-        curve = ease(since / inhale) * (1.0 - ease((since - inhale) / (length - inhale)))
+        curve = smoothstep(0, inhale, since) * (1.0 - smoothstep(inhale, length, since))
         volume = np.maximum(volume, depth * curve)
         time += length
     head = np.zeros((len(times), 6))

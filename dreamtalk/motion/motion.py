@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import MotionError, OutputError
+from ..errors import MotionError
+from ..files.atomic import atomic_write
 from .spaces import MotionSpace, space
 
 HEAD_CHANNELS: tuple[str, ...] = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -87,12 +89,12 @@ class Motion:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def save(self, path: str | Path) -> None:
-        """Write as ``.npz``: expression, channels, head, fps, space (and pose).
+        """Write as ``.npz``, whole or not at all: expression, channels, head, fps, space (, pose).
 
         Raises:
             OutputError: if the file can't be written.
         """
-        arrays: dict[str, np.ndarray] = {
+        arrays: dict[str, Any] = {
             "expression": self.expression.cpu().numpy().astype(np.float32),
             "channels": np.array(self.motion_space.channels),
             "head": self.head.cpu().numpy().astype(np.float32),
@@ -101,11 +103,8 @@ class Motion:
         }
         if self.pose is not None:
             arrays["pose"] = self.pose.cpu().numpy().astype(np.float32)
-        try:
-            with open(path, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise OutputError(f"can't write the motion to '{path}': {error.strerror}") from error
+        with atomic_write(path, "the motion") as part, part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Motion:

@@ -7,6 +7,8 @@ speech and added after the sampler, so it serves any checkpoint.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +17,7 @@ from ..errors import MotionError
 from ..speech.speech import Speech
 from .blinks import RATE, Blink, closure_curves, draw_blinks
 from .bridges import add_head_to_pose, face_to_scores, map_offsets, to_face
+from .edit import closure_sum
 from .gaze import LID_FOLLOWS, draw_gaze, hold_on_viewer, iris_offsets
 from .idle import draw_breath, draw_head
 from .motion import Motion
@@ -22,9 +25,8 @@ from .noise import spawn
 from .prosody import analyse
 from .spaces import FACE
 
-CLOSED_UPPER_LID = -0.105
-"""IOD that the upper lid travels to shut an open eye. Filmed blinks show 0.085 between the
-landmarks; the rest is for eyes that are open wider than the median (0.09)."""
+CLOSED_UPPER_LID = FACE.eyes[0].shut
+"""IOD that the upper lid travels to shut an open eye."""
 CLOSED_LOWER_LID = 0.012
 """IOD that the lower lid rises meanwhile."""
 _BROW_BEAT = 0.010  # IOD: brows rise with a stressed syllable
@@ -106,13 +108,10 @@ def add_natural_motion(
 
 def eye_closure(motion: Motion) -> Tensor:
     """How far the eyes are shut by the motion itself, (T,) 0 open .. 1 shut."""
-    if motion.space == "arkit":
-        closure = (motion.channel("eyeBlinkLeft") + motion.channel("eyeBlinkRight")) / 2
-    else:
-        lids = to_face(motion)
-        upper = (lids.channel("lidUpperLeftY") + lids.channel("lidUpperRightY")) / 2
-        closure = upper / CLOSED_UPPER_LID
-    return closure.clamp(0.0, 1.0)
+    telling = motion if motion.motion_space.eyes else to_face(motion)
+    left, right = telling.motion_space.eyes
+    both = (closure_sum(telling, left) + closure_sum(telling, right)) / 2
+    return (both / left.shut).clamp(0.0, 1.0)
 
 
 def _already_shut(blink: Blink, closure: np.ndarray, fps: float) -> bool:
@@ -143,19 +142,36 @@ def _shut(expression: Tensor, closures: np.ndarray) -> Tensor:
 
 
 def _applied(motion: Motion, offsets: np.ndarray, pose: np.ndarray, closures: np.ndarray) -> Motion:
-    head = motion.head + torch.from_numpy(pose).to(motion.head)
     added = torch.from_numpy(offsets).to(motion.expression)
-    if motion.space == "face":
-        return motion.with_(expression=_shut(motion.expression + added, closures), head=head)
-    if motion.space == "arkit":
-        aim = map_offsets(motion.expression, "arkit", "face") + added
-        expression = face_to_scores(aim, guess=motion.expression)
-        for side, closure in zip(("Left", "Right"), closures, strict=True):
-            column = motion.motion_space.index[f"eyeBlink{side}"]
-            open_ = expression[:, column]
-            expression[:, column] = open_ + torch.from_numpy(closure).to(open_) * (1.0 - open_)
-        return motion.with_(expression=expression, head=head)
-    moved = motion.with_(expression=motion.expression + map_offsets(added, "face", motion.space))
-    shut = map_offsets(_shut(torch.zeros_like(added), closures), "face", motion.space)
+    expression = _ADDERS[motion.space](motion, added, closures)
+    head = motion.head + torch.from_numpy(pose).to(motion.head)
     posed = None if motion.pose is None else add_head_to_pose(motion.pose, torch.from_numpy(pose))
-    return moved.with_(expression=moved.expression + shut, head=head, pose=posed)
+    return motion.with_(expression=expression, head=head, pose=posed)
+
+
+def _add_to_face(motion: Motion, added: Tensor, closures: np.ndarray) -> Tensor:
+    return _shut(motion.expression + added, closures)
+
+
+def _add_to_scores(motion: Motion, added: Tensor, closures: np.ndarray) -> Tensor:
+    aim = map_offsets(motion.expression, "arkit", "face") + added
+    expression = face_to_scores(aim, guess=motion.expression)
+    for side, closure in zip(("Left", "Right"), closures, strict=True):
+        column = motion.motion_space.index[f"eyeBlink{side}"]
+        open_ = expression[:, column]
+        expression[:, column] = open_ + torch.from_numpy(closure).to(open_) * (1.0 - open_)
+    return expression
+
+
+def _add_to_coefficients(motion: Motion, added: Tensor, closures: np.ndarray) -> Tensor:
+    shut = _shut(torch.zeros_like(added), closures)
+    moved = motion.expression + map_offsets(added, "face", motion.space)
+    return moved + map_offsets(shut, "face", motion.space)
+
+
+# how a space takes ``face`` offsets (T, 31) and the closure (2, T) of the left and the right eye
+_ADDERS: dict[str, Callable[[Motion, Tensor, np.ndarray], Tensor]] = {
+    "face": _add_to_face,
+    "arkit": _add_to_scores,
+    "bfm": _add_to_coefficients,
+}

@@ -17,12 +17,6 @@ def spawn(rng: np.random.Generator, count: int) -> list[np.random.Generator]:
     return [np.random.default_rng(int(key)) for key in rng.integers(2**63, size=count)]
 
 
-def ease(x: np.ndarray) -> np.ndarray:
-    """Smoothstep: 0 below 0, 1 above 1, flat at both ends."""
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)
-
-
 def band_noise(rng: np.random.Generator, times: np.ndarray, bands: list[Band]) -> np.ndarray:
     """Gaussian noise whose power lies in bands.
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..errors import MissingDependencyError, MotionError, OutputError
+from ..face.channels import CLOSED_APERTURE
+from ..files.atomic import atomic_write
 from ..speech.speech import SAMPLE_RATE, Speech
 from .bridges import convert
-from .edit import CLOSED_APERTURE
 from .motion import Motion
 
 if TYPE_CHECKING:
@@ -113,10 +114,8 @@ def save_plot(
         raise OutputError(f"'{path.name}': a plot is written as .png, .svg or .pdf")
     arguments = {"title": "", "start": 0.0, "end": None, "width": 1600, **options}
     figure = _figure(motion, speech, **arguments)
-    try:
-        figure.savefig(path, facecolor=_PAPER)
-    except OSError as error:
-        raise OutputError(f"can't write the plot to '{path}': {error.strerror}") from error
+    with atomic_write(path, "the plot") as part:
+        figure.savefig(part, facecolor=_PAPER)
 
 
 def _figure(

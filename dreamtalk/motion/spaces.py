@@ -8,47 +8,29 @@ y up, z out of the face. "Left" and "Right" are the subject's, as in ARKit.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
-from ..errors import MotionError
+from torch import Tensor
 
-FACE_CHANNELS: tuple[str, ...] = (
-    # lips and jaw: the 12 lip channels that keep lip shape within the tracker's own noise
-    "lipAperture",  # mean distance of 13-14, 82-87, 312-317; neutral = lips closed
-    "mouthWidth",  # 61-291
-    "mouthInnerWidth",  # 78-308
-    "lipUpperY",  # outer upper lip, mean y of 37, 0, 267
-    "lipUpperInnerY",  # inner upper lip, y of 13
-    "lipLowerY",  # outer lower lip, mean y of 84, 17, 314
-    "lipUpperZ",  # protrusion of the upper lip, mean z of 37, 0, 267
-    "lipLowerZ",  # protrusion of the lower lip, mean z of 84, 17, 314
-    "lipX",  # sideways shift of the lips, mean x of 0, 17, 61, 291
-    "mouthCornerLeftY",  # 291
-    "mouthCornerRightY",  # 61
-    "chinY",  # 152
-    "jawX",  # 152 sideways
-    # eyelids and gaze
-    "lidUpperLeftY",  # 386, negative = closing
-    "lidUpperRightY",  # 159
-    "lidLowerLeftY",  # 374
-    "lidLowerRightY",  # 145
-    "gazeLeftX",  # iris centre 473 against the eye corners, to the subject's left
-    "gazeLeftY",
-    "gazeRightX",  # iris centre 468
-    "gazeRightY",
-    # brows
-    "browInnerLeftY",  # mean y of 336, 285
-    "browInnerRightY",  # mean y of 107, 55
-    "browOuterLeftY",  # mean y of 300, 276
-    "browOuterRightY",  # mean y of 70, 46
-    "browFurrowLeftX",  # x of 285: negative = towards the nose
-    "browFurrowRightX",  # -x of 55: negative = towards the nose
-    # cheeks and nose
-    "cheekLeftY",  # mean y of 425, 280
-    "cheekRightY",  # mean y of 205, 50
-    "noseWingLeftY",  # mean y of 358, 278
-    "noseWingRightY",  # mean y of 129, 48
-)
+from ..errors import MotionError
+from ..face.channels import CLOSED_APERTURE, FACE_CHANNELS, LIP_CHANNELS, UPPER_CHANNELS
+
+__all__ = [
+    "ARKIT",
+    "ARKIT_CHANNELS",
+    "BFM",
+    "BFM_CHANNELS",
+    "BFM_POSE_COLUMNS",
+    "FACE",
+    "FACE_CHANNELS",
+    "LIP_CHANNELS",
+    "SPACES",
+    "UPPER_CHANNELS",
+    "Closure",
+    "MotionSpace",
+    "space",
+]
 
 ARKIT_CHANNELS: tuple[str, ...] = (
     "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft",
@@ -74,16 +56,46 @@ BFM_POSE_COLUMNS: tuple[str, ...] = (
 
 
 @dataclass(frozen=True)
+class Closure:
+    """When lips or an eye are closed, told by a weighted sum of channels.
+
+    Attributes:
+        weights: (channel, weight) of the sum.
+        open: the sum from which on a frame has nothing to do with a closure.
+        closed: the sum at which they count as closed.
+        shut: the sum when they are closed as far as they go.
+    """
+
+    weights: tuple[tuple[str, float], ...]
+    open: float
+    closed: float
+    shut: float
+
+
+@dataclass(frozen=True)
 class MotionSpace:
-    """A named set of expression channels.
+    """A named set of expression channels, and what is known about them.
 
     Attributes:
         name: ``"face"``, ``"arkit"`` or ``"bfm"``.
         channels: channel names in column order.
+        regions: groups of channels by name; ``mouth`` and ``upper`` in every space.
+        limits: channel -> lowest and highest value that makes sense; others have none.
+        closed_neutral: channels that are 0 in the neutral face of anybody, by definition.
+        lips: when lips are closed, if the channels can tell.
+        eyes: when the left and the right eye are closed; empty if the channels can't tell.
+        has_pose: motion in this space carries the official pose columns (``Motion.pose``).
+        index: channel -> column.
     """
 
     name: str
     channels: tuple[str, ...]
+    regions: dict[str, tuple[str, ...]] = field(repr=False, compare=False)
+    limits: dict[str, tuple[float, float]] = field(default_factory=dict, repr=False, compare=False)
+    closed_neutral: tuple[str, ...] = ()
+    lips: Closure | None = None
+    eyes: tuple[Closure, ...] = ()
+    has_pose: bool = False
     index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,16 +104,83 @@ class MotionSpace:
     def __len__(self) -> int:
         return len(self.channels)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether no channel can grow without limit, as scores can't."""
+        return all(c in self.limits and math.isfinite(sum(self.limits[c])) for c in self.channels)
 
-FACE = MotionSpace("face", FACE_CHANNELS)
-ARKIT = MotionSpace("arkit", ARKIT_CHANNELS)
-BFM = MotionSpace("bfm", BFM_CHANNELS)
+    def limited(self, expression: Tensor) -> Tensor:
+        """Values (..., C) within their limits."""
+        if not self.limits:
+            return expression
+        free = (-math.inf, math.inf)
+        low, high = zip(*(self.limits.get(c, free) for c in self.channels), strict=True)
+        return expression.clamp(expression.new_tensor(low), expression.new_tensor(high))
+
+
+def _regions(channels: tuple[str, ...], beginnings: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """Regions of named channels, by how the names begin; a longer beginning wins."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for channel in channels:
+        beginning = max((b for b in beginnings if channel.startswith(b)), key=len)
+        name = beginnings[beginning]
+        groups[name] = (*groups.get(name, ()), channel)
+    groups["mouth"] = (*groups["lips"], *groups["jaw"])
+    groups["eyes"] = (*groups["lids"], *groups["gaze"])
+    groups["upper"] = tuple(c for c in channels if c not in groups["mouth"])
+    return groups
+
+
+FACE = MotionSpace(
+    "face",
+    FACE_CHANNELS,
+    regions=_regions(
+        FACE_CHANNELS,
+        {
+            "lip": "lips", "mouth": "lips", "chin": "jaw", "jaw": "jaw", "lid": "lids",
+            "gaze": "gaze", "brow": "brows", "cheek": "cheeks", "nose": "nose",
+        },
+    ),
+    limits={"lipAperture": (0.0, math.inf)},
+    closed_neutral=("lipAperture",),
+    lips=Closure((("lipAperture", 1.0),), open=0.08, closed=CLOSED_APERTURE, shut=0.0),
+    # A blink is under way from 0.035 on. Filmed blinks show 0.085 between the landmarks; the rest
+    # is for eyes that are open wider than the median (0.09).
+    eyes=tuple(
+        Closure(((f"lidUpper{side}Y", 1.0),), open=-0.0175, closed=-0.035, shut=-0.105)
+        for side in ("Left", "Right")
+    ),
+)  # fmt: skip
+ARKIT = MotionSpace(
+    "arkit",
+    ARKIT_CHANNELS,
+    regions=_regions(
+        ARKIT_CHANNELS,
+        {
+            "mouth": "lips", "tongue": "lips", "jaw": "jaw", "eye": "lids", "eyeLook": "gaze",
+            "brow": "brows", "cheek": "cheeks", "nose": "nose",
+        },
+    ),
+    limits=dict.fromkeys(ARKIT_CHANNELS, (0.0, 1.0)),
+    # mouthClose says nothing by itself; against jawOpen it does
+    lips=Closure((("jawOpen", 1.0), ("mouthClose", -1.0)), open=0.06, closed=0.0, shut=0.0),
+    eyes=tuple(
+        Closure(((f"eyeBlink{side}", 1.0),), open=0.2, closed=0.4, shut=1.0)
+        for side in ("Left", "Right")
+    ),
+)  # fmt: skip
+# What the official decoder's mouth branch predicts (DreamTalk's upper/lower split).
+_BFM_MOUTH = tuple(BFM_CHANNELS[i] for i in (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14))
+BFM = MotionSpace(
+    "bfm",
+    BFM_CHANNELS,
+    regions={
+        "mouth": _BFM_MOUTH,
+        "upper": tuple(c for c in BFM_CHANNELS if c not in _BFM_MOUTH),
+    },
+    has_pose=True,
+)
 SPACES: dict[str, MotionSpace] = {s.name: s for s in (FACE, ARKIT, BFM)}
-
-LIP_CHANNELS: tuple[str, ...] = FACE_CHANNELS[:13]
-"""Channels of the mouth and jaw: what speech drives first."""
-UPPER_CHANNELS: tuple[str, ...] = FACE_CHANNELS[13:]
-"""Channels of eyes, brows, cheeks and nose."""
 
 
 def space(name: str) -> MotionSpace:

@@ -50,7 +50,10 @@ def choose_style(
         return style_track(track, model.preset)
     if clip is None:
         return model.preset(emotion, intensity)
-    motion = load_motion(clip) if is_motion_file(clip) else track_video(clip, progress=progress)
+    if is_motion_file(clip):
+        motion = load_motion(clip)
+    else:
+        motion = track_video(clip, progress=progress).motion
     style = model.encode_style(convert(motion, model.space), name=Path(clip).stem)
     return Style(style.code, style.model, intensity, style.name)
 

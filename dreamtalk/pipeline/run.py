@@ -11,6 +11,7 @@ from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
 from ..face.image import load_image, save_image
 from ..face.portrait import Portrait
+from ..files.atomic import check_writable
 from ..model import load_model, speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
@@ -19,7 +20,7 @@ from ..progress import Stages, silent_stages
 from ..render.group import together
 from ..render.registry import load_renderer
 from ..render.renderer import Renderer
-from ..render.video import AI_COMMENT, Sound, check_writable
+from ..render.video import AI_COMMENT, Sound
 from ..speech.loading import load_speech
 from ..speech.speech import Features, Speech
 from .jobs import Performance, Shot, SpeechSource, Talk
@@ -119,7 +120,7 @@ def _open_scene(job: Shot, stages: Stages) -> _Scene:
 
 
 def _draw_layers(renderers: Sequence[Renderer], out: Path) -> None:
-    from .render.mesh import MeshRenderer, debug_sheet
+    from ..render.mesh import MeshRenderer, debug_sheet
 
     meshes = [renderer for renderer in renderers if isinstance(renderer, MeshRenderer)]
     if not meshes:

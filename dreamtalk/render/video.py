@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from ..errors import AudioError, OutputError
 from ..face.image import to_uint8
+from ..files.atomic import atomic_write, check_writable
 from ..options import default
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
@@ -69,41 +69,12 @@ def write_video(
         OutputError: if the file can't be written, or there are no frames.
     """
     path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(path)
+    with atomic_write(path, "the video") as part:
         frames = _encode(part, chunks, fps, sound, comment, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
-        part.replace(path)
-        return frames
-    except OSError as error:  # PyAV's errors are OSErrors too
-        raise OutputError(
-            f"can't write '{path}': {error.strerror or error}. Choose another place for the output"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
-def check_writable(path: str | Path) -> None:
-    """Find out before hours of work whether the result can be written.
-
-    Raises:
-        OutputError: if the folder can't be made or the file can't be written.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"'{path}' is a folder: give the output a file name")
-    probe = path.with_name(f".{path.stem}.{os.getpid()}.probe")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-        if path.exists() and not os.access(path, os.W_OK):
-            raise PermissionError(13, "Permission denied")
-    except OSError as error:
-        raise OutputError(f"can't write '{path}': {error.strerror}") from error
+    return frames
 
 
 def _encode(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import AudioError
+from ..files.values import load_values, save_values
 
 SAMPLE_RATE = 16_000
 """Hz. Every waveform in the library has this rate."""
@@ -36,6 +39,27 @@ class Speech:
         if not torch.isfinite(self.waveform).all():
             raise AudioError("the waveform holds NaN or infinite samples: export the audio again")
 
+    def save(self, path: str | Path) -> None:
+        """Write as ``.npz``: the samples, exactly.
+
+        Raises:
+            OutputError: if the file can't be written.
+        """
+        waveform = self.waveform.detach().float().cpu().numpy()
+        save_values(path, "speech", {"waveform": waveform, "rate": np.array(SAMPLE_RATE)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Speech:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            AudioError: if there is no such file, or it holds something else.
+        """
+        values = load_values(path, "speech", AudioError, ("waveform", "rate"))
+        if int(values["rate"]) != SAMPLE_RATE:
+            raise AudioError(f"'{path}' holds speech at {values['rate']} Hz, not {SAMPLE_RATE}")
+        return cls(torch.from_numpy(values["waveform"].astype(np.float32)))
+
     @property
     def duration(self) -> float:
         """Length in seconds."""
@@ -53,6 +77,9 @@ class Features:
     Attributes:
         rows: (R, D) float32, 50 rows a second.
         kind: which extractor made them: ``"starter"`` or ``"wav2vec2-xlsr-53"``.
+
+    Raises:
+        AudioError: if the rows are of another shape, none, or not finite.
     """
 
     rows: Tensor
@@ -61,6 +88,27 @@ class Features:
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.rows.shape[0] == 0:
             raise AudioError(f"feature rows are (R, D), not {tuple(self.rows.shape)}")
+        if not torch.isfinite(self.rows).all():
+            raise AudioError("the feature rows hold NaN or infinite values")
+
+    def save(self, path: str | Path) -> None:
+        """Write as ``.npz``: the rows, exactly, and their kind.
+
+        Raises:
+            OutputError: if the file can't be written.
+        """
+        rows = self.rows.detach().float().cpu().numpy()
+        save_values(path, "features", {"rows": rows, "kind": np.array(self.kind)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Features:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            AudioError: if there is no such file, or it holds something else.
+        """
+        values = load_values(path, "features", AudioError, ("rows", "kind"))
+        return cls(torch.from_numpy(values["rows"].astype(np.float32)), str(values["kind"]))
 
     @property
     def num_frames(self) -> int:

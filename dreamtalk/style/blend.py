@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..curves.length import hold_last
 from ..errors import DreamTalkError, SpaceMismatchError
 from .style import Style
 
@@ -45,14 +46,10 @@ def blend_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     intensity: float | Tensor = 0.0
     for share, style in zip(shares, styles, strict=True):
         own = style.intensity
-        intensity = intensity + share * (_hold(own, length) if isinstance(own, Tensor) else own)
+        intensity = intensity + share * (hold_last(own, length) if isinstance(own, Tensor) else own)
     name = " + ".join(style.name for style in styles if style.name)
     return Style(torch.as_tensor(code), styles[0].model, intensity, name)
 
 
 def _over_time(code: Tensor, frames: int) -> Tensor:
-    return code.expand(frames, -1) if code.ndim == 1 else _hold(code, frames)
-
-
-def _hold(values: Tensor, frames: int) -> Tensor:
-    return values[torch.arange(frames).clamp(max=len(values) - 1)]
+    return code.expand(frames, -1) if code.ndim == 1 else hold_last(code, frames)

@@ -12,6 +12,7 @@ from typing import Union
 import torch
 from torch import Tensor
 
+from ..curves.easing import minimum_jerk
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..speech.speech import FPS
 from .style import Style
@@ -162,7 +163,6 @@ def _weights(starts: list[float], times: Tensor, transition: float) -> Tensor:
             gaps.append(starts[index + 1] - starts[index])
         length = max(min(transition, *gaps), 1e-6)
         phase = ((times - starts[index]) / length + 0.5).clamp(0.0, 1.0)
-        # minimum jerk: speed and acceleration are 0 at both ends
-        reached.append(phase**3 * (10.0 - 15.0 * phase + 6.0 * phase**2))
+        reached.append(minimum_jerk(phase))
     edges = torch.stack([*reached, torch.zeros_like(times)], dim=1)
     return edges[:, :-1] - edges[:, 1:]

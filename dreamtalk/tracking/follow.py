@@ -27,12 +27,12 @@ _SEARCH_EVERY = 0.5  # s between thorough searches while there is no face
 _ALONE = 8  # pictures before a second landmarker is made, which costs as much as ten of them
 _AHEAD = 2  # batches of pictures that wait for the landmarkers
 
-Box = tuple[int, int, int, int]
+PixelBox = tuple[int, int, int, int]
 """left, top, right, bottom in px."""
 
 
 @dataclass(frozen=True)
-class Glance:
+class Detection:
     """What a landmarker saw in a part of a picture.
 
     Attributes:
@@ -40,7 +40,7 @@ class Glance:
         faces: their landmarks in px of the picture, the largest first.
     """
 
-    box: Box | None
+    box: PixelBox | None
     faces: list[Array]
 
 
@@ -61,13 +61,13 @@ class FaceFollower:
         self._window: tuple[Array, float] | None = None  # centre, side
         self._searched = -np.inf
 
-    def find(self, picture: Picture, time: float, glance: Glance | None = None) -> Array | None:
+    def find(self, picture: Picture, time: float, seen: Detection | None = None) -> Array | None:
         """Landmarks of the face.
 
         Args:
             picture: (H, W, 3) uint8 RGB.
             time: s, rising.
-            glance: what was seen in this picture before it was its turn; not used if it was looked
+            seen: what was seen in this picture before it was its turn; not used if it was looked
                 at in another place than it would be now.
 
         Returns:
@@ -76,9 +76,9 @@ class FaceFollower:
         """
         self._window = self._next_window()
         box = self._box(self._window, picture)
-        if glance is None or glance.box != box:
-            glance = look(self._landmarker, picture, box)
-        faces = glance.faces
+        if seen is None or seen.box != box:
+            seen = detect_in(self._landmarker, picture, box)
+        faces = seen.faces
         if not faces and box is not None:
             faces = self._landmarker.detect(picture)
         if not faces and time - self._searched >= _SEARCH_EVERY:
@@ -89,7 +89,7 @@ class FaceFollower:
         self._last = face = self._nearest(faces)
         return face
 
-    def expected(self, picture: Picture) -> Box | None:
+    def expected(self, picture: Picture) -> PixelBox | None:
         """Where :meth:`find` would look in the picture if it were the next one."""
         return self._box(self._next_window(), picture)
 
@@ -111,7 +111,7 @@ class FaceFollower:
         return self._window
 
     @staticmethod
-    def _box(window: tuple[Array, float] | None, picture: Picture) -> Box | None:
+    def _box(window: tuple[Array, float] | None, picture: Picture) -> PixelBox | None:
         """The window within a picture; None if it would be about all of the picture."""
         if window is None:
             return None
@@ -132,17 +132,17 @@ class FaceFollower:
         return moved or not 1 / _GROWTH < size / known < _GROWTH
 
 
-def look(landmarker: FaceLandmarker, picture: Picture, box: Box | None) -> Glance:
+def detect_in(landmarker: FaceLandmarker, picture: Picture, box: PixelBox | None) -> Detection:
     """Faces in a part of a picture (H, W, 3) uint8."""
     if box is None:
-        return Glance(None, landmarker.detect(picture))
+        return Detection(None, landmarker.detect(picture))
     left, top, right, bottom = box
     offset = np.array([left, top, 0], dtype=np.float32)
     faces = landmarker.detect(picture[top:bottom, left:right])
-    return Glance(box, [face + offset for face in faces])
+    return Detection(box, [face + offset for face in faces])
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """How many processor cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -152,7 +152,7 @@ def cores() -> int:
 def follow(
     pictures: Iterable[tuple[float, Picture]],
     model: str | Path | None = None,
-    helped: bool | None = None,
+    two_landmarkers: bool | None = None,
 ) -> Generator[tuple[float, Array | None], None, None]:
     """The landmarks of the same face in one picture after the other, constant in memory.
 
@@ -164,38 +164,38 @@ def follow(
     Args:
         pictures: times in s, rising, and (H, W, 3) uint8 RGB.
         model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
-        helped: with a second landmarker; by default where there is more than one core.
+        two_landmarkers: with a second one; by default where there is more than one core.
 
     Yields:
         The time of each picture, and (478, 3) float32 px or None.
     """
-    helped = cores() > 1 if helped is None else helped
+    two_landmarkers = usable_cores() > 1 if two_landmarkers is None else two_landmarkers
     waiting: deque[Future[list[tuple[float, Array | None]]]] = deque()
     batch: list[tuple[float, Picture]] = []
     seen = 0
     with ExitStack() as stack:
         landmarker = stack.enter_context(FaceLandmarker(model))
-        helper = stack.enter_context(_Helper(model))
+        second = stack.enter_context(_SecondLandmarker(model))
         worker = stack.enter_context(ThreadPoolExecutor(1, "dreamtalk-track"))
         follower = FaceFollower(landmarker)
         for time, picture in pictures:
             batch.append((time, picture))
             seen += 1
-            if helped and seen == _ALONE:
-                helper.start()
-            if len(batch) < (2 if helped and seen > _ALONE else 1):
+            if two_landmarkers and seen == _ALONE:
+                second.start()
+            if len(batch) < (2 if two_landmarkers and seen > _ALONE else 1):
                 continue
-            waiting.append(worker.submit(_find_all, follower, helper, batch))
+            waiting.append(worker.submit(_find_all, follower, second, batch))
             batch = []
             if len(waiting) > _AHEAD:
                 yield from waiting.popleft().result()
         if batch:
-            waiting.append(worker.submit(_find_all, follower, helper, batch))
+            waiting.append(worker.submit(_find_all, follower, second, batch))
         while waiting:
             yield from waiting.popleft().result()
 
 
-class _Helper:
+class _SecondLandmarker:
     """A second landmarker in a thread of its own; a context manager.
 
     Args:
@@ -204,17 +204,17 @@ class _Helper:
 
     def __init__(self, model: str | Path | None) -> None:
         self._model = model
-        self._thread = ThreadPoolExecutor(1, "dreamtalk-glance")
+        self._thread = ThreadPoolExecutor(1, "dreamtalk-detect")
         self._landmarker: Future[FaceLandmarker] | None = None
 
     def start(self) -> None:
         """Make the landmarker, beside what else is going on."""
         self._landmarker = self._thread.submit(FaceLandmarker, self._model)
 
-    def look(self, picture: Picture, box: Box | None) -> Future[Glance] | None:
+    def detect_in(self, picture: Picture, box: PixelBox | None) -> Future[Detection] | None:
         """Begin to look at a picture; None if there is nobody to do so (yet)."""
         made = self._made()
-        return None if made is None else self._thread.submit(look, made, picture, box)
+        return None if made is None else self._thread.submit(detect_in, made, picture, box)
 
     def _made(self) -> FaceLandmarker | None:
         made = self._landmarker
@@ -223,7 +223,7 @@ class _Helper:
             return None
         return made.result()
 
-    def __enter__(self) -> _Helper:
+    def __enter__(self) -> _SecondLandmarker:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -234,14 +234,14 @@ class _Helper:
 
 
 def _find_all(
-    follower: FaceFollower, helper: _Helper, pictures: list[tuple[float, Picture]]
+    follower: FaceFollower, second: _SecondLandmarker, pictures: list[tuple[float, Picture]]
 ) -> list[tuple[float, Array | None]]:
     """Landmarks of one picture or two that follow each other."""
     later = None
     if len(pictures) > 1:
-        later = helper.look(pictures[1][1], follower.expected(pictures[1][1]))
+        later = second.detect_in(pictures[1][1], follower.expected(pictures[1][1]))
     found = []
     for index, (time, picture) in enumerate(pictures):
-        glance = later.result() if index and later is not None else None
-        found.append((time, follower.find(picture, time, glance)))
+        seen = later.result() if index and later is not None else None
+        found.append((time, follower.find(picture, time, seen)))
     return found

@@ -18,24 +18,22 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..curves.length import hold_last
 from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.pose import rotation_to_angles
-from ..motion.edit import CLOSED_APERTURE, resample_frames, smooth
+from ..face.units import CAMERA_DISTANCE, NECK
+from ..motion.edit import resample_frames, smooth
 from ..motion.motion import Motion
-from ..motion.spaces import FACE, LIP_CHANNELS
+from ..motion.neutral import neutral_channels
+from ..motion.spaces import FACE
 from ..progress import Progress, silent
 from .follow import follow
 from .video import read_pictures
 
 log = logging.getLogger("dreamtalk")
 
-NECK: tuple[float, float, float] = (0.0, -0.72, -1.05)
-"""IOD from between the eyes to where the head turns on the neck, in the face frame: ``Motion.head``
-counts how far this point moves, so that turning the head is no translation."""
-CAMERA_DISTANCE = 10.0
-"""IOD; a face's z is this times the logarithm of its scale, as in ``FaceBasis.encode``."""
 DEFAULT_SMOOTHING = 0.02
 """s, standard deviation: half a frame at 25 fps, which takes the tracker's own jitter."""
 MAX_GAP = 0.5
@@ -50,7 +48,7 @@ class Tracked:
 
     Attributes:
         motion: in the ``face`` space; the head as offsets from the clip's median pose.
-        neutral: (31,) the absolute channel values that count as the neutral face.
+        neutral: (31,) the absolute channels of the face that the motion counts from.
         source_fps: frame rate of the video itself.
         frames: frames looked at.
         missing: stretches without a face, (start, end) in s.
@@ -92,14 +90,12 @@ class _Recording:
         if not self.pending:
             return
         points, pose = self.basis.align(np.stack(self.pending))
-        neck = np.einsum("tij,j->ti", pose.rotation, np.array(NECK)) * pose.scale[:, None]
-        neck += pose.translation
         self.rows.extend(
             np.concatenate(
                 [
                     measure_channels(points),
                     rotation_to_angles(pose.rotation),
-                    neck[:, :2],
+                    pose.position(NECK)[:, :2],
                     pose.scale[:, None],
                 ],
                 axis=1,
@@ -118,37 +114,20 @@ def track_video(
     max_gap: float = MAX_GAP,
     model: str | Path | None = None,
     progress: Progress = silent,
-) -> Motion:
-    """The motion of the face in a video; see :func:`track_video_report` for the arguments.
-
-    Returns:
-        A motion in the ``face`` space. Gaps are told to the log.
-    """
-    return track_video_report(path, fps, neutral, smoothing, max_gap, model, progress).motion
-
-
-def track_video_report(
-    path: str | Path,
-    fps: float = 25.0,
-    neutral: str | Tensor = "mean",
-    smoothing: float = DEFAULT_SMOOTHING,
-    max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
-    progress: Progress = silent,
 ) -> Tracked:
-    """Track a video file.
+    """Track the face in a video file.
 
     Args:
         path: anything that FFmpeg reads. Of several faces the largest of the first frame is
             followed. Variable frame rates are respected.
         fps: of the result, which is read off by time, not by dropping frames.
-        neutral: what counts as the resting face. ``"mean"``: the mean face with closed lips; a
+        neutral: the face that the motion counts from. ``"mean"``: the mean face with closed lips; a
             lasting smile stays in the motion, and so does some of the person's shape. ``"clip"``:
             the person's own, taken from the frames with closed lips; lasting expressions go with
             it. ``"none"``: absolute channels. Or (31,) absolute channels, such as the ``neutral``
             of another clip of the same person.
         smoothing: s, standard deviation; keeps closures of lips and lids. 0 = none.
-        max_gap: s without a face that are interpolated; longer ones go to rest in between.
+        max_gap: s without a face that are interpolated; longer ones go to neutral in between.
         model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
         progress: called with frames done and frames in all.
 
@@ -157,8 +136,9 @@ def track_video_report(
         FaceNotFoundError: if there is no face in it.
     """
     pictures, rate, count = read_pictures(Path(path))
-    return _track(
-        pictures, count, rate, Path(path).name, fps, neutral, smoothing, max_gap, model, progress
+    name = Path(path).name
+    return track_pictures(
+        pictures, rate, fps, neutral, smoothing, max_gap, model, progress, count, name
     )
 
 
@@ -177,7 +157,7 @@ def track_frames(
     Args:
         frames: (T, H, W, 3 or 4) float 0..1 or uint8.
         source_fps: their rate.
-        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video_report`.
+        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video`.
 
     Raises:
         MotionError: if the batch has another shape.
@@ -195,24 +175,37 @@ def track_frames(
                 picture = (picture.clamp(0, 1) * 255).round().to(torch.uint8)
             yield index / source_fps, picture.cpu().numpy()
 
-    return _track(
-        pictures(), len(frames), source_fps, "the frames", fps, neutral, smoothing, max_gap, model,
-        progress,
+    return track_pictures(
+        pictures(), source_fps, fps, neutral, smoothing, max_gap, model, progress, len(frames),
+        "the frames",
     )  # fmt: skip
 
 
-def _track(
+def track_pictures(
     pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]],
-    count: int,
-    rate: float,
-    name: str,
-    fps: float,
-    neutral: str | Tensor,
-    smoothing: float,
-    max_gap: float,
-    model: str | Path | None,
-    progress: Progress,
+    source_fps: float,
+    fps: float = 25.0,
+    neutral: str | Tensor = "mean",
+    smoothing: float = DEFAULT_SMOOTHING,
+    max_gap: float = MAX_GAP,
+    model: str | Path | None = None,
+    progress: Progress = silent,
+    count: int = 0,
+    name: str = "the pictures",
 ) -> Tracked:
+    """Track pictures that come one after the other.
+
+    Args:
+        pictures: times in s, rising, and (H, W, 3) uint8 RGB; one at a time is enough.
+        source_fps: about how many a second there are.
+        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video`.
+        count: how many there will be, for ``progress``; 0 if that is not known.
+        name: of where they come from, for messages.
+
+    Raises:
+        MotionError: if ``fps`` or ``neutral`` is none.
+        FaceNotFoundError: if there is no face in them.
+    """
     if isinstance(neutral, str) and neutral not in _NEUTRALS:
         raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
     if not 0 < fps <= 1000:
@@ -225,7 +218,7 @@ def _track(
     recording.flush()
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
-    return _assembled(recording, rate, name, fps, neutral, smoothing, max_gap)
+    return _assembled(recording, source_fps, name, fps, neutral, smoothing, max_gap)
 
 
 def _assembled(
@@ -242,8 +235,8 @@ def _assembled(
     times, seen = times - start, seen - start
     rows = np.stack(recording.rows)
     channels, head = rows[:, : len(FACE)], _head_offsets(rows[:, len(FACE) :])
-    resting = _neutral(channels, neutral, recording.basis)
-    values = np.concatenate([channels - resting, head], axis=1)
+    zero = _neutral(channels, neutral, recording.basis)
+    values = np.concatenate([channels - zero, head], axis=1)
     missing = _missing(times, seen, 1.0 / rate)
     for begin, end in missing:
         log.warning("%s: no face from %.2f to %.2f s", name, begin, end)
@@ -255,13 +248,12 @@ def _assembled(
         times, values = np.r_[times, seen[-1]], np.concatenate([values, values[-1:]])
     steady = resample_frames(values, times, fps)
     frames = max(1, round((seen[-1] + 1.0 / rate) * fps))
-    index = np.minimum(np.arange(frames), len(steady) - 1)
-    tensor = torch.from_numpy(steady[index].astype(np.float32))
+    tensor = hold_last(torch.from_numpy(steady.astype(np.float32)), frames)
     motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
     motion = smooth(motion, smoothing)
     # heads are slower than lips, and their jitter shows more: the whole picture shakes with it
     motion = motion.with_(head=smooth(motion, 1.5 * smoothing).head)
-    neutral_tensor = torch.from_numpy(resting.astype(np.float32))
+    neutral_tensor = torch.from_numpy(zero.astype(np.float32))
     return Tracked(motion, neutral_tensor, rate, len(seen), tuple(missing))
 
 
@@ -286,34 +278,8 @@ def _neutral(
     if neutral == "none":
         return np.zeros(len(FACE))
     if neutral == "clip":
-        return clip_neutral(channels)
+        return neutral_channels(channels)
     return basis.neutral.double().numpy()
-
-
-def clip_neutral(channels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A person's resting face, from what they do in a clip.
-
-    Lips and jaw: the median of the frames with closed lips (or the tenth with the smallest gap);
-    a closed gap is 0 by definition. Lids: open as they are two thirds of the time. The rest: the
-    median.
-
-    Args:
-        channels: (T, 31) absolute.
-
-    Returns:
-        (31,)
-    """
-    gap = channels[:, FACE.index["lipAperture"]]
-    closed = gap <= max(CLOSED_APERTURE, float(np.percentile(gap, 10)))
-    neutral = np.median(channels, axis=0)
-    lips = [FACE.index[name] for name in LIP_CHANNELS]
-    neutral[lips] = np.median(channels[closed][:, lips], axis=0)
-    neutral[FACE.index["lipAperture"]] = 0.0
-    for side in ("Left", "Right"):
-        upper, lower = FACE.index[f"lidUpper{side}Y"], FACE.index[f"lidLower{side}Y"]
-        neutral[upper] = np.percentile(channels[:, upper], 67)
-        neutral[lower] = np.percentile(channels[:, lower], 33)
-    return neutral
 
 
 def _missing(
@@ -331,7 +297,7 @@ def _bridged(
     missing: list[tuple[float, float]],
     max_gap: float,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Rests in the middle of gaps that are too long to interpolate."""
+    """Neutral frames in the middle of gaps that are too long to interpolate."""
     extra = []
     for start, end in missing:
         if end - start > max_gap:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
+from ...face.pose import rotation_to_angles
 from .eyes.layer import EyeLayer
 from .portrait.geometry import FaceGeometry
-from .warp.head_motion import euler_angles
 
 TURNED_DEGREES = 20.0
 SHUT_OPENING = 0.035
@@ -37,7 +36,7 @@ def portrait_notes(
         freedom: share of the head's motion that can be shown.
     """
     notes = []
-    pitch, yaw, _ = (float(a) for a in euler_angles(torch.from_numpy(face.rotation)))
+    pitch, yaw, _ = rotation_to_angles(face.rotation)
     if abs(math.degrees(yaw)) > TURNED_DEGREES:
         notes.append(
             f"the head is turned by {abs(math.degrees(yaw)):.0f} degrees: its far side is not in "

@@ -14,6 +14,7 @@ from ...errors import SpaceMismatchError
 from ...face import topology as t
 from ...face.basis import FaceBasis
 from ...face.portrait import Portrait
+from ...face.projection import head_transform
 from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from ...speech.speech import Features
@@ -27,12 +28,12 @@ from .notes import portrait_notes
 from .portrait.geometry import Box, face_geometry
 from .portrait.matte import person_matte
 from .portrait.plate import background_plate
-from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lip_posture, lower_brows
+from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lower_brows
 from .portrait.raster import grow
 from .skin.dynamics import TINT, build_skin, fold_gain
 from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
-from .warp.head_motion import head_transform, torso_transform
+from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
 from .workers import frame_workers, split
 
@@ -102,7 +103,7 @@ class MeshRenderer:
         large = crop.width * crop.height > LARGE
         self._person = self._sampler.texture(layer, factor=1 if large else SUPERSAMPLING)
         self._plate = self._tensor(self.plate[self._box.slices])
-        self.rest = lip_posture(portrait.expression).to(self.device)
+        self.rest = portrait.rest[None].to(self.device)
         self._brow_room = brow_room(self.face.points, self.face.down, self.face.iod)
         self._frown = frown_offsets().to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
@@ -240,7 +241,9 @@ class MeshRenderer:
 
     def _head_motion(self, head: Tensor) -> HeadMotion:
         face = self.face
-        rotation, shift = head_transform(self._freedom * head, self._tensor(face.rotation))
+        rotation, shift = head_transform(
+            limited_head(self._freedom * head), self._tensor(face.rotation)
+        )
         torso, torso_shift = torso_transform(self._freedom * head)
         chest = face.points[t.CHIN] + 1.2 * face.face_height * face.down
         return HeadMotion(

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...face.basis import FaceBasis
+from ...face.topology import LIPS
 from ...motion.spaces import LIP_CHANNELS
 from ...networks.denoiser import Denoiser
 from ...networks.lip_expert import LipExpert, LipExpertConfig
@@ -17,11 +18,6 @@ from ..data.motions import MotionData
 
 MAX_SHIFT = 15
 """Frames that negatives are moved by, at most."""
-MOUTH: tuple[int, ...] = (
-    61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409,
-    78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 191, 80, 81, 82, 13, 312, 311, 310, 415,
-)  # fmt: skip
-"""Landmarks of the outer and inner lip contour."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -33,13 +29,13 @@ def mouth_vertices(std: Tensor) -> Tensor:
         std: (31,) deviations that the motion is standardized by.
     """
     units = torch.eye(len(std))[: len(LIP_CHANNELS)] * std
-    offsets = FaceBasis.load().decode(units)[:, list(MOUTH)]
+    offsets = FaceBasis.load().decode(units)[:, list(LIPS)]
     return offsets.flatten(1) / offsets.std()
 
 
 def new_expert(std: Tensor, **sizes: object) -> LipExpert:
     """An untrained expert for motion that is standardized by ``std``."""
-    config = LipExpertConfig.from_dict({"vertices": len(MOUTH), **sizes})
+    config = LipExpertConfig.from_dict({"vertices": len(LIPS), **sizes})
     return LipExpert(config, mouth_vertices(std))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..portrait.raster import blur, disc, push_pull, smoothstep
+from ....curves.easing import smoothstep
+from ..portrait.raster import blur, disc, push_pull
 
 
 def lid_skin(

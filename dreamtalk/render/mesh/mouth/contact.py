@@ -67,10 +67,7 @@ def settle_lips(
 
 def _limit_width(displacement: Tensor, points: Tensor, right: Tensor) -> Tensor:
     lips = torch.tensor(
-        sorted(
-            {i for r in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in r}
-            | {61, 291, 76, 306, 62, 292, 78, 308}
-        ),
+        sorted({i for r in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in r} | set(t.MOUTH_CORNERS)),
         device=displacement.device,
     )
     width = (points[t.MOUTH_LEFT] - points[t.MOUTH_RIGHT]) @ right

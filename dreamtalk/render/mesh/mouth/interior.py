@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
@@ -180,7 +181,8 @@ def build_interior(
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(sampler.device)
 
-    anchor = np.array([*mouth.origin, face.landmarks[[13, 14], 2].mean() - DEPTH_MM * mm])
+    depth = face.landmarks[[t.INNER_UPPER, t.INNER_LOWER], 2].mean() - DEPTH_MM * mm
+    anchor = np.array([*mouth.origin, depth])
     dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
     dark = _fade(dark, skin, colourful)
     wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
@@ -211,12 +213,6 @@ def _textures(own: OwnMouth, sampler: Sampler) -> OwnTextures:
     return OwnTextures(upper, lower, back, (own.box.x0, own.box.y0))
 
 
-def ramp(low: float, high: float, x: Tensor) -> Tensor:
-    """Smoothstep on tensors."""
-    s = ((x - low) / (high - low)).clamp(0, 1)
-    return s * s * (3 - 2 * s)
-
-
 def over(below: Tensor, above: Tensor) -> Tensor:
     """Premultiplied RGBA (..., 4) over RGB (..., 3)."""
     return above[..., :3] + below * (1 - above[..., 3:])
@@ -236,7 +232,7 @@ def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> Mo
     jaw = torch.einsum("nij,nj->ni", head.rotation, jaw3)[:, :2]
     lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
     moved = displacement[:, lips].norm(dim=-1).amax(1)
-    activity = ramp(0.05 * interior.mm, 0.6 * interior.mm, moved)
+    activity = smoothstep(0.05 * interior.mm, 0.6 * interior.mm, moved)
     # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the
     # pose that a tracker saw was off, which teeth would show at once against the lips.
     skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
@@ -268,10 +264,10 @@ def tongue_and_tuck(interior: Interior, displacement: Tensor) -> tuple[Tensor, T
     drawn_up = 0.5 * gap + 0.4 * chin - lower @ down
     drawn_in = -lower[:, 2] / interior.mm - 0.3 * gap
     share = chin / gap.clamp_min(1.0)
-    apart = ramp(4.0, 6.5, gap) * (1 - ramp(10.5, 13.5, gap))
-    lift = LIFT_MM * apart * ramp(0.10, 0.22, share) * (1 - ramp(0.36, 0.50, share))
-    tuck = ramp(1.0, 2.0, gap) * (1 - ramp(4.5, 6.0, gap))
-    tuck = tuck * ramp(0.5, 1.5, drawn_up) * ramp(0.5, 1.5, drawn_in)
+    apart = smoothstep(4.0, 6.5, gap) * (1 - smoothstep(10.5, 13.5, gap))
+    lift = LIFT_MM * apart * smoothstep(0.10, 0.22, share) * (1 - smoothstep(0.36, 0.50, share))
+    tuck = smoothstep(1.0, 2.0, gap) * (1 - smoothstep(4.5, 6.0, gap))
+    tuck = tuck * smoothstep(0.5, 1.5, drawn_up) * smoothstep(0.5, 1.5, drawn_in)
     return lift, tuck
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....curves.easing import smoothstep
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.textures import Sampler
-from .interior import Interior, MouthPose, build_interior, paint_interior, ramp
+from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
 
 
@@ -105,8 +106,8 @@ def paint_mouth(
 
     beyond = (ub.abs() - half).clamp_min(0)
     low = (below_lower / (1.2 + 0.9 * beyond) + 0.5).clamp(0, 1)
-    low = low * (1 - ramp(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
-    low = low * (1 - ramp(1.35 * half, 1.62 * half, ub.abs()))
+    low = low * (1 - smoothstep(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
+    low = low * (1 - smoothstep(1.35 * half, 1.62 * half, ub.abs()))
 
     rows = slice(cavity.y0 - region.y0, cavity.y1 - region.y0)
     columns = slice(cavity.x0 - region.x0, cavity.x1 - region.x0)
@@ -114,9 +115,9 @@ def paint_mouth(
     from_upper, from_lower = below_upper[part], -below_lower[part]
     gap = from_upper + from_lower
     hole = (from_upper / 1.2 + 0.5).clamp(0, 1) * (gap - 0.1).clamp(0, 1)
-    hole = hole * (1 - ramp(half - 0.3 * mm, half + 1.2 * mm, ua[part].abs()))
+    hole = hole * (1 - smoothstep(half - 0.3 * mm, half + 1.2 * mm, ua[part].abs()))
     # Under the lip layer there is no need of a hole: without an end it would show below its fade.
-    hole = hole * (1 - ramp(0.5 * half, 1.0 * half, below_lower_source[part]))
+    hole = hole * (1 - smoothstep(0.5 * half, 1.0 * half, below_lower_source[part]))
     if mouth.is_open:
         hole = hole * pose.activity[:, None, None]
     inside = paint_interior(layer.interior, sampler, cavity, pose, from_upper, from_lower)

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from ....curves.easing import smoothstep
 from ..portrait.geometry import Box, FaceGeometry
-from ..portrait.raster import blur, grow, pixel_grid, push_pull, smoothstep
+from ..portrait.raster import blur, grow, pixel_grid, push_pull
 from .seam import Mouth
 
 Values = TypeVar("Values", np.ndarray, Tensor)

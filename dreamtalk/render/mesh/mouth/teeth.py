@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..portrait.raster import smoothstep
+from ....curves.easing import smoothstep
 
 UPPER_WIDTHS = (8.3, 6.4, 6.7, 5.2, 3.8, 2.6)
 LOWER_WIDTHS = (5.2, 5.5, 5.9, 5.0, 4.2, 3.2)

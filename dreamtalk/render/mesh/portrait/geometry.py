@@ -9,6 +9,7 @@ import numpy as np
 from ....errors import ImageError
 from ....face import topology as t
 from ....face.portrait import Portrait
+from ....face.units import NECK
 
 MM_PER_FACE_WIDTH = 140.0
 """A face is about 140 mm wide between landmarks 234 and 454: what a "mm" means in this package."""
@@ -135,8 +136,7 @@ def face_geometry(portrait: Portrait) -> FaceGeometry:
     marks[:, 0] -= crop.x0
     marks[:, 1] -= crop.y0
     eyes = (marks[t.EYE_OUTER_LEFT] + marks[t.EYE_OUTER_RIGHT]) / 2
-    # The head turns about the skull base: 0.72 IOD under the eyes, 1.05 IOD behind them.
-    pivot = eyes + iod * (axes @ np.array([0, -0.72, -1.05], np.float32))
+    pivot = eyes + iod * (axes @ np.array(NECK, np.float32))
     return FaceGeometry(
         crop=crop,
         size=(height, width),

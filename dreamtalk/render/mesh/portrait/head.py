@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
-from ..warp.thin_plate import thin_plate_operator
+from ..warp.thin_plate import thin_plate
 from .geometry import FaceGeometry
-from .raster import blur, polygon_mask, signed_distance, smoothstep
+from .raster import blur, polygon_mask, signed_distance
 
 STEEPEST = 1.9
 """Depth changes by no more per px across: a head turned by 18 degrees then squeezes what it would
@@ -86,10 +87,12 @@ def _depth(face: FaceGeometry, nodes: np.ndarray) -> np.ndarray:
         anchors.append(rings_around(face, scale, scale))
         values.append(depth)
     shape = nodes.shape[:2]
-    operator = thin_plate_operator(
-        np.concatenate(anchors) / fw, nodes.reshape(-1, 2) / fw, ridge=3e-3
-    )
-    depth = (operator @ np.concatenate(values).astype(np.float32)).reshape(shape)
+    depth = thin_plate(
+        np.concatenate(anchors) / fw,
+        np.concatenate(values),
+        nodes.reshape(-1, 2) / fw,
+        ridge=3e-3,
+    ).reshape(shape)
     # The face itself keeps its relief; its rim falls off too steeply for one picture to turn it.
     cell = float(np.abs(nodes[1, 0] - nodes[0, 0]).max())
     pad = 8

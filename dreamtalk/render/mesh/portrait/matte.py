@@ -7,6 +7,7 @@ import logging
 import cv2
 import numpy as np
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from .geometry import FaceGeometry
 from .raster import (
@@ -17,7 +18,6 @@ from .raster import (
     pixel_grid,
     polygon_mask,
     signed_distance,
-    smoothstep,
 )
 
 logger = logging.getLogger("dreamtalk")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ....curves.easing import smoothstep
 from .geometry import FaceGeometry
-from .raster import blur, fit_within, grow, push_pull, signed_distance, smoothstep
+from .raster import blur, fit_within, grow, push_pull, signed_distance
 
 WORK_SIDE = 256
 

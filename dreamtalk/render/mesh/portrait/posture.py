@@ -1,4 +1,4 @@
-"""What channels mean for one portrait: its lids and gaze, and what its mouth does already."""
+"""What channels mean for one portrait: its brows, lids and gaze."""
 
 from __future__ import annotations
 
@@ -111,23 +111,3 @@ def lid_poses(
         gaze = limit * torch.tanh(torch.stack([gaze_x, -gaze_y], -1) * iod / limit)
         poses.append(LidPose(closure, raised, gaze))
     return poses
-
-
-def lip_posture(expression: Tensor) -> Tensor:
-    """(1, 31) what a portrait's mouth does already, as channels that can be taken back.
-
-    One picture tells the aperture; the other lip channels take the share of it that they usually
-    have, so that the lips close by moving towards each other rather than by the lower one alone.
-    """
-    rest = torch.zeros(1, len(FACE))
-    aperture = float(expression[FACE.index["lipAperture"]])
-    shares = {
-        "lipAperture": 1.0,
-        "lipLowerY": -0.62,
-        "lipUpperInnerY": 0.20,
-        "lipUpperY": 0.14,
-        "chinY": -0.45,
-    }
-    for name, share in shares.items():
-        rest[0, FACE.index[name]] = share * aperture
-    return rest

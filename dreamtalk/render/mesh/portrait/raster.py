@@ -6,12 +6,6 @@ import cv2
 import numpy as np
 
 
-def smoothstep(low: float | np.ndarray, high: float | np.ndarray, x: np.ndarray) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, a cubic in between."""
-    s = np.clip((x - low) / (high - low), 0, 1)
-    return s * s * (3 - 2 * s)
-
-
 def pixel_grid(height: int, width: int) -> np.ndarray:
     """(H, W, 2) float32 pixel positions (x, y)."""
     ys, xs = np.mgrid[:height, :width]

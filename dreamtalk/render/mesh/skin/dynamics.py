@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from ....motion import FACE
 from ..portrait.geometry import Box, FaceGeometry
-from ..portrait.raster import blur, grow, polygon_mask, smoothstep
+from ..portrait.raster import blur, grow, polygon_mask
 from ..warp.textures import Sampler
 from .folds import FoldArtist
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ....curves.easing import smoothstep
+from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
-from ..portrait.raster import blur, pixel_grid, smoothstep
+from ..portrait.raster import blur, pixel_grid
 
 FOREHEAD_LINES = ((0.30, 0.85), (0.49, 1.0), (0.68, 0.75))
 """Where lines run between brows and hair, as shares of the way, and how strong they are."""
@@ -113,12 +115,13 @@ class FoldArtist:
         return -0.15 * groove - 0.12 * hollow + 0.07 * ridge + 0.06 * self._blob(cheek, 14, 9)
 
     def _corner(self, sign: float) -> np.ndarray:
-        corner = self.points[61 if sign < 0 else 291]
+        corner = self.points[t.MOUTH_RIGHT if sign < 0 else t.MOUTH_LEFT]
         place = corner + (sign * self.right * 3.2 - self.down * 0.6) * self.mm
         return -0.24 * self._blob(place, 2.6, 4.2)
 
     def _crow(self, sign: float) -> np.ndarray:
-        start = self.points[33 if sign < 0 else 263] + sign * self.right * 4 * self.mm
+        start = self.points[t.EYE_OUTER_RIGHT if sign < 0 else t.EYE_OUTER_LEFT]
+        start = start + sign * self.right * 4 * self.mm
         crow = np.zeros(self.shape)
         for angle, reach, strength in ((-0.42, 9.0, 0.8), (0.02, 11.0, 1.0), (0.45, 10.0, 0.9)):
             ray = (sign * self.right * np.cos(angle) + self.down * np.sin(angle)) * self.mm
@@ -134,7 +137,7 @@ class FoldArtist:
         return -0.14 * bag + 0.04 * self._blob(line[3] + self.down * 6 * self.mm, 12, 5)
 
     def _frown(self, sign: float) -> np.ndarray:
-        droop = (61, 57, 43, 202) if sign < 0 else (291, 287, 273, 422)
+        droop = (t.MOUTH_RIGHT, 57, 43, 202) if sign < 0 else (t.MOUTH_LEFT, 287, 273, 422)
         line = self.points[list(droop)]
         core, off = self._valley(line, 1.5, (0.15, 0.5))
         soft, _ = self._valley(line, 4.0, (0.15, 0.5))
@@ -168,8 +171,9 @@ class FoldArtist:
 
     def _socket(self, sign: float) -> np.ndarray:
         """Shade that a lowered brow throws over the inner corner and the lid."""
-        brow = (46, 53, 52, 65, 55) if sign < 0 else (276, 283, 282, 295, 285)
-        inner, head, lid = (133, 55, 159) if sign < 0 else (362, 285, 386)
+        eye = t.EYE_RIGHT if sign < 0 else t.EYE_LEFT
+        brow = eye["brow"] if sign < 0 else eye["brow"][::-1]  # from the outer end to the head
+        inner, head, lid = eye["corners"][1 if sign < 0 else 0], brow[-1], eye["upper"][3]
         line = self.points[list(brow)] + self.down * 3.5 * self.mm
         under, _ = self._valley(line, 3.6, (0.5, 0.02))
         corner = 0.5 * self.points[inner] + 0.5 * self.points[head]

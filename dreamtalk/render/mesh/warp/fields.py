@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.head import head_field, rings_around
-from ..portrait.raster import pixel_grid, polygon_mask, signed_distance, smoothstep
+from ..portrait.raster import pixel_grid, polygon_mask, signed_distance
 from .thin_plate import thin_plate_operator
 
 CELLS_PER_FACE = 38

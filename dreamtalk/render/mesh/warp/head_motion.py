@@ -1,4 +1,4 @@
-"""Head motion in the picture: rotations, soft limits, weak perspective."""
+"""How much head motion a picture can show, and what the shoulders make of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import math
 import torch
 from torch import Tensor
 
+from ....face.units import CAMERA_DISTANCE
+
 LIMITS_DEGREES = (16.0, 18.0, 25.0)
 """Where pitch, yaw and roll saturate: a single picture does not know the far side of a head."""
 TRANSLATION_LIMIT = 0.45
 """Where translations saturate, in inter-ocular distances."""
-CAMERA_DISTANCE = 10.0
-"""Distance of the camera in inter-ocular distances (about 0.9 m): z is CAMERA_DISTANCE times the
-logarithm of the face's scale, as the face basis measures it."""
 
 
 def soft_limit(value: Tensor, limit: float | Tensor) -> Tensor:
@@ -21,47 +20,11 @@ def soft_limit(value: Tensor, limit: float | Tensor) -> Tensor:
     return limit * torch.tanh(value / limit)
 
 
-def euler_matrix(pitch: Tensor, yaw: Tensor, roll: Tensor) -> Tensor:
-    """R = Ry(yaw) Rx(pitch) Rz(-roll), as ``Motion.head`` defines it: (..., 3, 3)."""
-    cp, sp, cy, sy = pitch.cos(), pitch.sin(), yaw.cos(), yaw.sin()
-    cr, sr = roll.cos(), -roll.sin()
-    zero, one = torch.zeros_like(cp), torch.ones_like(cp)
-    rx = torch.stack([one, zero, zero, zero, cp, -sp, zero, sp, cp], -1)
-    ry = torch.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], -1)
-    rz = torch.stack([cr, -sr, zero, sr, cr, zero, zero, zero, one], -1)
-    shape = (*cp.shape, 3, 3)
-    return ry.reshape(shape) @ rx.reshape(shape) @ rz.reshape(shape)
-
-
-def euler_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Pitch, yaw, roll of (..., 3, 3), the inverse of :func:`euler_matrix`."""
-    pitch = torch.asin((-rotation[..., 1, 2]).clamp(-1, 1))
-    yaw = torch.atan2(rotation[..., 0, 2], rotation[..., 2, 2])
-    roll = -torch.atan2(rotation[..., 1, 0], rotation[..., 1, 1])
-    return pitch, yaw, roll
-
-
-def head_transform(head: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """What a head offset does to points around the pivot, in the picture frame (y down).
-
-    Args:
-        head: (n, 6) offsets: pitch, yaw, roll in radians, x, y, z in inter-ocular distances.
-        rest: (3, 3) orientation of the head in the portrait, camera frame.
-
-    Returns:
-        ((n, 3, 3) rotation times scale, (n, 2) translation in inter-ocular distances, y down).
-    """
+def limited_head(head: Tensor) -> Tensor:
+    """Head offsets (n, 6) that saturate where the picture runs out of head."""
     limits = torch.tensor([math.radians(v) for v in LIMITS_DEGREES], device=head.device)
     angles = soft_limit(head[:, :3], limits.to(head.dtype))
-    pitch, yaw, roll = euler_angles(rest)
-    turned = euler_matrix(angles[:, 0] + pitch, angles[:, 1] + yaw, angles[:, 2] + roll)
-    # Relative to the rest pose as the same angles give it, so that no offset is no rotation.
-    rotation = turned @ euler_matrix(pitch, yaw, roll).T
-    flip = torch.tensor([1.0, -1.0, 1.0], device=head.device, dtype=head.dtype)
-    rotation = flip[:, None] * rotation * flip
-    shift = soft_limit(head[:, 3:], TRANSLATION_LIMIT)
-    scale = torch.exp(shift[:, 2] / CAMERA_DISTANCE)
-    return rotation * scale[:, None, None], shift[:, :2] * flip[:2]
+    return torch.cat([angles, soft_limit(head[:, 3:], TRANSLATION_LIMIT)], dim=1)
 
 
 TORSO_SHARES = (0.5, 1.6, 0.5)
@@ -79,7 +42,7 @@ def torso_transform(head: Tensor) -> tuple[Tensor, Tensor]:
     A function of the same frame alone: frames can be made in any order and in pieces.
 
     Args:
-        head: (n, 6) offsets, as in :func:`head_transform`.
+        head: (n, 6) offsets: pitch, yaw, roll in radians, x, y, z in inter-ocular distances.
 
     Returns:
         ((n, 2, 2) rotation times scale in the picture frame (y down), (n, 2) translation in

@@ -1,4 +1,4 @@
-"""Taking the resting face of a person off."""
+"""The neutral face of a person: seeing it, and taking it off."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 
 from dreamtalk.cli import main
 from dreamtalk.errors import MotionError
+from dreamtalk.face import FaceBasis
 from dreamtalk.motion import Motion, space
 from dreamtalk.motion.bridges import convert
 from dreamtalk.motion.files import load_motion, save_motion
-from dreamtalk.motion.rest import resting_expression, without_rest
+from dreamtalk.motion.neutral import neutral_channels, neutral_expression, without_neutral
 
 
 def talking(frames: int = 200, blinks: bool = True) -> Motion:
@@ -37,15 +38,25 @@ def with_face(motion: Motion, **channels: float) -> Motion:
     return motion.with_(expression=expression)
 
 
-def test_rest_is_seen_at_closed_lips_and_open_eyes() -> None:
+def test_the_neutral_face_is_seen_at_closed_lips_and_open_eyes() -> None:
     neutral = with_face(talking(), mouthCornerLeftY=-0.03, browInnerLeftY=0.02, lipAperture=0.01)
-    rest = resting_expression(neutral)
+    found = neutral_expression(neutral)
     face = space("face").index
-    assert float(rest[face["mouthCornerLeftY"]]) == pytest.approx(-0.03, abs=2e-3)
-    assert float(rest[face["browInnerLeftY"]]) == pytest.approx(0.02, abs=2e-3)
-    assert abs(float(rest[face["lidUpperLeftY"]])) < 2e-3
-    assert float(rest[face["lipAperture"]]) == 0.0
-    assert abs(float(rest[face["lipLowerY"]])) < 0.01
+    assert float(found[face["mouthCornerLeftY"]]) == pytest.approx(-0.03, abs=2e-3)
+    assert float(found[face["browInnerLeftY"]]) == pytest.approx(0.02, abs=2e-3)
+    assert abs(float(found[face["lidUpperLeftY"]])) < 2e-3
+    assert float(found[face["lipAperture"]]) == 0.0
+    assert abs(float(found[face["lipLowerY"]])) < 0.01
+
+
+def test_the_tracker_and_the_editor_see_the_same_face() -> None:
+    """Tracked against the person's own face, or against the mean face and taken off afterwards."""
+    mean = FaceBasis.load().neutral
+    clip = with_face(talking(), mouthCornerLeftY=-0.03, browInnerLeftY=0.02, lipAperture=0.01)
+    absolute = clip.expression + mean
+    own = neutral_channels(absolute.double().numpy())
+    taken_off = without_neutral(clip, clip).expression
+    torch.testing.assert_close(taken_off, absolute - torch.from_numpy(own).float())
 
 
 def test_a_persons_features_go_and_the_expression_stays() -> None:
@@ -55,7 +66,7 @@ def test_a_persons_features_go_and_the_expression_stays() -> None:
     speech = convert(talking(), "bfm")
     smile = convert(with_face(talking(), mouthCornerLeftY=0.05, mouthCornerRightY=0.05), "bfm")
     neutral, acted = (m.with_(expression=m.expression + features) for m in (speech, smile))
-    found = without_rest(acted, neutral)
+    found = without_neutral(acted, neutral)
     left = (found.expression - smile.expression).mean(dim=0)
     assert float(left.norm()) < 0.3 * float(features.norm())
     assert torch.equal(found.head, acted.head)
@@ -63,11 +74,11 @@ def test_a_persons_features_go_and_the_expression_stays() -> None:
 
 def test_scores_and_gaps_keep_their_range() -> None:
     neutral = convert(with_face(talking(), browInnerLeftY=-0.02, browInnerRightY=-0.02), "arkit")
-    scores = without_rest(neutral, neutral).expression
+    scores = without_neutral(neutral, neutral).expression
     assert float(scores.min()) >= 0.0
     assert float(scores.max()) <= 1.0
     assert float(scores[:, space("arkit").index["browDownLeft"]].mean()) < 0.02
-    other = without_rest(talking(), neutral)  # a resting face of another space
+    other = without_neutral(talking(), neutral)  # a neutral face of another space
     assert other.space == "face"
     assert float(other.channel("lipAperture").min()) >= 0.0
     assert float(other.channel("browInnerLeftY").mean()) > 0.005
@@ -75,14 +86,14 @@ def test_scores_and_gaps_keep_their_range() -> None:
 
 def test_a_motion_without_frames() -> None:
     with pytest.raises(MotionError, match="no frames"):
-        resting_expression(Motion(torch.zeros(0, 31), torch.zeros(0, 6)))
+        neutral_expression(Motion(torch.zeros(0, 31), torch.zeros(0, 6)))
 
 
 def test_loading_with_a_neutral(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     neutral = convert(with_face(talking(), mouthCornerLeftY=-0.04), "bfm")
     save_motion(neutral, tmp_path / "neutral.mat")
     loaded = load_motion(tmp_path / "neutral.mat", neutral=load_motion(tmp_path / "neutral.mat"))
-    torch.testing.assert_close(loaded.expression, without_rest(neutral, neutral).expression)
+    torch.testing.assert_close(loaded.expression, without_neutral(neutral, neutral).expression)
     assert loaded.pose is not None
     path = str(tmp_path / "neutral.mat")
     command = ["render", "--portrait", "p.png", "--out", str(tmp_path / "v.mp4"), "--motion", path]

@@ -1,0 +1,1 @@
+"""Curves over time and space: easing from one value to another, holding the last one."""

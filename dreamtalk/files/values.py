@@ -1,0 +1,66 @@
+"""Values as ``.npz``: arrays by name and a word that says what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DreamTalkError
+from .atomic import atomic_write
+
+_FORMAT = "dreamtalk."
+
+
+def save_values(path: str | Path, kind: str, values: Mapping[str, Any]) -> None:
+    """Write arrays, whole or not at all.
+
+    Args:
+        path: the ``.npz``.
+        kind: what they are: ``"speech"``.
+        values: name -> array, number or text.
+
+    Raises:
+        OutputError: if the file can't be written.
+    """
+    with atomic_write(path, f"the {kind}") as part, part.open("wb") as file:
+        np.savez(file, format=np.array(_FORMAT + kind), **values)
+
+
+def load_values(
+    path: str | Path, kind: str, error: type[DreamTalkError], names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """Read what :func:`save_values` wrote. Nothing in the file is executed (no pickles).
+
+    Args:
+        path: the ``.npz``.
+        kind: what must be in it.
+        error: which error a file that is not that deserves.
+        names: arrays that must be there.
+
+    Returns:
+        name -> array.
+
+    Raises:
+        DreamTalkError: of the type ``error``: if there is no such file, it is damaged, or it is
+            something else; the message says which.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise error(f"there is no {kind} file '{path}'")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            values = {name: data[name] for name in data.files}
+    except Exception as fault:
+        # np.load meets arbitrary bytes: whatever it trips over, the file is at fault
+        raise error(f"'{path.name}' is no {kind} file, or is damaged: {fault}") from fault
+    found = str(values.get("format", ""))
+    if found != _FORMAT + kind:
+        said = f"it holds a '{found.removeprefix(_FORMAT)}'" if found else "it doesn't say what"
+        raise error(f"'{path.name}' is no {kind} file: {said}")
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise error(f"'{path.name}' is a damaged {kind} file: it has no '{missing[0]}'")
+    return values
