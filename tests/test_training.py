@@ -33,7 +33,8 @@ from dreamtalk.training.corpus.recordings import (
     read_corpus,
 )
 from dreamtalk.training.corpus.texts.texts import text
-from dreamtalk.training.corpus.voices.engines import Voice, available, random_voice, speak
+from dreamtalk.training.corpus.utterance import Voice
+from dreamtalk.training.corpus.voices.engines import available, random_voice, speak
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.data.motions import MotionData
 from dreamtalk.training.measure.conditions import CONDITIONS

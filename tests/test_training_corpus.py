@@ -23,9 +23,10 @@ from dreamtalk.training.corpus.recordings import (
 )
 from dreamtalk.training.corpus.singing import Manner, add_songs, sing
 from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.utterance import Voice
 from dreamtalk.training.corpus.voices import hibari, kokoro, piper, world
 from dreamtalk.training.corpus.voices.emotion import PROSODY, emotional_sound, emotional_voice
-from dreamtalk.training.corpus.voices.engines import ALIGNED, Voice, random_voice, speak
+from dreamtalk.training.corpus.voices.engines import ALIGNED, random_voice, speak
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.measure.coverage import measure_coverage
 
@@ -50,7 +51,7 @@ def test_codecs_keep_time_and_length(name: str, waveform: np.ndarray) -> None:
 
 @pytest.mark.skipif(not world.installed(), reason="no pyworld")
 def test_world_changes_the_voice_but_not_the_timing(waveform: np.ndarray) -> None:
-    out = world.convert(waveform, pitch=1.5, tract=1.15)
+    out = world.change_voice(waveform, pitch=1.5, tract=1.15)
     assert out.shape == waveform.shape
 
     def envelope(x: np.ndarray) -> np.ndarray:
@@ -63,7 +64,7 @@ def test_world_changes_the_voice_but_not_the_timing(waveform: np.ndarray) -> Non
 @pytest.mark.skipif(world.installed(), reason="pyworld is there")
 def test_world_missing(waveform: np.ndarray) -> None:
     with pytest.raises(MissingDependencyError, match="pip install pyworld"):
-        world.convert(waveform)
+        world.change_voice(waveform)
 
 
 @pytest.mark.parametrize("engine", sorted(ALIGNED))

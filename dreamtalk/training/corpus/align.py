@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import MissingDependencyError
 from ...speech.speech import SAMPLE_RATE
 from .phones import VOWELS, Segment, from_arpabet
-from .voices.engines import Samples, Utterance, Voice
+from .utterance import Samples, Utterance, Voice
 
 _FRAME = 0.01
 _LATE = 0.01  # its frame times point at the left edge of its windows

@@ -10,8 +10,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import fftconvolve
 
 from ...speech.speech import SAMPLE_RATE
+from .utterance import Samples
 
-Samples = npt.NDArray[np.float32]
 Array = npt.NDArray[np.floating]
 Generator = np.random.Generator
 

@@ -18,7 +18,8 @@ from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import align, plausible, warp_onto
 from .recordings import Recording, join
-from .voices.engines import Samples, Utterance, Voice, speak
+from .utterance import Samples, Utterance, Voice
+from .voices.engines import speak
 
 SOUNDS = Path("/usr/share/asterisk/sounds")
 TRANSCRIPTS = Path("/usr/share/doc")

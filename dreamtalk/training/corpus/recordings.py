@@ -21,8 +21,9 @@ from ...speech.speech import SAMPLE_RATE
 from .align import dictionary
 from .phones import PHONE_INDEX, PHONES, Segment
 from .texts.texts import text
+from .utterance import Samples, Utterance
 from .voices.emotion import emotional_sound, emotional_voice, random_emotion
-from .voices.engines import ALIGNED, Samples, Utterance, available, random_voice, speak
+from .voices.engines import ALIGNED, available, random_voice, speak
 
 log = logging.getLogger("dreamtalk")
 

@@ -20,8 +20,8 @@ from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .phones import VOWELS, Segment
 from .recordings import Recording, load_shard, save_recordings
+from .utterance import Samples
 
-Samples = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
 
 _VOICELESS = frozenset({"sil", "P", "T", "K", "F", "S", "SH", "CH", "TH", "HH", "X"})

@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
 from ..corpus.augment import coloured_noise, resample_window, room
 from ..corpus.recordings import Recording
 from ..corpus.singing import Manner, prediction_filter, sing
-
-Samples = npt.NDArray[np.float32]
 
 
 def noisy(recording: Recording, snr: float = 5.0) -> Recording:

@@ -13,11 +13,11 @@ from ...motion.spaces import FACE
 from ...speech.speech import FPS, SAMPLE_RATE
 from ...style import EMOTIONS
 from ..corpus.phones import VOWELS, Segment
+from ..corpus.utterance import Samples
 from .coarticulation import Articulation, articulate
 from .expressions import EXPRESSIONS, named_offsets, offsets
 
 Array = npt.NDArray[np.float64]
-Samples = npt.NDArray[np.float32]
 
 _HABITS = np.stack([
     named_offsets({"mouthWidth": 3.5, "mouthInnerWidth": 3.5}),
