@@ -32,7 +32,7 @@ from dreamtalk.training.corpus.recordings import (
     make_recording,
     read_corpus,
 )
-from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.texts.texts import random_text
 from dreamtalk.training.corpus.utterance import Voice
 from dreamtalk.training.corpus.voices.engines import available, random_voice, speak
 from dreamtalk.training.corpus.voices.formant import synthesize
@@ -74,11 +74,11 @@ def test_inventory_maps() -> None:
 
 
 def test_texts_are_deterministic_and_split() -> None:
-    assert text(random.Random(3)) == text(random.Random(3))
-    train_texts = {text(random.Random(i)) for i in range(300)}
-    test_texts = {text(random.Random(i), split="test") for i in range(300)}
+    assert random_text(random.Random(3)) == random_text(random.Random(3))
+    train_texts = {random_text(random.Random(i)) for i in range(300)}
+    test_texts = {random_text(random.Random(i), split="test") for i in range(300)}
     assert not {t for t in train_texts & test_texts if t.startswith("Please bring")}
-    assert all(text(random.Random(i), "de") for i in range(5))
+    assert all(random_text(random.Random(i), "de") for i in range(5))
 
 
 def test_formant_synthesis_is_exact_about_times() -> None:

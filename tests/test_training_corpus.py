@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import random
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +26,7 @@ from dreamtalk.training.corpus.recordings import (
     save_shard,
 )
 from dreamtalk.training.corpus.singing import Manner, add_songs, sing
-from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.texts.texts import lines, random_text
 from dreamtalk.training.corpus.utterance import Voice
 from dreamtalk.training.corpus.voices import hibari, kokoro, piper, world
 from dreamtalk.training.corpus.voices.emotion import PROSODY, emotional_sound, emotional_voice
@@ -30,6 +34,7 @@ from dreamtalk.training.corpus.voices.engines import ALIGNED, random_voice, spea
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.measure.coverage import measure_coverage
 
+ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = {"piper": piper.installed, "kokoro": kokoro.installed, "hibari": hibari.installed}
 
 
@@ -88,8 +93,53 @@ def test_dictionary_words_are_spoken_of() -> None:
     words = align.dictionary()
     assert len(words) > 10_000
     assert all(align.pronunciation(w) for w in words[::5000])
-    said = {text(random.Random(i), known_words=True, dictionary=words) for i in range(40)}
+    said = {random_text(random.Random(i), known_words=True, dictionary=words) for i in range(40)}
     assert len(said) > 30
+
+
+TEXTS = {
+    "en": "f1cea561e361121b", "de": "b726f84e977e05ff", "fr": "f2a67b272ea68c48",
+    "es": "ac690a1f0350c5ff", "it": "cd49f1d1ce1d9ae2", "pt": "f41585e39415cd54",
+    "ru": "3726179d87a74029", "pl": "93c0c44c8524412e", "nl": "8d13e12197f654cd",
+    "tr": "22aa4991bd5e6c64", "hi": "fffbf7f452263852", "grammar-who": "2e724779669ac840",
+    "grammar-did": "c684c6a7da60db6c", "grammar-what": "f49b8f83ff7ba1b1",
+    "grammar-when": "939bde3ba1ef0a0c",
+}  # fmt: skip
+SPOKEN = {
+    "en": ("c76d5195d7c03723", "e91abbb7ef305fba"), "de": ("fbdbc343aff4c415",) * 2,
+    "ru": ("22869789ed1b6789",) * 2, "hi": ("1e1d030e5288436e",) * 2,
+}  # fmt: skip
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_are_those_of_the_released_corpus(name: str) -> None:
+    """Another sentence makes another corpus of the same seed: add lines knowingly."""
+    assert fingerprint(lines(name)) == TEXTS[name]
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_a_seed_says_the_same(language: str) -> None:
+    for split, expected in zip(("train", "test"), SPOKEN[language], strict=True):
+        said = [random_text(random.Random(i), language, split) for i in range(300)]
+        assert fingerprint(said) == expected
+
+
+def test_languages_without_texts_are_named() -> None:
+    with pytest.raises(DreamTalkError, match=r"no texts for 'tlh'.*tlh\.txt"):
+        random_text(random.Random(0), "tlh")
+
+
+def test_the_package_ships_its_texts() -> None:
+    """What setuptools is told to ship covers every file that the package reads."""
+    pattern = re.search(r'"\*" = (\[.*\])', (ROOT / "pyproject.toml").read_text())
+    assert pattern is not None
+    folder = ROOT / "dreamtalk"
+    kinds = {p.suffix for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    assert kinds - {".py", ".pyc"} <= {s.lstrip("*") for s in json.loads(pattern[1])}
 
 
 def test_prosody_follows_the_emotion(waveform: np.ndarray) -> None:

@@ -20,7 +20,7 @@ from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import dictionary
 from .phones import PHONE_INDEX, PHONES, Segment
-from .texts.texts import text
+from .texts.texts import random_text
 from .utterance import Samples, Utterance
 from .voices.emotion import emotional_sound, emotional_voice, random_emotion
 from .voices.engines import ALIGNED, available, random_voice, speak
@@ -92,7 +92,7 @@ def make_recording(
         try:
             known = voice.engine in ALIGNED
             words = dictionary() if known else ()
-            utterance = speak(voice, text(rng, voice.language, split, known, words))
+            utterance = speak(voice, random_text(rng, voice.language, split, known, words))
         except MissingDependencyError as error:
             failures += 1
             if failures > 20:
