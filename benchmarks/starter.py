@@ -18,7 +18,7 @@ from dreamtalk.motion.spaces import LIP_CHANNELS
 from dreamtalk.speech.speech import Features
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
-from dreamtalk.training.measure.emotions import EmotionNamer, pieces
+from dreamtalk.training.measure.emotions import EmotionClassifier, pieces
 from dreamtalk.training.measure.figures import Figures, evaluate_speech, features_of
 from dreamtalk.training.rules.expressions import offsets
 
@@ -34,7 +34,7 @@ class Acted:
     Attributes:
         sync: the lip expert's mean P_sync.
         strength: of each emotion but neutral, share of the rule's upper face.
-        named: share of pieces that the classifier names right.
+        named: share of pieces that the classifier tells right.
     """
 
     sync: float
@@ -55,7 +55,7 @@ def emotion_strength(expression: torch.Tensor, emotion: str) -> float:
 @torch.no_grad()
 def act_all(
     model: DreamTalkModel,
-    namer: EmotionNamer,
+    classifier: EmotionClassifier,
     features: Features,
     sync: float = 0.0,
     intensity: float = 1.0,
@@ -71,7 +71,7 @@ def act_all(
         scores.append(model.lip_expert.log_sync(rows, lips, style.code[None]).exp().mean())
         if index:
             strength.append(emotion_strength(motion, emotion))
-        named = [namer.name(piece) == index for piece in pieces(motion.numpy())]
+        named = [classifier.classify(piece) == index for piece in pieces(motion.numpy())]
         right, total = right + sum(named), total + len(named)
     return Acted(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
 
@@ -79,14 +79,14 @@ def act_all(
 def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> None:
     """Print both sweeps, as the tables of the documents."""
     features = features_of(model, recordings[0].waveform[: 16 * 16_000])
-    namer = EmotionNamer(recordings)
+    classifier = EmotionClassifier(recordings)
     print("lip-sync guidance")
     print("| scale | P_sync | aperture r | width r | closed (chance) | emotion | named right |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     swept: list[tuple[Figures, Acted]] = []
     for scale in SCALES:
         f = evaluate_speech(model, recordings, sync=scale)
-        acted = act_all(model, namer, features, sync=scale)
+        acted = act_all(model, classifier, features, sync=scale)
         swept.append((f, acted))
         print(
             f"| {scale:g} | {acted.sync:.3f} | {f.aperture:.3f} | {f.width:.3f} | "
@@ -95,7 +95,7 @@ def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None
     print("\nintensity (guidance scale of the style)")
     print("| intensity | P_sync | mean | " + " | ".join(EMOTIONS[1:]) + " |")
     print("| " + " | ".join(["---"] * (2 + len(EMOTIONS))) + " |")
-    graded = [act_all(model, namer, features, intensity=w) for w in INTENSITIES]
+    graded = [act_all(model, classifier, features, intensity=w) for w in INTENSITIES]
     for w, acted in zip(INTENSITIES, graded, strict=True):
         shares = " | ".join(f"{s:.2f}" for s in acted.strength)
         print(f"| {w:g} | {acted.sync:.3f} | {acted.mean:.2f} | {shares} |")

@@ -38,7 +38,7 @@ from dreamtalk.training.corpus.voices.engines import available, random_voice, sp
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.data.motions import MotionData
 from dreamtalk.training.measure.conditions import CONDITIONS
-from dreamtalk.training.measure.emotions import EmotionNamer, evaluate_presets
+from dreamtalk.training.measure.emotions import EmotionClassifier, evaluate_presets
 from dreamtalk.training.measure.figures import best_lag, closure_rate, compare
 from dreamtalk.training.recipe import DEFAULT, Recipe, load_recipe
 from dreamtalk.training.rules.compose import SpeakingStyle, random_style, rule_motion
@@ -239,7 +239,9 @@ def test_denoiser_stage_learns_and_exports(recordings: list[Recording], tmp_path
     assert (model.noise_smoothing, model.settling, model.noise_scale) == (10.0, 0.1, 0.5)
     assert model.speech_encoder.config.warps == (0.9, 1.0, 1.1)
     assert set(model.presets) == set(EMOTIONS)
-    accuracy, confusion = evaluate_presets(model, EmotionNamer(recordings), recordings[:1], steps=2)
+    accuracy, confusion = evaluate_presets(
+        model, EmotionClassifier(recordings), recordings[:1], steps=2
+    )
     assert 0 <= accuracy <= 1
     assert confusion.shape == (8, 8)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +13,20 @@ import pytest
 import torch
 
 from dreamtalk.cli import main
-from dreamtalk.errors import DreamTalkError
+from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
 from dreamtalk.training.data.identity import random_identity
 from dreamtalk.training.measure.clips import (
+    classify_clips,
     evaluate_carrying,
     evaluate_clips,
-    name_clips,
     read_clips,
     read_people,
 )
-from dreamtalk.training.measure.emotions import EmotionNamer
+from dreamtalk.training.measure.emotions import EmotionClassifier
 from dreamtalk.training.measure.evaluate import evaluate
 from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
 from dreamtalk.training.stages.loops import LoopSettings, train
@@ -133,13 +135,25 @@ def test_curves_forget_what_is_made_again(tmp_path: Path) -> None:
     assert np.allclose(smooth(np.ones(5)), 1)
 
 
-def test_namer_knows_the_rule() -> None:
+def test_classifier_knows_the_rule() -> None:
     recordings = [make_recording(0, i, ("formant",), "train", 8.5) for i in range(4)]
-    namer = EmotionNamer(recordings[:3])
+    classifier = EmotionClassifier(recordings[:3])
     heard = recordings[3]
     for index, emotion in enumerate(EMOTIONS):
         motion = rule_motion(heard.segments, heard.waveform, SpeakingStyle(emotion))
-        assert namer.name(motion[:100]) == index
+        assert classifier.classify(motion[:100]) == index
+
+
+def test_classifier_needs_scikit_learn_and_long_recordings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = make_recording(0, 0, ("formant",), "train", 1.0)
+    short = replace(recording, segments=recording.segments[:3])
+    with pytest.raises(DreamTalkError, match="no recording lasts 4 seconds"):
+        EmotionClassifier([short])
+    monkeypatch.setitem(sys.modules, "sklearn.discriminant_analysis", None)
+    with pytest.raises(MissingDependencyError, match="pip install scikit-learn"):
+        EmotionClassifier([short])
 
 
 def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
@@ -151,12 +165,12 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
             tmp_path / f"ann_{emotion}.npz"
         )
     found = dict(read_clips(tmp_path))
-    namer = EmotionNamer([recording])
-    accuracy, confusion = name_clips(namer, list(found.items()))
+    classifier = EmotionClassifier([recording])
+    accuracy, confusion = classify_clips(classifier, list(found.items()))
     assert 0 <= accuracy <= 1
     assert confusion.sum() == 2
     model = load_model()
-    _, confusion = evaluate_clips(model, namer, list(found.items()), [recording], 2, 1.5)
+    _, confusion = evaluate_clips(model, classifier, list(found.items()), [recording], 2, 1.5)
     assert confusion.sum() == 2
     r, size = evaluate_carrying(model, read_people(tmp_path), [recording], 2)
     assert r > 0.8

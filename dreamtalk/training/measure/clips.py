@@ -17,7 +17,7 @@ from ...motion.spaces import FACE_CHANNELS
 from ...speech.speech import SAMPLE_RATE
 from ...style import EMOTIONS
 from ..corpus.recordings import Recording
-from .emotions import EmotionNamer, Named, evaluate_styles, tally
+from .emotions import Confusion, EmotionClassifier, count_confusions, evaluate_styles
 from .figures import features_of
 
 Clips = list[tuple[str, Motion]]
@@ -114,24 +114,26 @@ def evaluate_carrying(
 
 def evaluate_clips(
     model: DreamTalkModel,
-    namer: EmotionNamer,
+    classifier: EmotionClassifier,
     clips: Clips,
     recordings: Sequence[Recording],
     steps: int = 10,
     intensity: float = 1.0,
-) -> Named:
-    """How often motion in the style of a clip is named as the clip's emotion.
+) -> Confusion:
+    """How often motion in the style of a clip is told as the clip's emotion.
 
     Args:
         intensity: guidance scale of the styles.
     """
     styles = [(emotion, model.encode_style(clip)) for emotion, clip in clips]
-    return evaluate_styles(model, namer, styles, recordings, steps, intensity)
+    return evaluate_styles(model, classifier, styles, recordings, steps, intensity)
 
 
-def name_clips(namer: EmotionNamer, clips: Clips) -> Named:
-    """How often the classifier, which knows rule motion only, names the clips themselves right.
+def classify_clips(classifier: EmotionClassifier, clips: Clips) -> Confusion:
+    """How often the classifier, which knows rule motion only, tells the clips themselves right.
 
     It tells what styles taken from them can reach.
     """
-    return tally([(emotion, namer.name(clip.expression.numpy())) for emotion, clip in clips])
+    return count_confusions(
+        [(emotion, classifier.classify(clip.expression.numpy())) for emotion, clip in clips]
+    )

@@ -17,9 +17,9 @@ from ...style import EMOTIONS
 from ..corpus.recordings import Recording, read_corpus
 from ..data.motions import MotionData
 from ..stages.lip_expert import expert_batch, shift_accuracy
-from .clips import evaluate_carrying, evaluate_clips, name_clips, read_clips, read_people
+from .clips import classify_clips, evaluate_carrying, evaluate_clips, read_clips, read_people
 from .conditions import CONDITIONS
-from .emotions import EmotionNamer, evaluate_presets
+from .emotions import EmotionClassifier, evaluate_presets
 from .figures import Figures, evaluate_speech
 
 PROMPTS = "asterisk"
@@ -36,7 +36,7 @@ class Report:
 
     Attributes:
         lines: name, number of recordings and figures.
-        emotions: name -> accuracy and confusion matrix (true, named).
+        emotions: name -> accuracy and confusion matrix (true by told).
         carried: name -> correlation and size of the expression that styles of clips carry over.
         shifts: accuracy of the lip expert for each shift in frames.
     """
@@ -62,7 +62,7 @@ class Report:
                 f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
             )
         for title, (accuracy, confusion) in self.emotions.items():
-            lines.append(f"emotions, {title}: {accuracy:.3f} named right (true, named):")
+            lines.append(f"emotions, {title}: {accuracy:.3f} told right (true, told):")
             lines += [
                 f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
                 for e, row in zip(EMOTIONS, confusion, strict=True)
@@ -134,21 +134,21 @@ def evaluate(
     if conditions:
         for name, change in CONDITIONS.items():
             measure(name, _changed(voices[:recordings], change))
-    namer = EmotionNamer(voices[:12] or everything[:12])
+    classifier = EmotionClassifier(voices[:12] or everything[:12])
     sources = (voices or everything)[:6]
-    report.emotions["presets"] = evaluate_presets(model, namer, sources, steps=steps)
+    report.emotions["presets"] = evaluate_presets(model, classifier, sources, steps=steps)
     if clips is not None:
         people = read_people(clips)
         rested = [clip for own in people.values() for clip in own]
         plain = read_clips(clips, from_rest=False)
-        report.emotions["the clips themselves"] = name_clips(namer, rested)
+        report.emotions["the clips themselves"] = classify_clips(classifier, rested)
         for title, found, intensity in (
             ("styles of clips", rested, 1.0),
             (f"styles of clips at intensity {STRONGER:g}", rested, STRONGER),
             ("styles of clips from the mean face", plain, 1.0),
         ):
             report.emotions[title] = evaluate_clips(
-                model, namer, found, sources[:3], steps, intensity
+                model, classifier, found, sources[:3], steps, intensity
             )
         for intensity in (1.0, STRONGER):
             report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
