@@ -20,7 +20,7 @@ from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
 from dreamtalk.training.measure.emotions import EmotionClassifier, pieces
 from dreamtalk.training.measure.figures import Figures, evaluate_speech, features_of
-from dreamtalk.training.rules.expressions import offsets
+from dreamtalk.training.rules.expressions import emotion_offsets
 
 LIPS = len(LIP_CHANNELS)
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -28,18 +28,18 @@ INTENSITIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
-class Acted:
+class EmotionFigures:
     """All emotions, at one setting of the guidances.
 
     Attributes:
         sync: the lip expert's mean P_sync.
         strength: of each emotion but neutral, share of the rule's upper face.
-        named: share of pieces that the classifier tells right.
+        recognized: share of pieces that the classifier tells right.
     """
 
     sync: float
     strength: tuple[float, ...]
-    named: float
+    recognized: float
 
     @property
     def mean(self) -> float:
@@ -48,18 +48,18 @@ class Acted:
 
 def emotion_strength(expression: torch.Tensor, emotion: str) -> float:
     """How much of the rule's shape of an emotion the mean upper face shows."""
-    shape = torch.from_numpy(offsets(emotion)).float()[LIPS:]
+    shape = torch.from_numpy(emotion_offsets(emotion)).float()[LIPS:]
     return float(expression.mean(0)[LIPS:] @ shape / (shape @ shape))
 
 
 @torch.no_grad()
-def act_all(
+def measure_emotions(
     model: DreamTalkModel,
     classifier: EmotionClassifier,
     features: Features,
     sync: float = 0.0,
     intensity: float = 1.0,
-) -> Acted:
+) -> EmotionFigures:
     """Every emotion on the same speech."""
     assert model.lip_expert is not None
     scores, strength, right, total = [], [], 0, 0
@@ -71,31 +71,31 @@ def act_all(
         scores.append(model.lip_expert.log_sync(rows, lips, style.code[None]).exp().mean())
         if index:
             strength.append(emotion_strength(motion, emotion))
-        named = [classifier.classify(piece) == index for piece in pieces(motion.numpy())]
-        right, total = right + sum(named), total + len(named)
-    return Acted(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
+        told = [classifier.classify(piece) == index for piece in pieces(motion.numpy())]
+        right, total = right + sum(told), total + len(told)
+    return EmotionFigures(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
 
 
-def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> None:
+def print_sweeps(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> None:
     """Print both sweeps, as the tables of the documents."""
     features = features_of(model, recordings[0].waveform[: 16 * 16_000])
     classifier = EmotionClassifier(recordings)
     print("lip-sync guidance")
-    print("| scale | P_sync | aperture r | width r | closed (chance) | emotion | named right |")
+    print("| scale | P_sync | aperture r | width r | closed (chance) | emotion | recognized |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    swept: list[tuple[Figures, Acted]] = []
+    swept: list[tuple[Figures, EmotionFigures]] = []
     for scale in SCALES:
         f = evaluate_speech(model, recordings, sync=scale)
-        acted = act_all(model, classifier, features, sync=scale)
+        acted = measure_emotions(model, classifier, features, sync=scale)
         swept.append((f, acted))
         print(
             f"| {scale:g} | {acted.sync:.3f} | {f.aperture:.3f} | {f.width:.3f} | "
-            f"{f.closure:.2f} ({f.chance:.2f}) | {acted.mean:.2f} | {acted.named:.2f} |"
+            f"{f.closure:.2f} ({f.chance:.2f}) | {acted.mean:.2f} | {acted.recognized:.2f} |"
         )
     print("\nintensity (guidance scale of the style)")
     print("| intensity | P_sync | mean | " + " | ".join(EMOTIONS[1:]) + " |")
     print("| " + " | ".join(["---"] * (2 + len(EMOTIONS))) + " |")
-    graded = [act_all(model, classifier, features, intensity=w) for w in INTENSITIES]
+    graded = [measure_emotions(model, classifier, features, intensity=w) for w in INTENSITIES]
     for w, acted in zip(INTENSITIES, graded, strict=True):
         shares = " | ".join(f"{s:.2f}" for s in acted.strength)
         print(f"| {w:g} | {acted.sync:.3f} | {acted.mean:.2f} | {shares} |")
@@ -103,7 +103,9 @@ def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None
         draw(swept, graded, plot)
 
 
-def draw(swept: list[tuple[Figures, Acted]], graded: list[Acted], path: Path) -> None:
+def draw(
+    swept: list[tuple[Figures, EmotionFigures]], graded: list[EmotionFigures], path: Path
+) -> None:
     """The sweeps as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -134,7 +136,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     recordings = list(read_corpus(args.corpus, "test"))[: args.recordings]
-    report(load_model(args.checkpoint), recordings, args.plot)
+    print_sweeps(load_model(args.checkpoint), recordings, args.plot)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from dreamtalk.training.corpus.recordings import (
     read_corpus,
     save_shard,
 )
-from dreamtalk.training.corpus.singing import Manner, add_songs, sing
+from dreamtalk.training.corpus.singing import SingingStyle, add_songs, sing
 from dreamtalk.training.corpus.texts.texts import lines, random_text
 from dreamtalk.training.corpus.utterance import Voice
 from dreamtalk.training.corpus.voices import hibari, kokoro, piper, world
@@ -184,12 +184,12 @@ def test_an_interrupted_corpus_goes_on(tmp_path: Path) -> None:
 
 def test_wrong_alignments_are_told() -> None:
     waveform, segments = synthesize(["sil", "AA", "P", "IY", "sil", "UW", "M", "AA", "sil"])
-    assert align.plausible(waveform, segments)
+    assert align.plausible_alignment(waveform, segments)
     swapped = [Segment("sil" if s.phone == "AA" else s.phone, s.start, s.end) for s in segments]
     long = [Segment("sil", s.start, s.end + 0.3) if s.phone == "sil" else s for s in swapped[1:3]]
-    assert not align.plausible(waveform, (Segment("sil", 0.3, 0.9), *segments[5:]))
-    assert not align.plausible(waveform, tuple(long))
-    assert not align.plausible(waveform * 0, segments)
+    assert not align.plausible_alignment(waveform, (Segment("sil", 0.3, 0.9), *segments[5:]))
+    assert not align.plausible_alignment(waveform, tuple(long))
+    assert not align.plausible_alignment(waveform * 0, segments)
 
 
 def test_coverage() -> None:
@@ -205,7 +205,7 @@ def test_coverage() -> None:
 
 def test_songs_hold_their_vowels(tmp_path: Path) -> None:
     recording = make_recording(0, 0, ("formant",), "train", seconds=4.0)
-    song = sing(recording, Manner(stretch=2.0), np.random.Generator(np.random.PCG64(0)))
+    song = sing(recording, SingingStyle(stretch=2.0), np.random.Generator(np.random.PCG64(0)))
     assert [s.phone for s in song.segments] == [s.phone for s in recording.segments]
     for spoken, sung in zip(recording.segments, song.segments, strict=True):
         factor = 2.0 if spoken.phone in VOWELS else 1.0

@@ -21,8 +21,8 @@ from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recor
 from dreamtalk.training.data.identity import random_identity
 from dreamtalk.training.measure.clips import (
     classify_clips,
-    evaluate_carrying,
     evaluate_clips,
+    evaluate_style_transfer,
     read_clips,
     read_people,
 )
@@ -30,7 +30,7 @@ from dreamtalk.training.measure.emotions import EmotionClassifier
 from dreamtalk.training.measure.evaluate import evaluate
 from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
 from dreamtalk.training.stages.loops import LoopSettings, train
-from dreamtalk.training.stages.plots import plot_curves, smooth
+from dreamtalk.training.stages.plots import moving_mean, plot_curves
 
 RECIPE = """
 speech_batch = [3, 40]
@@ -132,7 +132,7 @@ def test_curves_forget_what_is_made_again(tmp_path: Path) -> None:
         steps = [int(r["step"]) for r in csv.DictReader(file)]
     assert steps == [0, 20, 40, 60, 80, 99]
     assert plot_curves(tmp_path / "nothing") is None
-    assert np.allclose(smooth(np.ones(5)), 1)
+    assert np.allclose(moving_mean(np.ones(5)), 1)
 
 
 def test_classifier_knows_the_rule() -> None:
@@ -172,7 +172,7 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
     model = load_model()
     _, confusion = evaluate_clips(model, classifier, list(found.items()), [recording], 2, 1.5)
     assert confusion.sum() == 2
-    r, size = evaluate_carrying(model, read_people(tmp_path), [recording], 2)
+    r, size = evaluate_style_transfer(model, read_people(tmp_path), [recording], 2)
     assert r > 0.8
     assert 0.5 < size < 1.5
     raw = dict(read_clips(tmp_path, from_rest=False))

@@ -53,7 +53,7 @@ class Recording:
         return len(self.waveform) / SAMPLE_RATE
 
 
-def join(utterances: list[Utterance], pauses: list[float]) -> Recording:
+def join_utterances(utterances: list[Utterance], pauses: list[float]) -> Recording:
     """Utterances one after another; ``pauses[i]`` seconds of silence go before utterance i."""
     pieces: list[Samples] = []
     segments: list[Segment] = []
@@ -102,7 +102,7 @@ def make_recording(
         utterances.append(utterance)
         pauses.append(rng.choice((0.05, 0.2, 0.4, 0.9)))
         total += pauses[-1] + len(utterance.waveform) / SAMPLE_RATE
-    recording = join(utterances, pauses)
+    recording = join_utterances(utterances, pauses)
     if not emotion:
         return recording
     sound = emotional_sound(recording.waveform, emotion, intensity)

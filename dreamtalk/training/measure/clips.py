@@ -68,7 +68,7 @@ def read_clips(folder: Path, from_rest: bool = True) -> Clips:
     return [clip for clips in read_people(folder, from_rest).values() for clip in clips]
 
 
-def evaluate_carrying(
+def evaluate_style_transfer(
     model: DreamTalkModel,
     people: dict[str, Clips],
     recordings: Sequence[Recording],
@@ -120,7 +120,7 @@ def evaluate_clips(
     steps: int = 10,
     intensity: float = 1.0,
 ) -> Confusion:
-    """How often motion in the style of a clip is told as the clip's emotion.
+    """How often motion in the style of a clip is recognized as the clip's emotion.
 
     Args:
         intensity: guidance scale of the styles.
@@ -130,7 +130,7 @@ def evaluate_clips(
 
 
 def classify_clips(classifier: EmotionClassifier, clips: Clips) -> Confusion:
-    """How often the classifier, which knows rule motion only, tells the clips themselves right.
+    """How often the classifier, which knows rule motion only, recognizes the clips themselves.
 
     It tells what styles taken from them can reach.
     """

@@ -14,7 +14,7 @@ from ...model import DreamTalkModel
 from ...speech.speech import FPS
 from ...style import EMOTIONS, Style
 from ..corpus.recordings import Recording
-from ..rules.compose import act, random_style, read_score
+from ..rules.compose import gestural_score, random_style, styled_motion
 from .figures import features_of
 
 Values = npt.NDArray[np.float32]
@@ -51,11 +51,11 @@ class EmotionClassifier:
         for i, recording in enumerate(recordings):
             # the seed's name is that of the published figures
             rng = random.Random(f"namer/{seed}/{i}")
-            score = read_score(recording.segments, recording.waveform)
+            score = gestural_score(recording.segments, recording.waveform)
             for k in range(_TAKES):
                 for label, emotion in enumerate(EMOTIONS):
-                    motion = act(score, random_style(rng, emotion), seed=1000 * i + k)
-                    found = [summary(piece) for piece in pieces(motion)]
+                    motion = styled_motion(score, random_style(rng, emotion), seed=1000 * i + k)
+                    found = [channel_statistics(piece) for piece in pieces(motion)]
                     rows += found
                     labels += [label] * len(found)
         if not rows:
@@ -71,7 +71,7 @@ class EmotionClassifier:
 
     def classify(self, motion: Values) -> int:
         """Index into ``EMOTIONS`` for a piece of motion (T, 31)."""
-        return int(self._discriminants.predict([summary(motion) / self._scale])[0])
+        return int(self._discriminants.predict([channel_statistics(motion) / self._scale])[0])
 
 
 class Confusion(NamedTuple):
@@ -93,7 +93,7 @@ def evaluate_presets(
     intensity: float = 1.0,
     steps: int = 10,
 ) -> Confusion:
-    """How often the generated motion of the presets is told right."""
+    """How often the generated motion of the presets is recognized."""
     styles = [(emotion, model.preset(emotion, intensity)) for emotion in EMOTIONS]
     return evaluate_styles(model, classifier, styles, recordings, steps)
 
@@ -106,7 +106,7 @@ def evaluate_styles(
     steps: int = 10,
     guidance: float | None = None,
 ) -> Confusion:
-    """How often motion in a style is told as the style's emotion.
+    """How often motion in a style is recognized as the style's emotion.
 
     Args:
         styles: emotion and style.
@@ -137,7 +137,7 @@ def pieces(motion: Values) -> list[Values]:
     return [motion[i : i + length] for i in range(0, len(motion) - length + 1, length)]
 
 
-def summary(motion: Values) -> npt.NDArray[np.float64]:
+def channel_statistics(motion: Values) -> npt.NDArray[np.float64]:
     """Means and deviations of the channels: (62,)."""
     both: npt.NDArray[np.float64] = np.concatenate([motion.mean(0), motion.std(0)])
     return both.astype(np.float64)

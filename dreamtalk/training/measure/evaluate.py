@@ -17,33 +17,34 @@ from ...style import EMOTIONS
 from ..corpus.recordings import Recording, read_corpus
 from ..data.motions import MotionData
 from ..stages.lip_expert import expert_batch, shift_accuracy
-from .clips import classify_clips, evaluate_carrying, evaluate_clips, read_clips, read_people
+from .clips import classify_clips, evaluate_clips, evaluate_style_transfer, read_clips, read_people
 from .conditions import CONDITIONS
 from .emotions import EmotionClassifier, evaluate_presets
 from .figures import Figures, evaluate_speech
 
 PROMPTS = "asterisk"
 """Engine of recorded prompts."""
-STRONGER = 1.6
+STRONG_INTENSITY = 1.6
 """Intensity that styles of clips are measured at as well: people act less than the rule."""
-SHIFTED = 32
+EXPERT_RECORDINGS = 32
 """Recordings that the lip expert is asked about."""
 
 
 @dataclass
-class Report:
+class Evaluation:
     """What was measured.
 
     Attributes:
         lines: name, number of recordings and figures.
         emotions: name -> accuracy and confusion matrix (true by told).
-        carried: name -> correlation and size of the expression that styles of clips carry over.
+        style_transfer: name -> correlation and size of the expression that motion in the style of a
+            clip has of the clip's.
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
     emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
-    carried: dict[str, tuple[float, float]] = field(default_factory=dict)
+    style_transfer: dict[str, tuple[float, float]] = field(default_factory=dict)
     shifts: dict[int, float] = field(default_factory=dict)
 
     def text(self) -> str:
@@ -62,14 +63,14 @@ class Report:
                 f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
             )
         for title, (accuracy, confusion) in self.emotions.items():
-            lines.append(f"emotions, {title}: {accuracy:.3f} told right (true, told):")
+            lines.append(f"emotions, {title}: {accuracy:.3f} recognized (rows true, columns told):")
             lines += [
                 f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
                 for e, row in zip(EMOTIONS, confusion, strict=True)
             ]
         lines += [
             f"{title}: the clip's expression with r {r:.2f}, size {size:.2f}"
-            for title, (r, size) in self.carried.items()
+            for title, (r, size) in self.style_transfer.items()
         ]
         if self.shifts:
             figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
@@ -81,7 +82,7 @@ class Report:
         data = {
             "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
             "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
-            "carried": self.carried,
+            "style_transfer": self.style_transfer,
             "lip_expert": self.shifts,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def evaluate(
     sync: float = 0.0,
     clips: Path | None = None,
     progress: Progress = silent,
-) -> Report:
+) -> Evaluation:
     """Measure a model on the test split.
 
     Args:
@@ -117,13 +118,13 @@ def evaluate(
     voices = [r for r in everything if not r.voice.startswith(PROMPTS)]
     english = [r for r in voices if _is_english(r)]
     others = [r for r in voices if not _is_english(r)]
-    report = Report()
+    evaluation = Evaluation()
 
     def measure(name: str, chosen: Sequence[Recording], degraded: bool = False) -> None:
         chosen = chosen[:recordings]
         if chosen:
             found = evaluate_speech(model, chosen, steps, degraded, sync, progress)
-            report.lines.append((name, len(chosen), found))
+            evaluation.lines.append((name, len(chosen), found))
 
     measure("held-out synthetic voices", voices)
     measure("  rooms, noise, codecs", voices, True)
@@ -136,27 +137,29 @@ def evaluate(
             measure(name, _changed(voices[:recordings], change))
     classifier = EmotionClassifier(voices[:12] or everything[:12])
     sources = (voices or everything)[:6]
-    report.emotions["presets"] = evaluate_presets(model, classifier, sources, steps=steps)
+    evaluation.emotions["presets"] = evaluate_presets(model, classifier, sources, steps=steps)
     if clips is not None:
         people = read_people(clips)
         rested = [clip for own in people.values() for clip in own]
         plain = read_clips(clips, from_rest=False)
-        report.emotions["the clips themselves"] = classify_clips(classifier, rested)
+        evaluation.emotions["the clips themselves"] = classify_clips(classifier, rested)
         for title, found, intensity in (
             ("styles of clips", rested, 1.0),
-            (f"styles of clips at intensity {STRONGER:g}", rested, STRONGER),
+            (f"styles of clips at intensity {STRONG_INTENSITY:g}", rested, STRONG_INTENSITY),
             ("styles of clips from the mean face", plain, 1.0),
         ):
-            report.emotions[title] = evaluate_clips(
+            evaluation.emotions[title] = evaluate_clips(
                 model, classifier, found, sources[:3], steps, intensity
             )
-        for intensity in (1.0, STRONGER):
-            report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
+        for intensity in (1.0, STRONG_INTENSITY):
+            title = f"styles of clips at intensity {intensity:g}"
+            evaluation.style_transfer[title] = evaluate_style_transfer(
                 model, people, sources[:2], steps, intensity
             )
     if model.lip_expert is not None:
-        report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])
-    return report
+        every = max(1, len(everything) // EXPERT_RECORDINGS)
+        evaluation.shifts = expert_shifts(model, everything[::every])
+    return evaluation
 
 
 def expert_shifts(model: DreamTalkModel, recordings: list[Recording]) -> dict[int, float]:

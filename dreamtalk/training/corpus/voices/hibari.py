@@ -55,4 +55,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     audio = engine.from_phonemes(phonemes(text), speed=1 / voice.rate, seed=seed)
     samples: Samples = np.asarray(audio, np.float32).ravel()
     waveform = to_16k(samples, int(engine.sample_rate))
-    return align.aligned(waveform, voice, text, "Hibari")
+    return align.aligned_utterance(waveform, voice, text, "Hibari")

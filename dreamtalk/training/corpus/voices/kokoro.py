@@ -107,4 +107,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     }
     audio: Samples = np.asarray(session.run(None, feed)[0], np.float32).ravel()
     waveform = to_16k(audio, _RATE)
-    return align.aligned(waveform, voice, text, "Kokoro")
+    return align.aligned_utterance(waveform, voice, text, "Kokoro")

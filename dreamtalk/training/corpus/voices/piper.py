@@ -60,4 +60,4 @@ def speak(voice: Voice, text: str) -> Utterance:
         rate = chunk.sample_rate
         pieces.append(chunk.audio_float_array.astype(np.float32))
     waveform = to_16k(np.concatenate(pieces), rate) if pieces else np.zeros(1, np.float32)
-    return align.aligned(waveform, voice, text, "Piper")
+    return align.aligned_utterance(waveform, voice, text, "Piper")
