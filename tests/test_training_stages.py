@@ -26,8 +26,10 @@ from dreamtalk.training.measure.clips import (
     read_clips,
     read_people,
 )
-from dreamtalk.training.measure.emotions import EmotionClassifier
-from dreamtalk.training.measure.evaluate import evaluate
+from dreamtalk.training.measure.emotions import Confusion, EmotionClassifier
+from dreamtalk.training.measure.evaluate import Evaluation, evaluate
+from dreamtalk.training.measure.figures import Figures
+from dreamtalk.training.measure.tables import save
 from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
 from dreamtalk.training.stages.loops import LoopSettings, train
 from dreamtalk.training.stages.plots import moving_mean, plot_curves
@@ -96,6 +98,7 @@ def test_all_stages(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert line in shown
     saved = json.loads(figures.read_text())
     assert set(saved["lip_expert"]) == {str(k) for k in range(1, 11)}
+    assert str(tmp_path) not in saved["command"]
     # further training of a made file
     again = tmp_path / "again"
     more = ("--config", str(recipe), "--work", str(again), "--init", str(made), "--steps", "2")
@@ -185,6 +188,26 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
         read_clips(tmp_path)
     with pytest.raises(DreamTalkError, match="no motion files"):
         read_clips(tmp_path / "nothing")
+
+
+def test_tables_of_an_evaluation(tmp_path: Path) -> None:
+    speech = Figures(0.876, 0.8, -0.2, 0.92, 0.5, 1.0, 1.04, 0.75, float("nan"))
+    confusion = Confusion(0.625, np.diag(np.arange(8)))
+    found = Evaluation(
+        [("held-out voices", 12, speech)],
+        {"presets": confusion},
+        {"styles of clips": (0.93, 1.02)},
+        {1: 0.7, 2: 0.001},
+    )
+    save(found, tmp_path / "a.md", "dreamtalk train evaluate")
+    shown = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "`dreamtalk train evaluate`" in shown
+    row = "| held-out voices | 12 | .88 | .80 | -.20 | .92 (.50) | 1.04 | .75 | - |"
+    assert row in shown
+    assert "| presets | .62 |" in shown
+    assert "| **contempt** |  |  |  |  |  |  |  | 7 |" in shown
+    assert "| styles of clips | .93 | 1.02 |" in shown
+    assert "| accuracy | .70 | .00 |" in shown
 
 
 def test_evaluate_needs_a_test_split(tmp_path: Path) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ...errors import DreamTalkError
 from ...model import DreamTalkModel
 from ...progress import Progress, silent
-from ...style import EMOTIONS
 from ..corpus.recordings import Recording, read_corpus
 from ..data.motions import MotionData
 from ..stages.lip_expert import expert_batch, shift_accuracy
 from .clips import classify_clips, evaluate_clips, evaluate_style_transfer, read_clips, read_people
 from .conditions import CONDITIONS
-from .emotions import EmotionClassifier, evaluate_presets
+from .emotions import Confusion, EmotionClassifier, evaluate_presets
 from .figures import Figures, evaluate_speech
 
 PROMPTS = "asterisk"
@@ -36,57 +33,16 @@ class Evaluation:
 
     Attributes:
         lines: name, number of recordings and figures.
-        emotions: name -> accuracy and confusion matrix (true by told).
+        emotions: name -> how the classifier did.
         style_transfer: name -> correlation and size of the expression that motion in the style of a
             clip has of the clip's.
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
-    emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
+    emotions: dict[str, Confusion] = field(default_factory=dict)
     style_transfer: dict[str, tuple[float, float]] = field(default_factory=dict)
     shifts: dict[int, float] = field(default_factory=dict)
-
-    def text(self) -> str:
-        """A table for people."""
-        width = max([len(name) for name, _, _ in self.lines], default=10)
-        head = f"{'':{width}s}   n  ap r  wid r    lag  closed (chance)  amplitude  8-12 Hz  pauses"
-        lines = [head] if self.lines else []
-        for name, count, f in self.lines:
-            lines.append(
-                f"{name:{width}s} {count:3d}  {f.aperture:.2f}   {f.width:.2f}  {f.lag:+.2f}"
-                f"      {f.closure:.2f} ({f.chance:.2f})       {f.amplitude:.2f}"
-                f"     {f.jitter:.2f}   {f.silence:.3f}"
-            )
-        if self.lines:
-            lines.append(
-                f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
-            )
-        for title, (accuracy, confusion) in self.emotions.items():
-            lines.append(f"emotions, {title}: {accuracy:.3f} recognized (rows true, columns told):")
-            lines += [
-                f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
-                for e, row in zip(EMOTIONS, confusion, strict=True)
-            ]
-        lines += [
-            f"{title}: the clip's expression with r {r:.2f}, size {size:.2f}"
-            for title, (r, size) in self.style_transfer.items()
-        ]
-        if self.shifts:
-            figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
-            lines.append(f"lip expert, accuracy at a shift of n frames: {figures}")
-        return "\n".join(lines)
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        data = {
-            "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
-            "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
-            "style_transfer": self.style_transfer,
-            "lip_expert": self.shifts,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=1))
 
 
 def evaluate(
