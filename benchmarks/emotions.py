@@ -77,7 +77,7 @@ def small(picture: Tensor) -> Tensor:
     return torch.nn.functional.interpolate(square, (SIDE, SIDE), mode="area")[0].permute(1, 2, 0)
 
 
-class Sitter:
+class PortraitFrames:
     """A portrait that shows single frames."""
 
     def __init__(self, path: Path) -> None:
@@ -87,12 +87,12 @@ class Sitter:
         reach = 0.8 * float(points[:, 1].max() - points[:, 1].min())
         centre = points.mean(dim=0)
         low, high = (centre - reach).clamp(min=0).long(), (centre + reach).long()
-        self._box = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
+        self._crop = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
 
     def show(self, expression: Tensor) -> Tensor:
         """(31,) -> (SIDE, SIDE, 3)."""
         motion = Motion(expression[None].float(), torch.zeros(1, 6))
-        return small(next(iter(self._renderer.frames(motion)))[0][self._box])
+        return small(next(iter(self._renderer.frames(motion)))[0][self._crop])
 
 
 def frame_of(video: Path, index: int) -> Tensor:
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/emotions.png"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    sitters = [Sitter(path) for path in arguments.portraits]
+    portraits = [PortraitFrames(path) for path in arguments.portraits]
     off, kept = [], []
     for person, videos in people(arguments.clips).items():
         rest = track_video(videos["neutral"], neutral="clip", smoothing=0.0).neutral
@@ -128,10 +128,10 @@ def main() -> None:
             print(f"{person} {emotion:10s} corners % IOD: alone {corners[0]:5.1f}, "
                   f"without rest {corners[1]:5.1f}, tracked {corners[2]:5.1f}")  # fmt: skip
             index = strongest(three[2])
-            pictures = [small(frame_of(video, index))] if sitters else []
-            pictures += [sitter.show(values[index]) for sitter in sitters for values in three]
+            pictures = [small(frame_of(video, index))] if portraits else []
+            pictures += [portrait.show(values[index]) for portrait in portraits for values in three]
             columns.append(torch.cat(pictures) if pictures else torch.zeros(0))
-        if sitters:
+        if portraits:
             path = arguments.out.with_name(f"{arguments.out.stem}-{person}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             save_image(torch.cat(columns, dim=1) / 255, path)

@@ -1,8 +1,9 @@
 """What guidance does to the starter: lip-sync guidance and the intensity of emotions.
 
-python benchmarks/starter.py --corpus C [--checkpoint starter] [--recordings 4] [--plot PNG]
+    python benchmarks/starter.py --corpus C --out docs/figures/guidance.md
 
-C is a corpus with a test split (``dreamtalk train corpus --corpus C --split test``).
+C is a corpus with a test split (``dreamtalk train corpus --corpus C --split test``). Writes the
+tables, and a picture of them with ``--plot``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from dreamtalk.motion.spaces import LIP_CHANNELS
 from dreamtalk.speech.speech import Features
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
-from dreamtalk.training.measure.emotions import EmotionNamer, pieces
+from dreamtalk.training.measure.emotions import EmotionClassifier, pieces
 from dreamtalk.training.measure.figures import Figures, evaluate_speech, features_of
-from dreamtalk.training.rules.expressions import offsets
+from dreamtalk.training.measure.tables import WRITTEN_BY, table
+from dreamtalk.training.rules.expressions import emotion_offsets
 
 LIPS = len(LIP_CHANNELS)
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -28,18 +30,18 @@ INTENSITIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
-class Acted:
+class EmotionFigures:
     """All emotions, at one setting of the guidances.
 
     Attributes:
         sync: the lip expert's mean P_sync.
         strength: of each emotion but neutral, share of the rule's upper face.
-        named: share of pieces that the classifier names right.
+        recognized: share of pieces that the classifier tells right.
     """
 
     sync: float
     strength: tuple[float, ...]
-    named: float
+    recognized: float
 
     @property
     def mean(self) -> float:
@@ -48,18 +50,18 @@ class Acted:
 
 def emotion_strength(expression: torch.Tensor, emotion: str) -> float:
     """How much of the rule's shape of an emotion the mean upper face shows."""
-    shape = torch.from_numpy(offsets(emotion)).float()[LIPS:]
+    shape = torch.from_numpy(emotion_offsets(emotion)).float()[LIPS:]
     return float(expression.mean(0)[LIPS:] @ shape / (shape @ shape))
 
 
 @torch.no_grad()
-def act_all(
+def measure_emotions(
     model: DreamTalkModel,
-    namer: EmotionNamer,
+    classifier: EmotionClassifier,
     features: Features,
     sync: float = 0.0,
     intensity: float = 1.0,
-) -> Acted:
+) -> EmotionFigures:
     """Every emotion on the same speech."""
     assert model.lip_expert is not None
     scores, strength, right, total = [], [], 0, 0
@@ -71,39 +73,46 @@ def act_all(
         scores.append(model.lip_expert.log_sync(rows, lips, style.code[None]).exp().mean())
         if index:
             strength.append(emotion_strength(motion, emotion))
-        named = [namer.name(piece) == index for piece in pieces(motion.numpy())]
-        right, total = right + sum(named), total + len(named)
-    return Acted(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
+        told = [classifier.classify(piece) == index for piece in pieces(motion.numpy())]
+        right, total = right + sum(told), total + len(told)
+    return EmotionFigures(float(torch.stack(scores).mean()), tuple(strength), right / max(total, 1))
 
 
-def report(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> None:
-    """Print both sweeps, as the tables of the documents."""
+def sweep(model: DreamTalkModel, recordings: list[Recording], plot: Path | None) -> str:
+    """Both sweeps as tables.
+
+    Args:
+        plot: draw them there, too.
+    """
     features = features_of(model, recordings[0].waveform[: 16 * 16_000])
-    namer = EmotionNamer(recordings)
-    print("lip-sync guidance")
-    print("| scale | P_sync | aperture r | width r | closed (chance) | emotion | named right |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    swept: list[tuple[Figures, Acted]] = []
+    classifier = EmotionClassifier(recordings)
+    swept: list[tuple[Figures, EmotionFigures]] = []
     for scale in SCALES:
-        f = evaluate_speech(model, recordings, sync=scale)
-        acted = act_all(model, namer, features, sync=scale)
-        swept.append((f, acted))
-        print(
-            f"| {scale:g} | {acted.sync:.3f} | {f.aperture:.3f} | {f.width:.3f} | "
-            f"{f.closure:.2f} ({f.chance:.2f}) | {acted.mean:.2f} | {acted.named:.2f} |"
-        )
-    print("\nintensity (guidance scale of the style)")
-    print("| intensity | P_sync | mean | " + " | ".join(EMOTIONS[1:]) + " |")
-    print("| " + " | ".join(["---"] * (2 + len(EMOTIONS))) + " |")
-    graded = [act_all(model, namer, features, intensity=w) for w in INTENSITIES]
-    for w, acted in zip(INTENSITIES, graded, strict=True):
-        shares = " | ".join(f"{s:.2f}" for s in acted.strength)
-        print(f"| {w:g} | {acted.sync:.3f} | {acted.mean:.2f} | {shares} |")
+        figures = evaluate_speech(model, recordings, sync=scale)
+        swept.append((figures, measure_emotions(model, classifier, features, sync=scale)))
+    graded = [measure_emotions(model, classifier, features, intensity=w) for w in INTENSITIES]
     if plot is not None:
         draw(swept, graded, plot)
+    head = ("scale", "P_sync", "aperture r", "width r", "closed (chance)", "emotion", "recognized")
+    guided = [
+        (f"{scale:g}", f"{shown.sync:.3f}", f"{f.aperture:.3f}", f"{f.width:.3f}",
+         f"{f.closure:.2f} ({f.chance:.2f})", f"{shown.mean:.2f}", f"{shown.recognized:.2f}")
+        for scale, (f, shown) in zip(SCALES, swept, strict=True)
+    ]  # fmt: skip
+    strengths = [
+        (f"{w:g}", f"{shown.sync:.3f}", f"{shown.mean:.2f}", *(f"{s:.2f}" for s in shown.strength))
+        for w, shown in zip(INTENSITIES, graded, strict=True)
+    ]
+    return "\n\n".join((
+        "## Lip-sync guidance", table(head, guided),
+        "## Intensity: guidance scale of the style, share of the rule's upper face",
+        table(("intensity", "P_sync", "mean", *EMOTIONS[1:]), strengths),
+    ))  # fmt: skip
 
 
-def draw(swept: list[tuple[Figures, Acted]], graded: list[Acted], path: Path) -> None:
+def draw(
+    swept: list[tuple[Figures, EmotionFigures]], graded: list[EmotionFigures], path: Path
+) -> None:
     """The sweeps as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -130,11 +139,19 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--checkpoint", default="starter")
     parser.add_argument("--recordings", type=int, default=4)
+    parser.add_argument("--out", type=Path, help="the tables as Markdown; else on the terminal")
     parser.add_argument("--plot", type=Path, help="the sweeps as a picture")
     args = parser.parse_args()
     torch.set_num_threads(1)
     recordings = list(read_corpus(args.corpus, "test"))[: args.recordings]
-    report(load_model(args.checkpoint), recordings, args.plot)
+    tables = sweep(load_model(args.checkpoint), recordings, args.plot)
+    if args.out is None:
+        print(tables)
+        return
+    command = f"python benchmarks/starter.py --corpus C --recordings {args.recordings}"
+    command += " --out docs/figures/guidance.md --plot docs/images/starter-guidance.png"
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(f"{WRITTEN_BY}\n\n`{command}`\n\n{tables}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

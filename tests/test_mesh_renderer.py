@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -147,17 +148,84 @@ def test_other_spaces_are_refused(renderer: MeshRenderer) -> None:
         next(renderer.frames(other))
 
 
+def live_bytes() -> int:
+    """Of every torch tensor made since ``gc.freeze()``, each storage once, and of everything that
+    Python and NumPy allocated since ``tracemalloc.start()``, to which torch doesn't report."""
+    gc.collect()
+    sizes = {}
+    for thing in gc.get_objects():
+        if issubclass(type(thing), Tensor):
+            storage = thing.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+    return sum(sizes.values()) + tracemalloc.get_traced_memory()[0]
+
+
+Frames = Callable[[Motion], Iterator[Tensor]]
+
+
+def most_held(frames: Frames, length: int) -> int:
+    """The most bytes that live between two chunks, none of which is kept here."""
+    held = []
+    for chunk in frames(motion([opening(0.1)] * length)):
+        del chunk
+        held.append(live_bytes())
+    return max(held)
+
+
+def holds_one_chunk(frames: Frames) -> bool:
+    """Whether four chunks hold less than one more than one chunk does; a chunk is two frames."""
+    size = next(frames(motion([opening(0.1)] * 2))).nbytes
+    gc.collect()
+    gc.freeze()  # only what is made from now on is looked at
+    tracemalloc.start()
+    try:
+        return most_held(frames, 8) - most_held(frames, 2) < size
+    finally:
+        tracemalloc.stop()
+        gc.unfreeze()
+
+
 def test_generator_holds_one_chunk(renderer: MeshRenderer) -> None:
     """Memory does not grow with the length of the motion."""
-    peaks = []
-    for length in (16, 64):
-        gc.collect()
-        tracemalloc.start()
-        for frames in renderer.frames(motion([opening(0.1)] * length)):
-            del frames
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0] + 1_000_000
+    assert holds_one_chunk(lambda m: renderer.frames(m, chunk=2))
+
+
+def blank_chunks(m: Motion) -> Iterator[Tensor]:
+    for _ in range(0, len(m), 2):
+        yield torch.zeros(2, 256, 256, 3, dtype=torch.uint8)
+
+
+def chunks_kept(m: Motion) -> Iterator[Tensor]:
+    kept = []
+    for chunk in blank_chunks(m):
+        kept.append(chunk[1:])  # a view is enough
+        yield chunk
+
+
+def arrays_kept(m: Motion) -> Iterator[Tensor]:
+    kept = []
+    for chunk in blank_chunks(m):
+        kept.append(chunk.numpy().copy())
+        yield chunk
+
+
+def all_made_first(m: Motion) -> Iterator[Tensor]:
+    yield from list(blank_chunks(m))
+
+
+def test_held_frames_are_seen(renderer: MeshRenderer) -> None:
+    """The measure above is not blind."""
+    assert holds_one_chunk(blank_chunks)
+    for holding in (chunks_kept, arrays_kept, all_made_first):
+        assert not holds_one_chunk(holding), holding.__name__
+
+    def renderer_keeps(m: Motion) -> Iterator[Tensor]:
+        kept = []
+        for chunk in renderer.frames(m, chunk=2):
+            kept.append(chunk)
+            yield chunk
+
+    assert not holds_one_chunk(renderer_keeps)
 
 
 def test_progress_reports_and_cancels(renderer: MeshRenderer) -> None:

@@ -32,12 +32,13 @@ from dreamtalk.training.corpus.recordings import (
     make_recording,
     read_corpus,
 )
-from dreamtalk.training.corpus.texts.texts import text
-from dreamtalk.training.corpus.voices.engines import Voice, available, random_voice, speak
+from dreamtalk.training.corpus.texts.texts import random_text
+from dreamtalk.training.corpus.utterance import Voice
+from dreamtalk.training.corpus.voices.engines import available, random_voice, speak
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.data.motions import MotionData
 from dreamtalk.training.measure.conditions import CONDITIONS
-from dreamtalk.training.measure.emotions import EmotionNamer, evaluate_presets
+from dreamtalk.training.measure.emotions import EmotionClassifier, evaluate_presets
 from dreamtalk.training.measure.figures import best_lag, closure_rate, compare
 from dreamtalk.training.recipe import DEFAULT, Recipe, load_recipe
 from dreamtalk.training.rules.compose import SpeakingStyle, random_style, rule_motion
@@ -73,11 +74,11 @@ def test_inventory_maps() -> None:
 
 
 def test_texts_are_deterministic_and_split() -> None:
-    assert text(random.Random(3)) == text(random.Random(3))
-    train_texts = {text(random.Random(i)) for i in range(300)}
-    test_texts = {text(random.Random(i), split="test") for i in range(300)}
+    assert random_text(random.Random(3)) == random_text(random.Random(3))
+    train_texts = {random_text(random.Random(i)) for i in range(300)}
+    test_texts = {random_text(random.Random(i), split="test") for i in range(300)}
     assert not {t for t in train_texts & test_texts if t.startswith("Please bring")}
-    assert all(text(random.Random(i), "de") for i in range(5))
+    assert all(random_text(random.Random(i), "de") for i in range(5))
 
 
 def test_formant_synthesis_is_exact_about_times() -> None:
@@ -238,7 +239,9 @@ def test_denoiser_stage_learns_and_exports(recordings: list[Recording], tmp_path
     assert {name: getattr(model.calibration, name) for name in sampler} == sampler
     assert model.speech_encoder.config.warps == (0.9, 1.0, 1.1)
     assert set(model.presets) == set(EMOTIONS)
-    accuracy, confusion = evaluate_presets(model, EmotionNamer(recordings), recordings[:1], steps=2)
+    accuracy, confusion = evaluate_presets(
+        model, EmotionClassifier(recordings), recordings[:1], steps=2
+    )
     assert 0 <= accuracy <= 1
     assert confusion.shape == (8, 8)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
 import random
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +25,16 @@ from dreamtalk.training.corpus.recordings import (
     read_corpus,
     save_shard,
 )
-from dreamtalk.training.corpus.singing import Manner, add_songs, sing
-from dreamtalk.training.corpus.texts.texts import text
+from dreamtalk.training.corpus.singing import SingingStyle, add_songs, sing
+from dreamtalk.training.corpus.texts.texts import lines, random_text
+from dreamtalk.training.corpus.utterance import Voice
 from dreamtalk.training.corpus.voices import hibari, kokoro, piper, world
 from dreamtalk.training.corpus.voices.emotion import PROSODY, emotional_sound, emotional_voice
-from dreamtalk.training.corpus.voices.engines import ALIGNED, Voice, random_voice, speak
+from dreamtalk.training.corpus.voices.engines import ALIGNED, random_voice, speak
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.measure.coverage import measure_coverage
 
+ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = {"piper": piper.installed, "kokoro": kokoro.installed, "hibari": hibari.installed}
 
 
@@ -50,7 +56,7 @@ def test_codecs_keep_time_and_length(name: str, waveform: np.ndarray) -> None:
 
 @pytest.mark.skipif(not world.installed(), reason="no pyworld")
 def test_world_changes_the_voice_but_not_the_timing(waveform: np.ndarray) -> None:
-    out = world.convert(waveform, pitch=1.5, tract=1.15)
+    out = world.change_voice(waveform, pitch=1.5, tract=1.15)
     assert out.shape == waveform.shape
 
     def envelope(x: np.ndarray) -> np.ndarray:
@@ -63,7 +69,7 @@ def test_world_changes_the_voice_but_not_the_timing(waveform: np.ndarray) -> Non
 @pytest.mark.skipif(world.installed(), reason="pyworld is there")
 def test_world_missing(waveform: np.ndarray) -> None:
     with pytest.raises(MissingDependencyError, match="pip install pyworld"):
-        world.convert(waveform)
+        world.change_voice(waveform)
 
 
 @pytest.mark.parametrize("engine", sorted(ALIGNED))
@@ -87,8 +93,53 @@ def test_dictionary_words_are_spoken_of() -> None:
     words = align.dictionary()
     assert len(words) > 10_000
     assert all(align.pronunciation(w) for w in words[::5000])
-    said = {text(random.Random(i), known_words=True, dictionary=words) for i in range(40)}
+    said = {random_text(random.Random(i), known_words=True, dictionary=words) for i in range(40)}
     assert len(said) > 30
+
+
+TEXTS = {
+    "en": "f1cea561e361121b", "de": "b726f84e977e05ff", "fr": "f2a67b272ea68c48",
+    "es": "ac690a1f0350c5ff", "it": "cd49f1d1ce1d9ae2", "pt": "f41585e39415cd54",
+    "ru": "3726179d87a74029", "pl": "93c0c44c8524412e", "nl": "8d13e12197f654cd",
+    "tr": "22aa4991bd5e6c64", "hi": "fffbf7f452263852", "grammar-who": "2e724779669ac840",
+    "grammar-did": "c684c6a7da60db6c", "grammar-what": "f49b8f83ff7ba1b1",
+    "grammar-when": "939bde3ba1ef0a0c",
+}  # fmt: skip
+SPOKEN = {
+    "en": ("c76d5195d7c03723", "e91abbb7ef305fba"), "de": ("fbdbc343aff4c415",) * 2,
+    "ru": ("22869789ed1b6789",) * 2, "hi": ("1e1d030e5288436e",) * 2,
+}  # fmt: skip
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_are_those_of_the_released_corpus(name: str) -> None:
+    """Another sentence makes another corpus of the same seed: add lines knowingly."""
+    assert fingerprint(lines(name)) == TEXTS[name]
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_a_seed_says_the_same(language: str) -> None:
+    for split, expected in zip(("train", "test"), SPOKEN[language], strict=True):
+        said = [random_text(random.Random(i), language, split) for i in range(300)]
+        assert fingerprint(said) == expected
+
+
+def test_languages_without_texts_are_named() -> None:
+    with pytest.raises(DreamTalkError, match=r"no texts for 'tlh'.*tlh\.txt"):
+        random_text(random.Random(0), "tlh")
+
+
+def test_the_package_ships_its_texts() -> None:
+    """What setuptools is told to ship covers every file that the package reads."""
+    pattern = re.search(r'"\*" = (\[.*\])', (ROOT / "pyproject.toml").read_text())
+    assert pattern is not None
+    folder = ROOT / "dreamtalk"
+    kinds = {p.suffix for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    assert kinds - {".py", ".pyc"} <= {s.lstrip("*") for s in json.loads(pattern[1])}
 
 
 def test_prosody_follows_the_emotion(waveform: np.ndarray) -> None:
@@ -133,12 +184,12 @@ def test_an_interrupted_corpus_goes_on(tmp_path: Path) -> None:
 
 def test_wrong_alignments_are_told() -> None:
     waveform, segments = synthesize(["sil", "AA", "P", "IY", "sil", "UW", "M", "AA", "sil"])
-    assert align.plausible(waveform, segments)
+    assert align.plausible_alignment(waveform, segments)
     swapped = [Segment("sil" if s.phone == "AA" else s.phone, s.start, s.end) for s in segments]
     long = [Segment("sil", s.start, s.end + 0.3) if s.phone == "sil" else s for s in swapped[1:3]]
-    assert not align.plausible(waveform, (Segment("sil", 0.3, 0.9), *segments[5:]))
-    assert not align.plausible(waveform, tuple(long))
-    assert not align.plausible(waveform * 0, segments)
+    assert not align.plausible_alignment(waveform, (Segment("sil", 0.3, 0.9), *segments[5:]))
+    assert not align.plausible_alignment(waveform, tuple(long))
+    assert not align.plausible_alignment(waveform * 0, segments)
 
 
 def test_coverage() -> None:
@@ -154,7 +205,7 @@ def test_coverage() -> None:
 
 def test_songs_hold_their_vowels(tmp_path: Path) -> None:
     recording = make_recording(0, 0, ("formant",), "train", seconds=4.0)
-    song = sing(recording, Manner(stretch=2.0), np.random.Generator(np.random.PCG64(0)))
+    song = sing(recording, SingingStyle(stretch=2.0), np.random.Generator(np.random.PCG64(0)))
     assert [s.phone for s in song.segments] == [s.phone for s in recording.segments]
     for spoken, sung in zip(recording.segments, song.segments, strict=True):
         factor = 2.0 if spoken.phone in VOWELS else 1.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +13,26 @@ import pytest
 import torch
 
 from dreamtalk.cli import main
-from dreamtalk.errors import DreamTalkError
+from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
 from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
 from dreamtalk.training.data.identity import random_identity
 from dreamtalk.training.measure.clips import (
-    evaluate_carrying,
+    classify_clips,
     evaluate_clips,
-    name_clips,
+    evaluate_style_transfer,
     read_clips,
     read_people,
 )
-from dreamtalk.training.measure.emotions import EmotionNamer
-from dreamtalk.training.measure.evaluate import evaluate
+from dreamtalk.training.measure.emotions import Confusion, EmotionClassifier
+from dreamtalk.training.measure.evaluate import Evaluation, evaluate
+from dreamtalk.training.measure.figures import Figures
+from dreamtalk.training.measure.tables import save
 from dreamtalk.training.rules.compose import SpeakingStyle, rule_motion
 from dreamtalk.training.stages.loops import LoopSettings, train
-from dreamtalk.training.stages.plots import plot_curves, smooth
+from dreamtalk.training.stages.plots import moving_mean, plot_curves
 
 RECIPE = """
 speech_batch = [3, 40]
@@ -94,6 +98,7 @@ def test_all_stages(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert line in shown
     saved = json.loads(figures.read_text())
     assert set(saved["lip_expert"]) == {str(k) for k in range(1, 11)}
+    assert str(tmp_path) not in saved["command"]
     # further training of a made file
     again = tmp_path / "again"
     more = ("--config", str(recipe), "--work", str(again), "--init", str(made), "--steps", "2")
@@ -130,16 +135,28 @@ def test_curves_forget_what_is_made_again(tmp_path: Path) -> None:
         steps = [int(r["step"]) for r in csv.DictReader(file)]
     assert steps == [0, 20, 40, 60, 80, 99]
     assert plot_curves(tmp_path / "nothing") is None
-    assert np.allclose(smooth(np.ones(5)), 1)
+    assert np.allclose(moving_mean(np.ones(5)), 1)
 
 
-def test_namer_knows_the_rule() -> None:
+def test_classifier_knows_the_rule() -> None:
     recordings = [make_recording(0, i, ("formant",), "train", 8.5) for i in range(4)]
-    namer = EmotionNamer(recordings[:3])
+    classifier = EmotionClassifier(recordings[:3])
     heard = recordings[3]
     for index, emotion in enumerate(EMOTIONS):
         motion = rule_motion(heard.segments, heard.waveform, SpeakingStyle(emotion))
-        assert namer.name(motion[:100]) == index
+        assert classifier.classify(motion[:100]) == index
+
+
+def test_classifier_needs_scikit_learn_and_long_recordings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recording = make_recording(0, 0, ("formant",), "train", 1.0)
+    short = replace(recording, segments=recording.segments[:3])
+    with pytest.raises(DreamTalkError, match="no recording lasts 4 seconds"):
+        EmotionClassifier([short])
+    monkeypatch.setitem(sys.modules, "sklearn.discriminant_analysis", None)
+    with pytest.raises(MissingDependencyError, match="pip install scikit-learn"):
+        EmotionClassifier([short])
 
 
 def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
@@ -151,14 +168,14 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
             tmp_path / f"ann_{emotion}.npz"
         )
     found = dict(read_clips(tmp_path))
-    namer = EmotionNamer([recording])
-    accuracy, confusion = name_clips(namer, list(found.items()))
+    classifier = EmotionClassifier([recording])
+    accuracy, confusion = classify_clips(classifier, list(found.items()))
     assert 0 <= accuracy <= 1
     assert confusion.sum() == 2
     model = load_model()
-    _, confusion = evaluate_clips(model, namer, list(found.items()), [recording], 2, 1.5)
+    _, confusion = evaluate_clips(model, classifier, list(found.items()), [recording], 2, 1.5)
     assert confusion.sum() == 2
-    r, size = evaluate_carrying(model, read_people(tmp_path), [recording], 2)
+    r, size = evaluate_style_transfer(model, read_people(tmp_path), [recording], 2)
     assert r > 0.8
     assert 0.5 < size < 1.5
     raw = dict(read_clips(tmp_path, from_rest=False))
@@ -171,6 +188,26 @@ def test_clips_are_measured_from_rest(tmp_path: Path) -> None:
         read_clips(tmp_path)
     with pytest.raises(DreamTalkError, match="no motion files"):
         read_clips(tmp_path / "nothing")
+
+
+def test_tables_of_an_evaluation(tmp_path: Path) -> None:
+    speech = Figures(0.876, 0.8, -0.2, 0.92, 0.5, 1.0, 1.04, 0.75, float("nan"))
+    confusion = Confusion(0.625, np.diag(np.arange(8)))
+    found = Evaluation(
+        [("held-out voices", 12, speech)],
+        {"presets": confusion},
+        {"styles of clips": (0.93, 1.02)},
+        {1: 0.7, 2: 0.001},
+    )
+    save(found, tmp_path / "a.md", "dreamtalk train evaluate")
+    shown = (tmp_path / "a.md").read_text(encoding="utf-8")
+    assert "`dreamtalk train evaluate`" in shown
+    row = "| held-out voices | 12 | .88 | .80 | -.20 | .92 (.50) | 1.04 | .75 | - |"
+    assert row in shown
+    assert "| presets | .62 |" in shown
+    assert "| **contempt** |  |  |  |  |  |  |  | 7 |" in shown
+    assert "| styles of clips | .93 | 1.02 |" in shown
+    assert "| accuracy | .70 | .00 |" in shown
 
 
 def test_evaluate_needs_a_test_split(tmp_path: Path) -> None:

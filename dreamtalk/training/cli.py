@@ -66,7 +66,7 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--clips", type=Path, help="folder of tracked clips, PERSON_EMOTION.npz: styles from them"
     )
-    evaluate.add_argument("--out", type=Path, help="also as JSON")
+    evaluate.add_argument("--out", type=Path, help="also as tables (.md) or as JSON")
     for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
         stage.add_argument("--corpus", type=Path, required=True, help="folder of the corpus")
     return train
@@ -158,12 +158,26 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
     from ..model import load_model
+    from .measure import tables
     from .measure.evaluate import evaluate
 
-    report = evaluate(
+    found = evaluate(
         load_model(args.checkpoint), args.corpus, args.recordings, args.steps, args.conditions,
         args.sync, args.clips, progress,
     )  # fmt: skip
     if args.out is not None:
-        report.save(args.out)
-    return report.text()
+        tables.save(found, args.out, _evaluate_command(args))
+    return tables.text(found)
+
+
+def _evaluate_command(args: argparse.Namespace) -> str:
+    """What was asked for, without the folders of this machine."""
+    options = [
+        f"--checkpoint {Path(args.checkpoint).name}" if args.checkpoint != "starter" else "",
+        f"--recordings {args.recordings} --steps {args.steps}",
+        "--conditions" if args.conditions else "",
+        f"--sync {args.sync:g}" if args.sync else "",
+        "--clips CLIPS" if args.clips else "",
+    ]
+    given = " ".join(option for option in options if option)
+    return f"dreamtalk train evaluate --corpus C {given} --out {args.out.name}"

@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import MissingDependencyError
 from ...speech.speech import SAMPLE_RATE
 from .phones import VOWELS, Segment, from_arpabet
-from .voices.engines import Samples, Utterance, Voice
+from .utterance import Samples, Utterance, Voice
 
 _FRAME = 0.01
 _LATE = 0.01  # its frame times point at the left edge of its windows
@@ -30,7 +30,7 @@ def installed() -> bool:
     return importlib.util.find_spec("pocketsphinx") is not None
 
 
-def aligned(waveform: Samples, voice: Voice, text: str, engine: str) -> Utterance:
+def aligned_utterance(waveform: Samples, voice: Voice, text: str, engine: str) -> Utterance:
     """What an engine without phone times of its own said, with those found in it.
 
     Args:
@@ -142,7 +142,7 @@ def align(waveform: Samples, text: str) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def plausible(waveform: Samples, segments: tuple[Segment, ...]) -> bool:
+def plausible_alignment(waveform: Samples, segments: tuple[Segment, ...]) -> bool:
     """Whether pauses are quiet and vowels are not: what is read differs from its text at times.
 
     Args:

@@ -10,8 +10,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import fftconvolve
 
 from ...speech.speech import SAMPLE_RATE
+from .utterance import Samples
 
-Samples = npt.NDArray[np.float32]
 Array = npt.NDArray[np.floating]
 Generator = np.random.Generator
 
@@ -39,7 +39,7 @@ def augment(waveform: Samples, rng: Generator, babble: Samples | None = None) ->
     if rng.random() < 0.45:
         out = room(out, rng)
     if rng.random() < 0.5:
-        out = tilt(out, rng)
+        out = equalize(out, rng)
     level = float(np.sqrt(np.mean(out**2)) + 1e-9)
     if rng.random() < 0.65:
         snr = rng.uniform(3, 35)
@@ -86,7 +86,7 @@ def coloured_noise(count: int, rng: Generator) -> Samples:
     return noise.astype(np.float32)
 
 
-def tilt(waveform: Samples, rng: Generator) -> Samples:
+def equalize(waveform: Samples, rng: Generator) -> Samples:
     """A smooth random equalizer: slope and two broad bumps, a few dB."""
     slope = rng.uniform(-4, 4)
     bumps = [(rng.uniform(-8, 8), rng.uniform(-3, 3)) for _ in range(2)]

@@ -6,11 +6,9 @@ import io
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...speech.speech import SAMPLE_RATE
-
-Samples = npt.NDArray[np.float32]
+from .utterance import Samples
 
 CODECS: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "mp3": ("libmp3lame", "mp3", (16_000, 24_000, 32_000)),

@@ -16,9 +16,10 @@ import numpy as np
 from ...errors import MissingDependencyError
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
-from .align import align, plausible, warp_onto
-from .recordings import Recording, join
-from .voices.engines import Samples, Utterance, Voice, speak
+from .align import align, plausible_alignment, warp_onto
+from .recordings import Recording, join_utterances
+from .utterance import Samples, Utterance, Voice
+from .voices.engines import speak
 
 SOUNDS = Path("/usr/share/asterisk/sounds")
 TRANSCRIPTS = Path("/usr/share/doc")
@@ -59,7 +60,7 @@ def prompts(language: str, progress: Progress = silent) -> list[Utterance]:
         else:
             spoken = speak(Voice("espeak", imitation, language), words)
             segments, cost = warp_onto(waveform, spoken)
-        if segments and plausible(waveform, segments):
+        if segments and plausible_alignment(waveform, segments):
             found.append((cost, Utterance(waveform, segments, label, words)))
     progress(len(entries), len(entries))
     if language == "en" or not found:
@@ -79,7 +80,7 @@ def prompt_recordings(
         waiting.append(utterance)
         total += len(utterance.waveform) / SAMPLE_RATE
         if total >= seconds:
-            recordings.append(join(waiting, [0.15] * len(waiting)))
+            recordings.append(join_utterances(waiting, [0.15] * len(waiting)))
             waiting, total = [], 0.0
     return recordings
 

@@ -20,9 +20,10 @@ from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import dictionary
 from .phones import PHONE_INDEX, PHONES, Segment
-from .texts.texts import text
+from .texts.texts import random_text
+from .utterance import Samples, Utterance
 from .voices.emotion import emotional_sound, emotional_voice, random_emotion
-from .voices.engines import ALIGNED, Samples, Utterance, available, random_voice, speak
+from .voices.engines import ALIGNED, available, random_voice, speak
 
 log = logging.getLogger("dreamtalk")
 
@@ -52,7 +53,7 @@ class Recording:
         return len(self.waveform) / SAMPLE_RATE
 
 
-def join(utterances: list[Utterance], pauses: list[float]) -> Recording:
+def join_utterances(utterances: list[Utterance], pauses: list[float]) -> Recording:
     """Utterances one after another; ``pauses[i]`` seconds of silence go before utterance i."""
     pieces: list[Samples] = []
     segments: list[Segment] = []
@@ -91,7 +92,7 @@ def make_recording(
         try:
             known = voice.engine in ALIGNED
             words = dictionary() if known else ()
-            utterance = speak(voice, text(rng, voice.language, split, known, words))
+            utterance = speak(voice, random_text(rng, voice.language, split, known, words))
         except MissingDependencyError as error:
             failures += 1
             if failures > 20:
@@ -101,7 +102,7 @@ def make_recording(
         utterances.append(utterance)
         pauses.append(rng.choice((0.05, 0.2, 0.4, 0.9)))
         total += pauses[-1] + len(utterance.waveform) / SAMPLE_RATE
-    recording = join(utterances, pauses)
+    recording = join_utterances(utterances, pauses)
     if not emotion:
         return recording
     sound = emotional_sound(recording.waveform, emotion, intensity)

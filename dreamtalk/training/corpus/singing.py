@@ -20,8 +20,8 @@ from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .phones import VOWELS, Segment
 from .recordings import Recording, load_shard, save_recordings
+from .utterance import Samples
 
-Samples = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
 
 _VOICELESS = frozenset({"sil", "P", "T", "K", "F", "S", "SH", "CH", "TH", "HH", "X"})
@@ -32,7 +32,7 @@ _SONG = 20.0  # seconds that become of them on average
 
 
 @dataclass(frozen=True)
-class Manner:
+class SingingStyle:
     """How somebody sings.
 
     Attributes:
@@ -57,9 +57,9 @@ class Manner:
 _SCALES = ((0, 2, 4, 5, 7, 9, 11, 12), (0, 2, 3, 5, 7, 8, 10, 12), (0, 3, 5, 7, 10, 12), (0, 5, 7))
 
 
-def random_manner(rng: np.random.Generator) -> Manner:
+def random_singing_style(rng: np.random.Generator) -> SingingStyle:
     """A singer for the training."""
-    return Manner(
+    return SingingStyle(
         stretch=float(rng.uniform(1.2, 3.2)),
         lowest=float(np.exp(rng.uniform(np.log(95), np.log(330)))),
         scale=_SCALES[int(rng.integers(len(_SCALES)))],
@@ -72,7 +72,7 @@ def random_manner(rng: np.random.Generator) -> Manner:
 
 def sing(
     recording: Recording,
-    manner: Manner,
+    style: SingingStyle,
     rng: np.random.Generator,
     start: float = 0.0,
     seconds: float = SUNG_SECONDS,
@@ -80,7 +80,7 @@ def sing(
     """The phones of a stretch of a recording as a song.
 
     Args:
-        manner: how.
+        style: how.
         rng: of the melody and the noise.
         start, seconds: the stretch; whole phones are taken.
 
@@ -92,7 +92,7 @@ def sing(
         return recording
     segments, place = [], 0.0
     for s in spoken:
-        length = (s.end - s.start) * (manner.stretch if s.phone in VOWELS else 1.0)
+        length = (s.end - s.start) * (style.stretch if s.phone in VOWELS else 1.0)
         segments.append(replace(s, start=place, end=place + length))
         place += length
     count = int(place * SAMPLE_RATE)
@@ -100,10 +100,10 @@ def sing(
     sources = np.array([spoken[0].start, *(s.end for s in spoken)])
     times = np.arange(0, count, _HOP) / SAMPLE_RATE
     which = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, len(segments) - 1)
-    pulses = _pulses(which, times, count, segments, manner, rng)
+    pulses = _pulses(which, times, count, segments, style, rng)
     voiced = np.array([segments[i].phone not in _VOICELESS for i in which])
     at = np.interp(times, edges, sources) * SAMPLE_RATE
-    sound = _vocoded(recording.waveform, at, pulses, voiced, manner, rng)
+    sound = _vocoded(recording.waveform, at, pulses, voiced, style, rng)
     return replace(recording, waveform=sound, segments=tuple(segments))
 
 
@@ -112,13 +112,13 @@ def _pulses(
     times: Array,
     count: int,
     segments: list[Segment],
-    manner: Manner,
+    style: SingingStyle,
     rng: np.random.Generator,
 ) -> Array:
-    scale = manner.lowest * 2 ** (np.array(manner.scale) / 12)
+    scale = style.lowest * 2 ** (np.array(style.scale) / 12)
     steps = 2 + np.cumsum(rng.integers(-1, 2, len(segments)))
     notes = scale[np.clip(steps, 0, len(scale) - 1)]
-    pitch = notes[which] * 2 ** (manner.vibrato / 12 * np.sin(2 * np.pi * manner.rate * times))
+    pitch = notes[which] * 2 ** (style.vibrato / 12 * np.sin(2 * np.pi * style.rate * times))
     phase = np.cumsum(np.repeat(pitch, _HOP)[:count] / SAMPLE_RATE)
     out: Array = np.diff(np.floor(phase), prepend=0.0)
     return out
@@ -137,7 +137,7 @@ def _vocoded(
     at: Array,
     pulses: Array,
     voiced: npt.NDArray[np.bool_],
-    manner: Manner,
+    style: SingingStyle,
     rng: np.random.Generator,
 ) -> Samples:
     """Overlapping frames: the spectrum around sample ``at`` of the waveform, a new excitation."""
@@ -155,8 +155,8 @@ def _vocoded(
         if voiced[i]:
             there = pulses[i * _HOP : i * _HOP + size]
             tone = np.pad(there, (0, size - len(there))) * 10
-            excitation = tone + manner.breath * excitation
-        sound = lfilter([1.0], prediction_filter(frame, manner.order), excitation)
+            excitation = tone + style.breath * excitation
+        sound = lfilter([1.0], prediction_filter(frame, style.order), excitation)
         sound *= np.sqrt(power / (np.mean(sound**2) + 1e-12))
         out[i * _HOP : i * _HOP + size] += 0.5 * sound * window
     # each frame was written from its left end on
@@ -168,7 +168,7 @@ def _vocoded(
 def sung_recordings(
     recordings: Sequence[Recording], count: int, seed: int = 0, progress: Progress = silent
 ) -> list[Recording]:
-    """Songs for the training: ``count`` recordings, evenly chosen, in random manners."""
+    """Songs for the training: ``count`` recordings, evenly chosen, in random styles."""
     count = min(count, len(recordings))
     songs = []
     for i in range(count):
@@ -176,7 +176,7 @@ def sung_recordings(
         rng = np.random.Generator(np.random.PCG64([seed, 23, i]))
         source = recordings[i * len(recordings) // count]
         start = float(rng.uniform(0, max(0.0, source.duration - SUNG_SECONDS)))
-        songs.append(sing(source, random_manner(rng), rng, start))
+        songs.append(sing(source, random_singing_style(rng), rng, start))
     progress(count, count)
     return songs
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...motion.spaces import FACE
+from ..rules.expressions import named_offsets
 
 _FACTORS: tuple[dict[str, float], ...] = (
     {"mouthWidth": 5.5, "mouthInnerWidth": 5.5},
@@ -30,18 +30,8 @@ _FACTORS: tuple[dict[str, float], ...] = (
 )
 
 
-def _matrix() -> npt.NDArray[np.float64]:
-    rows = np.zeros((len(_FACTORS), len(FACE)))
-    for row, factor in zip(rows, _FACTORS, strict=True):
-        for name, percent in factor.items():
-            sides = [name.replace("_", s) for s in ("Left", "Right")] if "_" in name else [name]
-            for channel in sides:
-                row[FACE.index[channel]] = percent / 100
-    return rows
-
-
 def random_identity(rng: np.random.Generator) -> npt.NDArray[np.float64]:
     """One person's rest against the mean face: (31,) in IOD; the aperture is 0 by definition."""
-    matrix = _matrix()
+    matrix = np.stack([named_offsets(factor) for factor in _FACTORS])
     own: npt.NDArray[np.float64] = rng.standard_normal(len(matrix)) @ matrix
     return own

@@ -17,7 +17,7 @@ from ...style import EMOTIONS
 from ..corpus.augment import augment
 from ..corpus.codecs import CODECS, through_codec
 from ..corpus.recordings import Recording
-from ..rules.compose import SpeakingStyle, act, random_style, read_score, slow_noise
+from ..rules.compose import SpeakingStyle, gestural_score, random_style, slow_noise, styled_motion
 from .identity import random_identity
 
 Values = npt.NDArray[np.float32]
@@ -104,14 +104,14 @@ class MotionData:
             progress(i, len(recordings))
             rng = random.Random(f"styles/{seed}/{i}")
             frames = len(self.rows[i][0]) // 2
-            score = read_score(recording.segments, recording.waveform, frames)
+            score = gestural_score(recording.segments, recording.waveform, frames)
             # a voice that sounds like an emotion is acted in that one, any other voice in all
             acted = (recording.emotion,) * 2 if recording.emotion else EMOTIONS
             for k, emotion in enumerate(acted):
                 style = random_style(rng, emotion)
                 if recording.emotion:
                     style = replace(style, intensity=recording.intensity)
-                self.takes.append(Take(i, style, act(score, style, seed=i * 8 + k)))
+                self.takes.append(Take(i, style, styled_motion(score, style, seed=i * 8 + k)))
         progress(len(recordings), len(recordings))
         everything = np.concatenate([t.motion for t in self.takes])
         self.mean = torch.from_numpy(everything.mean(0))

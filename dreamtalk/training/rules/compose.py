@@ -13,11 +13,11 @@ from ...motion.spaces import FACE
 from ...speech.speech import FPS, SAMPLE_RATE
 from ...style import EMOTIONS
 from ..corpus.phones import VOWELS, Segment
+from ..corpus.utterance import Samples
 from .coarticulation import Articulation, articulate
-from .expressions import EXPRESSIONS, named_offsets, offsets
+from .expressions import EXPRESSIONS, emotion_offsets, named_offsets
 
 Array = npt.NDArray[np.float64]
-Samples = npt.NDArray[np.float32]
 
 _HABITS = np.stack([
     named_offsets({"mouthWidth": 3.5, "mouthInnerWidth": 3.5}),
@@ -91,8 +91,9 @@ def random_style(rng: random.Random, emotion: str | None = None) -> SpeakingStyl
 
 
 @dataclass(frozen=True)
-class Score:
-    """What of a recording's motion does not depend on the style: computed once, acted many times.
+class GesturalScore:
+    """What of a recording's motion does not depend on the style (the "gestural score" of
+    articulatory phonology, Browman and Goldstein 1992): computed once, acted many times.
 
     Attributes:
         tracks: articulation at the frame times.
@@ -105,12 +106,12 @@ class Score:
     fps: float
 
 
-def read_score(
+def gestural_score(
     segments: tuple[Segment, ...],
     waveform: Samples | None,
     frames: int | None = None,
     fps: float = FPS,
-) -> Score:
+) -> GesturalScore:
     """Prepare phones for acting.
 
     Args:
@@ -123,7 +124,9 @@ def read_score(
     times = np.arange(frames) / fps
     loudness = phone_loudness(segments, waveform)
     gains = np.clip(loudness, 0.4, 2.2) ** 0.3
-    return Score(articulate(segments, times, gains), stress_curve(segments, loudness, times), fps)
+    return GesturalScore(
+        articulate(segments, times, gains), stress_curve(segments, loudness, times), fps
+    )
 
 
 def rule_motion(
@@ -134,11 +137,13 @@ def rule_motion(
     frames: int | None = None,
     fps: float = FPS,
 ) -> npt.NDArray[np.float32]:
-    """:func:`read_score` and :func:`act` in one."""
-    return act(read_score(segments, waveform, frames, fps), style, seed)
+    """:func:`gestural_score` and :func:`styled_motion` in one."""
+    return styled_motion(gestural_score(segments, waveform, frames, fps), style, seed)
 
 
-def act(score: Score, style: SpeakingStyle | None = None, seed: int = 0) -> npt.NDArray[np.float32]:
+def styled_motion(
+    score: GesturalScore, style: SpeakingStyle | None = None, seed: int = 0
+) -> npt.NDArray[np.float32]:
     """The motion of a score in a style.
 
     Args:
@@ -207,7 +212,7 @@ def act(score: Score, style: SpeakingStyle | None = None, seed: int = 0) -> npt.
     return motion.astype(np.float32)
 
 
-def emotion_course(score: Score) -> Array:
+def emotion_course(score: GesturalScore) -> Array:
     """How an emotion rises and falls with the speech: onset with the voice, apex on stressed
     vowels, some release in pauses. (T,), 1 on average while speaking.
     """
@@ -220,7 +225,7 @@ def emotion_course(score: Score) -> Array:
 
 def emotion_shape(style: SpeakingStyle) -> Array:
     """The channel offsets of the style's emotion at intensity 1, as this person shows it: (31,)."""
-    shape = offsets(style.emotion)
+    shape = emotion_offsets(style.emotion)
     if style.variant == 0:
         return shape
     rng = np.random.Generator(np.random.PCG64(style.variant))

@@ -91,7 +91,7 @@ EXPRESSIONS: dict[str, Expression] = {
 }  # fmt: skip
 
 
-def offsets(emotion: str) -> Array:
+def emotion_offsets(emotion: str) -> Array:
     """The channel offsets of an emotion at intensity 1: (31,) in IOD."""
     return named_offsets(EXPRESSIONS[emotion].offsets)
 

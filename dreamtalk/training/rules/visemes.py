@@ -87,7 +87,7 @@ DIPHTHONGS: dict[str, tuple[str, str]] = {
 _DIPHTHONG_MIN = 0.09
 
 
-def expand(segments: tuple[Segment, ...]) -> list[tuple[Viseme, Segment]]:
+def viseme_sequence(segments: tuple[Segment, ...]) -> list[tuple[Viseme, Segment]]:
     """Visemes in time order, diphthongs as two."""
     found: list[tuple[Viseme, Segment]] = []
     for s in segments:
@@ -101,7 +101,7 @@ def expand(segments: tuple[Segment, ...]) -> list[tuple[Viseme, Segment]]:
     return found
 
 
-def tables(
+def targets_and_dominances(
     visemes: list[Viseme],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Targets and dominances, (K, 4) each."""

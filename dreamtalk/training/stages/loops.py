@@ -50,7 +50,7 @@ class LoopSettings:
     save_every: int = 200
     seed: int = 0
 
-    def rate(self, step: int) -> float:
+    def learning_rate_at(self, step: int) -> float:
         """The learning rate of a step."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
@@ -96,7 +96,7 @@ def train(
         progress(step, settings.steps)
         torch.manual_seed(settings.seed * 1_000_003 + step)
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate(step)
+            group["lr"] = settings.learning_rate_at(step)
         value, figures = loss(step)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
@@ -105,7 +105,7 @@ def train(
             optimizer.step()
         else:
             log.warning("step %d has no finite gradient and is left out", step)
-        _follow(average, model, min(settings.ema, (step + 1) / (step + 10)))
+        _update_average(average, model, min(settings.ema, (step + 1) / (step + 10)))
         if step % 20 == 0 or step + 1 == settings.steps:
             row = {
                 "step": step,
@@ -134,7 +134,7 @@ def _groups(model: nn.Module, decay: float) -> list[dict[str, object]]:
 
 
 @torch.no_grad()
-def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+def _update_average(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
     for key, value in model.state_dict().items():
         if value.is_floating_point():
             average[key].lerp_(value, 1 - decay)

@@ -37,7 +37,7 @@ def plot_curves(folder: Path) -> Path | None:
         axes = figure.add_subplot(1, len(names), place + 1)
         values = np.array([float(r[name] or "nan") for r in rows])
         axes.plot(steps, values, color="0.8", linewidth=0.8)
-        axes.plot(steps, smooth(values), color="tab:blue")
+        axes.plot(steps, moving_mean(values), color="tab:blue")
         axes.set_title(name)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
@@ -46,7 +46,7 @@ def plot_curves(folder: Path) -> Path | None:
     return target
 
 
-def smooth(values: np.ndarray, width: int = 9) -> np.ndarray:
+def moving_mean(values: np.ndarray, width: int = 9) -> np.ndarray:
     """Moving mean over ``width`` values, fewer at the ends."""
     kernel = np.ones(min(width, len(values)))
     inside: np.ndarray = np.convolve(values, kernel, "same")

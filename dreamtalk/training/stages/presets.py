@@ -10,7 +10,7 @@ from ...motion.spaces import FACE_CHANNELS
 from ...networks.denoiser import Denoiser
 from ...style import EMOTIONS
 from ..corpus.recordings import Recording
-from ..rules.compose import SpeakingStyle, act, read_score
+from ..rules.compose import SpeakingStyle, gestural_score, styled_motion
 
 _UNTOUCHED = ("lipAperture", "gaze", "lidUpper", "lidLower")
 
@@ -23,7 +23,7 @@ def style_gains(gain: float) -> Tensor:
 
 def style_center(recordings: list[Recording]) -> Tensor:
     """What an average neutral speaker shows on average: (31,) in IOD."""
-    clips = [act(read_score(r.segments, r.waveform)) for r in recordings]
+    clips = [styled_motion(gestural_score(r.segments, r.waveform)) for r in recordings]
     return torch.from_numpy(np.concatenate(clips).mean(0))
 
 
@@ -46,11 +46,11 @@ def emotion_presets(
         emotion -> (d,)
     """
     length = model.config.max_style_length
-    scores = [read_score(r.segments, r.waveform, frames=25 + length) for r in recordings]
+    scores = [gestural_score(r.segments, r.waveform, frames=25 + length) for r in recordings]
     presets = {}
     for emotion in EMOTIONS:
         style = SpeakingStyle(emotion, intensity, articulation)
-        clips = [act(score, style, seed=i)[25:] for i, score in enumerate(scores)]
+        clips = [styled_motion(score, style, seed=i)[25:] for i, score in enumerate(scores)]
         values = (torch.from_numpy(np.stack(clips)) - mean) / std
         presets[emotion] = model.encode_style(values).mean(0)
     return presets

@@ -50,7 +50,7 @@ def train_speech(
     if init is None:
         encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(recipe.encoder))
     else:
-        encoder = _starter(init).speech_encoder.requires_grad_(True)
+        encoder = _load_with_encoder(init).speech_encoder.requires_grad_(True)
     size, rows = recipe.speech_batch
     train(
         encoder,
@@ -64,14 +64,14 @@ def train_speech(
     return target
 
 
-def _starter(init: str) -> DreamTalkModel:
+def _load_with_encoder(init: str) -> DreamTalkModel:
     model = load_model(init)
     if model.speech_encoder is None:
         raise DreamTalkError(f"'{init}' brings no speech encoder: it can't be trained further here")
     return model
 
 
-def _made(path: Path, stage: str) -> DreamTalkModel:
+def _load_stage(path: Path, stage: str) -> DreamTalkModel:
     if not path.exists():
         raise DreamTalkError(f"there is no '{path}': run 'dreamtalk train {stage}' first")
     return load_model(path)
@@ -121,7 +121,7 @@ def train_denoiser(
     if init is None:
         network = Denoiser(config)
     else:
-        old = _starter(init)
+        old = _load_with_encoder(init)
         network, config = old.denoiser.requires_grad_(True), old.config
         data.mean, data.std = old.motion_mean.clone(), old.motion_std.clone()
     schedule = VarianceSchedule(config.diffusion_steps, config.beta_first, config.beta_last)
@@ -150,7 +150,7 @@ def train_lip_expert(
     Returns:
         Its accuracy on held-out speech against the shift in frames, with and without style.
     """
-    model = _made(work / "denoiser" / "starter.safetensors", "denoiser")
+    model = _load_stage(work / "denoiser" / "starter.safetensors", "denoiser")
     held_out = _motions(
         list(read_corpus(corpus, "test")), model.speech_encoder, recipe, model.config, progress
     )
@@ -192,7 +192,7 @@ def train_sync(
     Returns:
         ``work/sync/starter.safetensors``
     """
-    model = _made(work / "lip-expert" / "starter.safetensors", "lip-expert")
+    model = _load_stage(work / "lip-expert" / "starter.safetensors", "lip-expert")
     recordings = list(read_corpus(corpus))
     data = _motions(recordings, model.speech_encoder, recipe, model.config, progress)
     data.mean, data.std = model.motion_mean.clone(), model.motion_std.clone()

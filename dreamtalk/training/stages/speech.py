@@ -85,10 +85,10 @@ class SpeechData:
         middle = at + factor * 0.5 * ROW / SAMPLE_RATE * TARGET_RATE
         inside = (middle >= 0) & (middle < cells)
         phones = np.where(inside, targets.phones[np.clip(middle, 0, cells - 1).astype(int)], 0)
-        return degraded, phones, _sample(targets.curves, at), _sample(targets.aux, at)
+        return degraded, phones, _interpolate(targets.curves, at), _interpolate(targets.aux, at)
 
 
-def _sample(values: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _interpolate(values: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Linear interpolation of (G, C) at fractional cells; the ends hold."""
     at = np.clip(at, 0, len(values) - 1.001)
     low = at.astype(int)

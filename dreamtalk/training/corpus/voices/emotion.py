@@ -13,7 +13,7 @@ import numpy as np
 
 from ....speech.speech import SAMPLE_RATE
 from ....style import EMOTIONS
-from .engines import Samples, Voice
+from ..utterance import Samples, Voice
 
 
 @dataclass(frozen=True)

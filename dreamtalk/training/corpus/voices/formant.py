@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import random
 import zlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
 from ....speech.speech import SAMPLE_RATE
 from ..phones import VOWELS, Segment
-
-if TYPE_CHECKING:
-    from .engines import Utterance, Voice
-
-Samples = npt.NDArray[np.float32]
+from ..utterance import Samples, Utterance, Voice
 
 _FORMANTS: dict[str, tuple[float, float, float]] = {
     "AA": (730, 1090, 2440), "AE": (660, 1720, 2410), "AH": (640, 1190, 2390), "AO": (570, 840,
@@ -54,10 +49,18 @@ _LETTERS = {
 }  # fmt: skip
 
 
-def speak_text(voice: Voice, text: str) -> Utterance:
-    """Read letters as phones: no language, but varied sounds."""
-    from .engines import Utterance
+def installed() -> bool:
+    """Always: it is here."""
+    return True
 
+
+def name_voice(rng: random.Random, voice: Voice) -> Voice:
+    """One of a hundred voices, with the settings of ``voice``."""
+    return replace(voice, name=f"f{rng.randint(0, 99)}")
+
+
+def speak(voice: Voice, text: str) -> Utterance:
+    """Read letters as phones: no language, but varied sounds."""
     phones = ["sil"]
     for letter in text.lower():
         if letter in _LETTERS:

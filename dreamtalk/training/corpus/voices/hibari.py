@@ -7,7 +7,9 @@ others of it (:mod:`.world`).
 from __future__ import annotations
 
 import importlib.util
+import random
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,14 +17,20 @@ import numpy as np
 
 from ....errors import MissingDependencyError
 from .. import align
-from .engines import Samples, Utterance, Voice, to_16k
+from ..utterance import Samples, Utterance, Voice, to_16k
 from .kokoro import phonemes
+from .world import random_speaker
 
 
 def installed() -> bool:
     """Whether Hibari and the aligner are there."""
     there = all(importlib.util.find_spec(n) for n in ("hibari", "onnxruntime"))
     return there and align.installed()
+
+
+def name_voice(rng: random.Random, voice: Voice) -> Voice:
+    """Its voice or, with WORLD, another speaker made of it, with the settings of ``voice``."""
+    return random_speaker(rng, replace(voice, name="heart"), pitch=1.0, tract=1.0)
 
 
 @lru_cache(maxsize=1)
@@ -47,4 +55,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     audio = engine.from_phonemes(phonemes(text), speed=1 / voice.rate, seed=seed)
     samples: Samples = np.asarray(audio, np.float32).ravel()
     waveform = to_16k(samples, int(engine.sample_rate))
-    return align.aligned(waveform, voice, text, "Hibari")
+    return align.aligned_utterance(waveform, voice, text, "Hibari")

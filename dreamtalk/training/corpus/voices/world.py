@@ -7,12 +7,14 @@ that one natural voice becomes many: men, women, children.
 from __future__ import annotations
 
 import importlib.util
+import random
+from dataclasses import replace
 
 import numpy as np
 
 from ....errors import MissingDependencyError
 from ....speech.speech import SAMPLE_RATE
-from .engines import Samples
+from ..utterance import Samples, Voice
 
 _PERIOD = 5.0  # milliseconds
 
@@ -22,7 +24,7 @@ def installed() -> bool:
     return importlib.util.find_spec("pyworld") is not None
 
 
-def convert(
+def change_voice(
     waveform: Samples, pitch: float = 1.0, pitch_range: float = 1.0, tract: float = 1.0
 ) -> Samples:
     """The same words at the same times in another voice.
@@ -61,6 +63,21 @@ def convert(
     peak = float(np.abs(out).max()) + 1e-9
     result: Samples = (out * min(1.0, 0.98 / peak)).astype(np.float32)
     return result
+
+
+def random_speaker(rng: random.Random, voice: Voice, pitch: float, tract: float) -> Voice:
+    """A woman, a man or a child out of the one voice of a neural engine; a third stays as it is,
+    and all do where WORLD is not there.
+
+    Args:
+        pitch, tract: factors that make the voice's pitch and formants those of a woman.
+    """
+    if not installed() or rng.random() < 0.33:
+        return voice
+    speaker = rng.choice(((1.0, 1.0), (0.6, 0.87), (1.35, 1.18)))
+    pitch = speaker[0] * (rng.uniform(0.87, 1.15) * pitch)
+    tract = speaker[1] * (rng.uniform(0.94, 1.06) * tract)
+    return replace(voice, pitch=pitch, tract=tract)
 
 
 def _stretch(spectra: np.ndarray, factor: float) -> np.ndarray:
