@@ -1,0 +1,73 @@
+"""FaceMesh V2: 478 landmarks of a face in a picture of 256 px.
+
+The second version of MediaPipe's face mesh: one residual network for the skin and the irises alike,
+without the attention branches of the first (Grishchenko et al., "Attention Mesh", 2020). Batch
+normalization is folded into the convolutions.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SIDE = 256
+"""Px of the picture that the network looks at."""
+NUM_LANDMARKS = 478
+
+_STEM = 16
+_WIDTHS = (32, 64, 128, 128, 128, 128)
+"""Channels after each halving."""
+_DEPTH = 4
+"""Blocks between halvings."""
+
+
+class MeshBlock(nn.Module):
+    """Squeeze to half the channels, look at the neighbours, widen again, add.
+
+    With ``halve`` the squeeze takes every other pixel, and the residual is pooled.
+    """
+
+    def __init__(self, inputs: int, outputs: int, halve: bool = False) -> None:
+        super().__init__()
+        middle = outputs // 2
+        self.halve = halve
+        self.more = outputs - inputs
+        size = 2 if halve else 1
+        self.squeeze = nn.Conv2d(inputs, middle, size, size)
+        self.squeeze_slope = nn.PReLU(middle)
+        self.depthwise = nn.Conv2d(middle, middle, 3, padding=1, groups=middle, bias=False)
+        self.widen = nn.Conv2d(middle, outputs, 1)
+        self.slope = nn.PReLU(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual = F.max_pool2d(x, 2) if self.halve else x
+        if self.more:
+            residual = F.pad(residual, (0, 0, 0, 0, 0, self.more))
+        x = self.depthwise(self.squeeze_slope(self.squeeze(x)))
+        return self.slope(self.widen(x).add_(residual))
+
+
+class FaceMesh(nn.Module):
+    """(N, 3, 256, 256) in 0..1 -> landmarks (N, 478, 3) in px of that picture, presence logit (N,).
+
+    z is in the same unit, smaller towards the camera.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, _STEM, 3, 2)
+        self.stem_slope = nn.PReLU(_STEM)
+        blocks = [MeshBlock(_STEM, _STEM) for _ in range(_DEPTH)]
+        width = _STEM
+        for wider in _WIDTHS:
+            blocks.append(MeshBlock(width, wider, halve=True))
+            blocks.extend(MeshBlock(wider, wider) for _ in range(_DEPTH))
+            width = wider
+        self.blocks = nn.Sequential(*blocks)
+        self.presence = nn.Conv2d(width, 1, 2)
+        self.landmarks = nn.Conv2d(width, NUM_LANDMARKS * 3, 2)
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.stem_slope(self.stem(F.pad(picture, (0, 1, 0, 1))))
+        x = self.blocks(x)
+        return self.landmarks(x).reshape(-1, NUM_LANDMARKS, 3), self.presence(x).flatten()
