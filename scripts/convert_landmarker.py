@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 import zipfile
 from collections.abc import Iterable
@@ -37,7 +38,7 @@ SOURCE = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"
     "face_landmarker.task"
 )
-METADATA = {
+PROVENANCE = {
     "format": FORMAT,
     "license": "Apache-2.0",
     "copyright": "Copyright The MediaPipe Authors",
@@ -170,9 +171,11 @@ def main() -> None:
         for name, (member, convert) in CONVERTERS.items():
             net = convert(Model(archive.read(member)))
             state.update({f"{name}.{key}": value for key, value in net.state_dict().items()})
+    # one entry: several would be written in an order that changes from run to run
     digest = hashlib.sha256(arguments.task.read_bytes()).hexdigest()
     state = {key: value.contiguous() for key, value in state.items()}
-    save_file(state, arguments.out, {**METADATA, "source_sha256": digest})
+    about = json.dumps({**PROVENANCE, "source_sha256": digest})
+    save_file(state, arguments.out, {"about": about})
     size = arguments.out.stat().st_size
     print(f"{arguments.out}: {len(state)} tensors, {size / 1e6:.2f} MB")
 

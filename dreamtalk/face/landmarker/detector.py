@@ -26,12 +26,11 @@ _FINE_ANCHORS, _COARSE_ANCHORS = 2, 6
 
 
 class BlazeBlock(nn.Module):
-    """A depthwise 5x5-equivalent block (3x3 here) and a residual that new channels are added to."""
+    """A depthwise and a pointwise convolution, and a residual for as many channels as came in."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.more = outputs - inputs
         padding = 1 if stride == 1 else 0
         self.depthwise = nn.Conv2d(inputs, inputs, 3, stride, padding, groups=inputs)
         self.pointwise = nn.Conv2d(inputs, outputs, 1)
@@ -41,13 +40,13 @@ class BlazeBlock(nn.Module):
         if self.stride == 2:
             residual = F.max_pool2d(x, 2)
             x = F.pad(x, (0, 1, 0, 1))  # as TensorFlow's SAME does
-        if self.more:
-            residual = F.pad(residual, (0, 0, 0, 0, 0, self.more))
-        return (self.pointwise(self.depthwise(x)) + residual).relu_()
+        x = self.pointwise(self.depthwise(x))
+        x[:, : residual.shape[1]] += residual
+        return x.relu_()
 
 
 class BlazeFace(nn.Module):
-    """(N, 3, 128, 128) in -1..1 -> score logits (N, 896) and values (N, 896, 16) of the anchors."""
+    """(N, 3, 128, 128) in -1..1 -> scores (N, 896) in 0..1, values (N, 896, 16) of the anchors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,9 +61,14 @@ class BlazeFace(nn.Module):
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         fine = self.fine(self.stem(F.pad(picture, (1, 2, 1, 2))).relu_())
         coarse = self.coarse(fine)
+        fine, coarse = fine.float(), coarse.float()  # the heads are never halves
         scores = (self.fine_scores(fine), self.coarse_scores(coarse))
         values = (self.fine_values(fine), self.coarse_values(coarse))
-        return _by_anchor(scores, 1).squeeze(-1), _by_anchor(values, VALUES)
+        return _by_anchor(scores, 1).squeeze(-1).sigmoid(), _by_anchor(values, VALUES)
+
+    def heads(self) -> tuple[nn.Module, ...]:
+        """What is never in half precision."""
+        return self.fine_scores, self.coarse_scores, self.fine_values, self.coarse_values
 
 
 def anchor_centres() -> Tensor:

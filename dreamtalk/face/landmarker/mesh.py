@@ -31,7 +31,6 @@ class MeshBlock(nn.Module):
         super().__init__()
         middle = outputs // 2
         self.halve = halve
-        self.more = outputs - inputs
         size = 2 if halve else 1
         self.squeeze = nn.Conv2d(inputs, middle, size, size)
         self.squeeze_slope = nn.PReLU(middle)
@@ -41,14 +40,13 @@ class MeshBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = F.max_pool2d(x, 2) if self.halve else x
-        if self.more:
-            residual = F.pad(residual, (0, 0, 0, 0, 0, self.more))
-        x = self.depthwise(self.squeeze_slope(self.squeeze(x)))
-        return self.slope(self.widen(x).add_(residual))
+        x = self.widen(self.depthwise(self.squeeze_slope(self.squeeze(x))))
+        x[:, : residual.shape[1]] += residual
+        return self.slope(x)
 
 
 class FaceMesh(nn.Module):
-    """(N, 3, 256, 256) in 0..1 -> landmarks (N, 478, 3) in px of that picture, presence logit (N,).
+    """(N, 3, 256, 256) in 0..1 -> landmarks (N, 478, 3) in its px, presence (N,) in 0..1.
 
     z is in the same unit, smaller towards the camera.
     """
@@ -69,5 +67,9 @@ class FaceMesh(nn.Module):
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         x = self.stem_slope(self.stem(F.pad(picture, (0, 1, 0, 1))))
-        x = self.blocks(x)
-        return self.landmarks(x).reshape(-1, NUM_LANDMARKS, 3), self.presence(x).flatten()
+        x = self.blocks(x).float()  # the heads are never halves
+        return self.landmarks(x).reshape(-1, NUM_LANDMARKS, 3), self.presence(x).flatten().sigmoid()
+
+    def heads(self) -> tuple[nn.Module, ...]:
+        """What is never in half precision."""
+        return self.presence, self.landmarks

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
 from ...errors import CheckpointError
 from .blendshapes import BlendshapeMixer
@@ -25,37 +27,68 @@ class Networks:
     detector: BlazeFace
     mesh: FaceMesh
     blendshapes: BlendshapeMixer
-    device: torch.device
-    dtype: torch.dtype
 
 
-def load_networks(device: torch.device, dtype: torch.dtype) -> Networks:
+@cache
+def load_networks(device: torch.device, dtype: torch.dtype = torch.float32) -> Networks:
     """The networks, shared by all who ask for the same device and precision.
+
+    In half precision the last layers, which put positions out, and the blendshape network, which is
+    tiny, stay in full precision: a landmark at px 200 of 256 in halves is off by 1/16 px.
 
     Raises:
         CheckpointError: if the file that ships with this package is damaged.
     """
-    return _load(str(device), dtype)
-
-
-@cache
-def _load(device: str, dtype: torch.dtype) -> Networks:
     with torch.device("meta"):
-        nets = {"detector": BlazeFace(), "mesh": FaceMesh(), "blendshapes": BlendshapeMixer()}
+        detector, mesh, blendshapes = BlazeFace(), FaceMesh(), BlendshapeMixer()
+    tensors = _read()
+    for name, net in (("detector", detector), ("mesh", mesh), ("blendshapes", blendshapes)):
+        own = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(name)}
+        net.load_state_dict(own, assign=True)
+        net.requires_grad_(False).eval().to(device, torch.float32)
+    for net in (detector, mesh):
+        net.to(dtype)
+        for head in net.heads():
+            head.float()
+        if device.type in ("cpu", "cuda"):
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available():
+            _prefer_onednn(net)
+    return Networks(detector, mesh, blendshapes)
+
+
+def _read() -> dict[str, Tensor]:
     try:
         with safe_open(ASSET, framework="pt") as file:
-            found = (file.metadata() or {}).get("format")
+            found = json.loads((file.metadata() or {}).get("about", "{}")).get("format")
             if found != FORMAT:
-                raise CheckpointError(f"'{ASSET}' is a file of format '{found}', not '{FORMAT}'")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except OSError as error:
+                raise CheckpointError(f"'{ASSET}' has the format '{found}', not '{FORMAT}'")
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"the face landmarker's weights '{ASSET}' can't be read ({error}): install again"
+            f"the weights of the face landmarker '{ASSET}' can't be read ({error}): install this "
+            "package again"
         ) from error
-    for name, net in nets.items():
-        state = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(name)}
-        net.load_state_dict(state, assign=True)
-        net.requires_grad_(False).eval().to(device, dtype, memory_format=torch.channels_last)
-    return Networks(**nets, device=torch.device(device), dtype=dtype)
 
 
+class _OneDnnConv(nn.Module):
+    """The same convolution by oneDNN.
+
+    Left alone, torch takes a general way for 1x1 convolutions of few pictures on one thread, which
+    takes the whole network half as long again.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self.geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.mkldnn_convolution(x, self.weight, self.bias, *self.geometry)
+
+
+def _prefer_onednn(net: nn.Module) -> None:
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d):
+                setattr(module, name, _OneDnnConv(child))
