@@ -127,12 +127,13 @@ def convert_detector(model: Model) -> BlazeFace:
 def convert_mesh(model: Model) -> FaceMesh:
     """``face_landmarks_detector.tflite``; without its third output, whether the tongue is out."""
     net = FaceMesh()
+    blocks = [*net.fine, *net.coarse]
     constants = model.constants("CONV_2D", "DEPTHWISE_CONV_2D")
     tongue = len(constants) - 3
-    layers = [layer for b in net.blocks for layer in (b.squeeze, b.depthwise, b.widen)]
+    layers = [layer for b in blocks for layer in (b.squeeze, b.depthwise, b.widen)]
     layers = [net.stem, *layers, net.presence, net.landmarks]
     pour(constants[:tongue] + constants[tongue + 1 :], layers)
-    slopes = [slope for b in net.blocks for slope in (b.squeeze_slope, b.slope)]
+    slopes = [slope for b in blocks for slope in (b.squeeze_slope, b.slope)]
     for (values,), layer in zip(model.constants("PRELU"), [net.stem_slope, *slopes], strict=True):
         fill(layer.weight, values.flatten())
     return net

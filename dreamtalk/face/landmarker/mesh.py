@@ -7,6 +7,7 @@ normalization is folded into the convolutions.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,11 +15,11 @@ SIDE = 256
 """Px of the picture that the network looks at."""
 NUM_LANDMARKS = 478
 
-_STEM = 16
-_WIDTHS = (32, 64, 128, 128, 128, 128)
-"""Channels after each halving."""
 _DEPTH = 4
 """Blocks between halvings."""
+_TOGETHER_ON_CPU = 2
+"""Pictures that the first, large layers see at a time, so that what lies between them stays in the
+processor's cache: more of them take half as long again."""
 
 
 class MeshBlock(nn.Module):
@@ -53,23 +54,33 @@ class FaceMesh(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, _STEM, 3, 2)
-        self.stem_slope = nn.PReLU(_STEM)
-        blocks = [MeshBlock(_STEM, _STEM) for _ in range(_DEPTH)]
-        width = _STEM
-        for wider in _WIDTHS:
-            blocks.append(MeshBlock(width, wider, halve=True))
-            blocks.extend(MeshBlock(wider, wider) for _ in range(_DEPTH))
-            width = wider
-        self.blocks = nn.Sequential(*blocks)
-        self.presence = nn.Conv2d(width, 1, 2)
-        self.landmarks = nn.Conv2d(width, NUM_LANDMARKS * 3, 2)
+        self.stem = nn.Conv2d(3, 16, 3, 2)
+        self.stem_slope = nn.PReLU(16)
+        self.fine = nn.Sequential(*_stage(16), *_halving(16, 32), *_halving(32, 64))
+        self.coarse = nn.Sequential(
+            *_halving(64, 128), *_halving(128, 128), *_halving(128, 128), *_halving(128, 128)
+        )
+        self.presence = nn.Conv2d(128, 1, 2)
+        self.landmarks = nn.Conv2d(128, NUM_LANDMARKS * 3, 2)
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.stem_slope(self.stem(F.pad(picture, (0, 1, 0, 1))))
-        x = self.blocks(x).float()  # the heads are never halves
-        return self.landmarks(x).reshape(-1, NUM_LANDMARKS, 3), self.presence(x).flatten().sigmoid()
+        together = _TOGETHER_ON_CPU if picture.device.type == "cpu" else len(picture)
+        x = torch.cat([self._fine(part) for part in picture.split(together)])
+        x = self.coarse(x).float()  # the heads are never halves
+        presence = self.presence(x).flatten().sigmoid()
+        return self.landmarks(x).reshape(-1, NUM_LANDMARKS, 3), presence
+
+    def _fine(self, picture: Tensor) -> Tensor:
+        return self.fine(self.stem_slope(self.stem(F.pad(picture, (0, 1, 0, 1)))))
 
     def heads(self) -> tuple[nn.Module, ...]:
         """What is never in half precision."""
         return self.presence, self.landmarks
+
+
+def _stage(width: int) -> list[MeshBlock]:
+    return [MeshBlock(width, width) for _ in range(_DEPTH)]
+
+
+def _halving(inputs: int, outputs: int) -> list[MeshBlock]:
+    return [MeshBlock(inputs, outputs, halve=True), *_stage(outputs)]
