@@ -130,7 +130,24 @@ class FaceLandmarker:
         Raises:
             ImageError: if one is no picture.
         """
-        return self._look(_as_pictures(pictures), [around_landmarks(marks) for marks in landmarks])
+        return self.find_at(pictures, [around_landmarks(marks) for marks in landmarks])
+
+    def find_at(
+        self, pictures: Pictures, squares: Sequence[Square]
+    ) -> list[DetectedFace | None]:
+        """One face in a square of each of the pictures: without the detector.
+
+        Args:
+            pictures: any number.
+            squares: for each; half as large again as the face's box.
+
+        Returns:
+            The faces, or None where there is none.
+
+        Raises:
+            ImageError: if one is no picture.
+        """
+        return self._look(_as_pictures(pictures), list(squares))
 
     def _squares(self, pictures: list[Picture]) -> list[list[Square]]:
         """Where to look closer in each of the pictures."""
