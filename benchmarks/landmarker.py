@@ -4,9 +4,9 @@
     python benchmarks/landmarker.py FOLDER [FOLDER ...] --model face_landmarker.task
 
 Prints one line for each file and the sum, and every picture in which one of the two finds a face
-that the other does not. Distances are in px of a picture 256 px large; angles are of the head's pose
-as :meth:`FaceBasis.align` measures it. Both look at the same frames in turns on one thread; times
-are of the processor, which hardly depend on what else is running.
+that the other does not. Distances are in px of a picture 256 px large; angles are of the head's
+pose as :meth:`FaceBasis.align` measures it. Both look at the same frames in turns on one thread;
+times are of the processor.
 
 ``--reference FILE`` writes what MediaPipe finds in the files instead: the tests compare with that.
 """
@@ -141,7 +141,8 @@ class Agreement:
             self.angles.append(np.abs(_angles(face) - _angles(near)))
             self.scores.append(np.abs(face.blendshapes - near.blendshapes))
         for face in left:
-            self.only.append((name, f"only ours finds {_place(face)}, presence {face.presence:.2f}"))
+            sure = f"presence {face.presence:.2f}"
+            self.only.append((name, f"only ours finds {_place(face)}, {sure}"))
 
     def line(self) -> str:
         """The figures."""

@@ -80,7 +80,9 @@ class Model:
         found = []
         for name, operation in self.operations:
             if name in names:
-                inputs = (self.constant(operation.Inputs(i)) for i in range(operation.InputsLength()))
+                inputs = (
+                    self.constant(operation.Inputs(i)) for i in range(operation.InputsLength())
+                )
                 found.append([values for values in inputs if values is not None])
         return found
 

@@ -90,26 +90,37 @@ def landmarks_from_points(points: Mapping[str, Point]) -> Array:
     names, wanted = _checked(points)
     template = FaceBasis.load().template
     source = np.stack([template[list(POINTS[name])].mean(axis=0) for name in names])
-    across, down = _axes(dict(zip(names, wanted, strict=True)))
-    # scale and place are of the size of 1 in these units, as the angles are
-    unit = float(np.linalg.norm(across) / np.linalg.norm(source[1] - source[0]))
-    middle = wanted[:2].mean(axis=0)
-    start = np.array([0.0, 0.0, -np.arctan2(across[1], across[0]), 0.0, 0.0, 0.0])
+    across, _ = _axes(dict(zip(names, wanted, strict=True)))
+    # upright, around between the eyes, and of the mean face's size: then the angles are a turn of
+    # the head whichever way the picture is turned, and all that is fitted is of the size of 1
+    middle, length = wanted[:2].mean(axis=0), float(np.linalg.norm(across))
+    unit = length / float(np.linalg.norm(source[1] - source[0]))
+    upright = np.array([[across[0], across[1]], [-across[1], across[0]]]) / length
+    level = (wanted - middle) @ upright.T / unit
 
-    def placed(face: npt.NDArray[np.float64], pose: npt.NDArray[np.float64]) -> np.ndarray:
-        turned = face @ angles_to_rotation(pose[:3]).T * np.exp(pose[3]) * [1.0, -1.0, -1.0]
-        turned[:, :2] += pose[4:]
-        return turned
-
-    def misfit(pose: npt.NDArray[np.float64]) -> np.ndarray:
-        off = placed(source, pose)[:, :2] - (wanted - middle) / unit
+    def misfit(pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        off = _placed(source, pose)[:, :2] - level
         return np.concatenate([off.ravel() / _SHAPE, pose[:2] / _TURN])
 
-    face = placed(template, least_squares(misfit, start).x) * unit
-    face[:, :2] += middle
+    face = _placed(template, least_squares(misfit, np.zeros(6)).x) * unit
+    face[:, :2] = face[:, :2] @ upright + middle
     known = np.stack([face[list(POINTS[name]), :2].mean(axis=0) for name in names])
     face[:, :2] += RBFInterpolator(known, wanted - known)(face[:, :2])
     return face.astype(np.float32)
+
+
+def _placed(
+    face: npt.NDArray[np.float64], pose: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Points (K, 3) of the face frame -> x right, y down, z away from the camera, in IOD.
+
+    Args:
+        face: in IOD units.
+        pose: (6,) pitch, yaw, roll in radians, the logarithm of the scale, x, y in IOD.
+    """
+    turned = face @ angles_to_rotation(pose[:3]).T * np.exp(pose[3]) * [1.0, -1.0, -1.0]
+    turned[:, :2] += pose[4:]
+    return turned
 
 
 def _checked(points: Mapping[str, Point]) -> tuple[list[str], npt.NDArray[np.float64]]:
@@ -170,7 +181,9 @@ def landmarks_from_comfy(value: Any, size: tuple[int, int]) -> list[list[Array]]
         raise ImageError(
             f"the landmarks are not such as ComfyUI's face landmarker gives ({error!r})"
         ) from error
-    return [sorted(faces, key=lambda face: -np.prod(np.ptp(face[:, :2], axis=0))) for faces in frames]
+    return [
+        sorted(faces, key=lambda face: -np.prod(np.ptp(face[:, :2], axis=0))) for faces in frames
+    ]
 
 
 def _comfy_face(face: Mapping[str, Any], scale: npt.NDArray[np.float64]) -> Array:
@@ -184,7 +197,10 @@ def _comfy_face(face: Mapping[str, Any], scale: npt.NDArray[np.float64]) -> Arra
 
 
 def face_in_box(
-    picture: npt.NDArray[np.uint8], box: Box, landmarker: FaceLandmarker, faces: Sequence[Array] = ()
+    picture: npt.NDArray[np.uint8],
+    box: Box,
+    landmarker: FaceLandmarker,
+    faces: Sequence[Array] = (),
 ) -> Array:
     """The face that a box marks.
 

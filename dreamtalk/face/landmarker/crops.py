@@ -96,7 +96,8 @@ def cut(picture: Picture, square: Square, side: int, border: int) -> Picture:
     )  # fmt: skip
     pixels = np.stack([left >> _BITS, top >> _BITS], axis=-1).astype(np.int16)
     parts = ((top & _UNIT - 1) << _BITS | left & _UNIT - 1).astype(np.uint16)
-    return cv2.remap(picture, pixels, parts, cv2.INTER_LINEAR, borderMode=border)
+    crop = cv2.remap(picture, pixels, parts, cv2.INTER_LINEAR, borderMode=border)
+    return np.asarray(crop, dtype=np.uint8)
 
 
 def to_picture(points: Array, square: Square) -> Array:

@@ -43,8 +43,8 @@ def detections(scores: Array, values: Array, least_score: float, overlap: float)
     places = values[found].reshape(-1, 2 + NUM_KEYPOINTS, 2) / SIDE
     centres = _anchors()[found]
     middle, half = places[:, 0] + centres, places[:, 1] / 2
-    keypoints = places[:, 2:] + centres[:, None]
-    boxes = np.concatenate([middle - half, middle + half], axis=1)
+    keypoints = (places[:, 2:] + centres[:, None]).astype(np.float32)
+    boxes = np.concatenate([middle - half, middle + half], axis=1).astype(np.float32)
     return _merged(boxes, keypoints, scores, overlap)
 
 

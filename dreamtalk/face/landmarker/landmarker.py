@@ -1,7 +1,7 @@
 """Faces and their landmarks in pictures: the graph around the three networks.
 
-What MediaPipe's FaceLandmarker does in its IMAGE mode: every picture is looked at by itself, nothing
-is smoothed over time.
+What MediaPipe's FaceLandmarker does in its IMAGE mode: every picture is looked at by itself,
+nothing is smoothed over time.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class FaceLandmarker:
         min_detection: float = MIN_DETECTION,
         min_presence: float = MIN_PRESENCE,
     ) -> None:
-        self._device, self._dtype = torch.device(device), dtype
-        self._networks = load_networks(self._device, dtype)
+        self.device, self._dtype = torch.device(device), dtype
+        self._networks = load_networks(self.device, dtype)
         self._max_faces = max_faces
         self._blendshapes = blendshapes
         self._min_detection = min_detection
@@ -132,9 +132,7 @@ class FaceLandmarker:
         """
         return self.find_at(pictures, [around_landmarks(marks) for marks in landmarks])
 
-    def find_at(
-        self, pictures: Pictures, squares: Sequence[Square]
-    ) -> list[DetectedFace | None]:
+    def find_at(self, pictures: Pictures, squares: Sequence[Square]) -> list[DetectedFace | None]:
         """One face in a square of each of the pictures: without the detector.
 
         Args:
@@ -186,7 +184,7 @@ class FaceLandmarker:
         """The 52 blendshape scores of each face."""
         if not faces:
             return []
-        points = torch.from_numpy(np.stack(faces)[:, POINTS, :2]).to(self._device)
+        points = torch.from_numpy(np.stack(faces)[:, POINTS, :2]).to(self.device)
         with torch.inference_mode():
             return list(self._networks.blendshapes(points).cpu().numpy())
 
@@ -194,11 +192,11 @@ class FaceLandmarker:
         self, network: Callable[[Tensor], tuple[Tensor, Tensor]], crops: list[Picture]
     ) -> tuple[Array, Array]:
         """What a network puts out for crops (side, side, 3) uint8, which it gets as 0..1."""
-        size = _BATCH_ON_CPU if self._device.type == "cpu" else _BATCH
+        size = _BATCH_ON_CPU if self.device.type == "cpu" else _BATCH
         first, second = [], []
         with torch.inference_mode():
             for start in range(0, len(crops), size):
-                batch = torch.from_numpy(np.stack(crops[start : start + size])).to(self._device)
+                batch = torch.from_numpy(np.stack(crops[start : start + size])).to(self.device)
                 a, b = network(batch.permute(0, 3, 1, 2).to(self._dtype) / 255)
                 first.append(a.cpu().numpy())
                 second.append(b.cpu().numpy())

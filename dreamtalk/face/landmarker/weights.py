@@ -43,7 +43,9 @@ def load_networks(device: torch.device, dtype: torch.dtype = torch.float32) -> N
         detector, mesh, blendshapes = BlazeFace(), FaceMesh(), BlendshapeMixer()
     tensors = _read()
     for name, net in (("detector", detector), ("mesh", mesh), ("blendshapes", blendshapes)):
-        own = {key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(name)}
+        own = {
+            key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(name)
+        }
         net.load_state_dict(own, assign=True)
         net.requires_grad_(False).eval().to(device, torch.float32)
     for net in (detector, mesh):
@@ -81,10 +83,14 @@ class _OneDnnConv(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.weight, self.bias = conv.weight, conv.bias
-        self.geometry = (conv.padding, conv.stride, conv.dilation, conv.groups)
+        assert not isinstance(conv.padding, str)
+        self.padding = conv.padding
+        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.mkldnn_convolution(x, self.weight, self.bias, *self.geometry)
+        return torch.mkldnn_convolution(
+            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
 
 
 def _prefer_onednn(net: nn.Module) -> None:
