@@ -88,14 +88,16 @@ def cut(picture: Picture, square: Square, side: int, border: int) -> Picture:
     # does not round, which moves landmarks by 0.01 px.
     matrix = square.matrix * (_UNIT << _SPARE)
     matrix[:, :2] /= side
+    pixels = np.empty((side, side, 2), np.int16)
+    parts = np.zeros((side, side), np.uint16)
     along = np.arange(side)
-    left, top = (
-        (np.rint(row[1] * along + row[2] + _HALF).astype(np.int32)[:, None]
-         + np.rint(row[0] * along).astype(np.int32)) >> _SPARE
-        for row in matrix
-    )  # fmt: skip
-    pixels = np.stack([left >> _BITS, top >> _BITS], axis=-1).astype(np.int16)
-    parts = ((top & _UNIT - 1) << _BITS | left & _UNIT - 1).astype(np.uint16)
+    for axis, (per_column, per_row, start) in enumerate(matrix):
+        rows = np.rint(along * per_row + start + _HALF).astype(np.int32)
+        places = rows[:, None] + np.rint(along * per_column).astype(np.int32)
+        places >>= _SPARE
+        parts |= ((places & (_UNIT - 1)) << (_BITS * axis)).astype(np.uint16)
+        places >>= _BITS
+        pixels[..., axis] = places
     crop = cv2.remap(picture, pixels, parts, cv2.INTER_LINEAR, borderMode=border)
     return np.asarray(crop, dtype=np.uint8)
 

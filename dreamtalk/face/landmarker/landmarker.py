@@ -197,7 +197,7 @@ class FaceLandmarker:
         with torch.inference_mode():
             for start in range(0, len(crops), size):
                 batch = torch.from_numpy(np.stack(crops[start : start + size])).to(self.device)
-                a, b = network(batch.permute(0, 3, 1, 2).to(self._dtype) / 255)
+                a, b = network(batch.permute(0, 3, 1, 2).to(self._dtype).div_(255))
                 first.append(a.cpu().numpy())
                 second.append(b.cpu().numpy())
         if not crops:

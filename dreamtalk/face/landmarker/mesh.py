@@ -56,9 +56,13 @@ class FaceMesh(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 16, 3, 2)
         self.stem_slope = nn.PReLU(16)
-        self.fine = nn.Sequential(*_stage(16), *_halving(16, 32), *_halving(32, 64))
+        self.fine = nn.Sequential(*_stage(16), *_halving(16, 32))
         self.coarse = nn.Sequential(
-            *_halving(64, 128), *_halving(128, 128), *_halving(128, 128), *_halving(128, 128)
+            *_halving(32, 64),
+            *_halving(64, 128),
+            *_halving(128, 128),
+            *_halving(128, 128),
+            *_halving(128, 128),
         )
         self.presence = nn.Conv2d(128, 1, 2)
         self.landmarks = nn.Conv2d(128, NUM_LANDMARKS * 3, 2)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import CheckpointError
 from .blendshapes import BlendshapeMixer
+from .cpu import speed_up
 from .detector import BlazeFace
 from .mesh import FaceMesh
 
@@ -54,8 +55,8 @@ def load_networks(device: torch.device, dtype: torch.dtype = torch.float32) -> N
             head.float()
         if device.type in ("cpu", "cuda"):
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if device.type == "cpu" and dtype == torch.float32 and torch.backends.mkldnn.is_available():
-            _prefer_onednn(net)
+        if device.type == "cpu" and dtype == torch.float32:
+            speed_up(net)
     return Networks(detector, mesh, blendshapes)
 
 
@@ -71,30 +72,3 @@ def _read() -> dict[str, Tensor]:
             f"the weights of the face landmarker '{ASSET}' can't be read ({error}): install this "
             "package again"
         ) from error
-
-
-class _OneDnnConv(nn.Module):
-    """The same convolution by oneDNN.
-
-    Left alone, torch takes a general way for 1x1 convolutions of few pictures on one thread, which
-    takes the whole network half as long again.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
-        assert not isinstance(conv.padding, str)
-        self.padding = conv.padding
-        self.stride, self.dilation, self.groups = conv.stride, conv.dilation, conv.groups
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.mkldnn_convolution(
-            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
-        )
-
-
-def _prefer_onednn(net: nn.Module) -> None:
-    for module in list(net.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.Conv2d):
-                setattr(module, name, _OneDnnConv(child))
