@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.10 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ..." if not (3, 10) <= v < (3, 14) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH) numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[offline,dev,wav2vec2]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev,wav2vec2]"
 	@touch $@
 
 clean:

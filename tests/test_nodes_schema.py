@@ -110,7 +110,7 @@ def test_requirements_leave_torch_alone() -> None:
     text = (ROOT / "requirements.txt").read_text()
     names = [re.split(r"[<>=!~ ;\[]", line)[0].lower() for line in text.splitlines() if line]
     assert "torch" not in names
-    assert "opencv-python" not in names  # mediapipe brings opencv-contrib-python
+    assert "mediapipe" not in names
 
 
 def test_comfyui_serves_workflows_and_no_other_folder() -> None:

@@ -3,7 +3,7 @@
 from .analysis import FACE_CHOICES, analyze_portrait
 from .basis import FaceBasis
 from .image import load_image, save_image
-from .landmarks import FaceLandmarker, find_landmark_model
+from .landmarker import FaceLandmarker
 from .portrait import Portrait
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "FaceLandmarker",
     "Portrait",
     "analyze_portrait",
-    "find_landmark_model",
     "load_image",
     "save_image",
 ]

@@ -1,7 +1,7 @@
 """Track the motion of a filmed face: video or pictures -> ``Motion`` in the ``face`` space.
 
-Each frame is looked at by itself (MediaPipe's IMAGE mode): following a face through a video, as the
-VIDEO mode does, smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
+Each frame is looked at by itself: following a face through a video, as MediaPipe's VIDEO mode does,
+smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
 pictures: fewer than 40 numbers are kept of each frame.
 """
 
@@ -116,7 +116,7 @@ def track_video(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Motion:
     """The motion of the face in a video; see :func:`track_video_report` for the arguments.
@@ -124,7 +124,7 @@ def track_video(
     Returns:
         A motion in the ``face`` space. Gaps are told to the log.
     """
-    return track_video_report(path, fps, neutral, smoothing, max_gap, model, progress).motion
+    return track_video_report(path, fps, neutral, smoothing, max_gap, device, progress).motion
 
 
 def track_video_report(
@@ -133,7 +133,7 @@ def track_video_report(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Tracked:
     """Track a video file.
@@ -149,7 +149,7 @@ def track_video_report(
             of another clip of the same person.
         smoothing: s, standard deviation; keeps closures of lips and lids. 0 = none.
         max_gap: s without a face that are interpolated; longer ones go to rest in between.
-        model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
+        device: where the landmarker's networks run.
         progress: called with frames done and frames in all.
 
     Raises:
@@ -158,7 +158,7 @@ def track_video_report(
     """
     pictures, rate, count = read_pictures(Path(path))
     return _track(
-        pictures, count, rate, Path(path).name, fps, neutral, smoothing, max_gap, model, progress
+        pictures, count, rate, Path(path).name, fps, neutral, smoothing, max_gap, device, progress
     )
 
 
@@ -169,7 +169,7 @@ def track_frames(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Tracked:
     """Track a batch of pictures.
@@ -177,7 +177,7 @@ def track_frames(
     Args:
         frames: (T, H, W, 3 or 4) float 0..1 or uint8.
         source_fps: their rate.
-        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video_report`.
+        fps, neutral, smoothing, max_gap, device, progress: as for :func:`track_video_report`.
 
     Raises:
         MotionError: if the batch has another shape.
@@ -196,7 +196,7 @@ def track_frames(
             yield index / source_fps, picture.cpu().numpy()
 
     return _track(
-        pictures(), len(frames), source_fps, "the frames", fps, neutral, smoothing, max_gap, model,
+        pictures(), len(frames), source_fps, "the frames", fps, neutral, smoothing, max_gap, device,
         progress,
     )  # fmt: skip
 
@@ -210,7 +210,7 @@ def _track(
     neutral: str | Tensor,
     smoothing: float,
     max_gap: float,
-    model: str | Path | None,
+    device: str | torch.device,
     progress: Progress,
 ) -> Tracked:
     if isinstance(neutral, str) and neutral not in _NEUTRALS:
@@ -218,7 +218,7 @@ def _track(
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
-    with closing(follow(pictures, model)) as found:
+    with closing(follow(pictures, device)) as found:
         for done, (time, landmarks) in enumerate(found, start=1):
             recording.add(time, landmarks)
             progress(done, max(done, count))
