@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -220,11 +221,23 @@ def _compare(
         result.compare(f"{name} {result.pictures}", max(picture.shape[:2]), a, b)
 
 
+def samples(path: Path) -> list[np.ndarray]:
+    """A picture, or every 25th frame of a clip, (H, W, 3) uint8, the same on every machine.
+
+    Of clips the brightness as it is stored: colours depend on the version of FFmpeg.
+    """
+    if path.suffix.lower() in PICTURES:
+        return list(frames(path))
+    with av.open(str(path)) as container:
+        planes = [frame.to_ndarray()[: frame.height] for frame in container.decode(video=0)]
+    return [np.repeat(plane[..., None], 3, axis=-1) for plane in planes[::25]]
+
+
 def write_reference(paths: list[Path], reference: MediaPipe, target: Path) -> None:
-    """What MediaPipe finds, for the tests: of a clip every 25th frame."""
+    """What MediaPipe finds in :func:`samples`, for the tests."""
     arrays = {}
     for path in paths:
-        found = [reference.find(picture) for picture in list(frames(path))[::25]]
+        found = [reference.find(picture) for picture in samples(path)]
         assert all(len(faces) == 1 for faces in found), f"{path} must show one face"
         arrays[f"{path.name}/landmarks"] = np.stack([f[0].landmarks for f in found])
         arrays[f"{path.name}/blendshapes"] = np.stack([f[0].blendshapes for f in found])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.landmarker import Agreement, MediaPipe, frames
+from benchmarks.landmarker import Agreement, MediaPipe, samples
 from dreamtalk.errors import CheckpointError, ImageError
 from dreamtalk.face.landmarker import DetectedFace, FaceLandmarker, weights
 from dreamtalk.face.landmarker.crops import Square, cut, to_picture
@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ("portrait.png", "clip.mp4")
 REFERENCE = ROOT / "tests" / "data" / "landmarker.npz"
 """What MediaPipe found: ``benchmarks/landmarker.py --reference``."""
-EVERY = 25
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def landmarker() -> FaceLandmarker:
 
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, list[np.ndarray]]:
-    return {name: list(frames(ROOT / "samples" / name))[::EVERY] for name in SAMPLES}
+    return {name: samples(ROOT / "samples" / name) for name in SAMPLES}
 
 
 @pytest.fixture(scope="module")
