@@ -56,15 +56,13 @@ def read_frames(path: Path) -> np.ndarray:
 def track(frames: np.ndarray) -> np.ndarray:
     """(T, 478, 3) landmarks in px; a frame without a face repeats the one before."""
     marks: list[np.ndarray] = []
-    with FaceLandmarker() as landmarker:
-        for frame in frames:
-            found = landmarker.detect(frame)
-            if found:
-                marks.append(found[0])
-            elif marks:
-                marks.append(marks[-1])
-            else:
-                raise SystemExit("no face in the first frame")
+    for found in FaceLandmarker().landmarks(frames):
+        if found:
+            marks.append(found[0])
+        elif marks:
+            marks.append(marks[-1])
+        else:
+            raise SystemExit("no face in the first frame")
     return np.stack(marks).astype(np.float64)
 
 

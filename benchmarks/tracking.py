@@ -71,7 +71,6 @@ def main() -> None:
     parser.add_argument("--portraits", type=Path, nargs="*", default=[])
     parser.add_argument("--every", type=int, default=4)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     videos = sorted(arguments.clips.rglob("*.mp4"))
     start, cpu = time.perf_counter(), time.process_time()
     tracked = [track_video(video) for video in videos]

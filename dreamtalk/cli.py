@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .console import native_logs_hidden
 from .errors import DreamTalkError
 from .options import OPTIONS, default
 from .progress import terminal_stages
@@ -191,8 +190,7 @@ def run_talk(args: argparse.Namespace) -> None:
     from .pipeline import Talk, talk
 
     job = Talk(_performance(args), _shot(args, (args.face,), args.start), args.save_motion)
-    with native_logs_hidden(args.verbose):
-        talk(job, terminal_stages)
+    talk(job, terminal_stages)
     print(f"{args.out}")
 
 
@@ -203,8 +201,7 @@ def run_animate(args: argparse.Namespace) -> None:
     from .pipeline import perform
 
     check_writable(args.out)
-    with native_logs_hidden(args.verbose):
-        motion = perform(_performance(args), terminal_stages)
+    motion = perform(_performance(args), terminal_stages)
     save_motion(motion, args.out)
     print(f"{args.out}")
 
@@ -215,8 +212,7 @@ def run_render(args: argparse.Namespace) -> None:
 
     job = _shot(args, _faces(args.face, len(args.motion)), 0.0)
     motions = _load_motions(args.motion, args.neutral or [])
-    with native_logs_hidden(args.verbose):
-        shoot(job, motions, terminal_stages)
+    shoot(job, motions, terminal_stages)
     print(f"{args.out}")
 
 
@@ -227,7 +223,7 @@ def run_track(args: argparse.Namespace) -> None:
     from .tracking.track import track_video
 
     check_writable(args.out)
-    with native_logs_hidden(args.verbose), terminal_stages("tracking") as stage:
+    with terminal_stages("tracking") as stage:
         tracked = track_video(args.video, neutral=args.neutral, progress=stage.progress)
         stage.note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
     save_motion(tracked.motion, args.out)
@@ -249,8 +245,7 @@ def run_bench(args: argparse.Namespace) -> None:
     """how long each stage takes on this machine"""
     from .bench import bench
 
-    with native_logs_hidden(args.verbose):
-        report = bench(args.portrait, args.audio, args.duration, args.device)
+    report = bench(args.portrait, args.audio, args.duration, args.device)
     print(report)
 
 

@@ -6,6 +6,7 @@ work are done in turn.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -42,4 +43,17 @@ except ModuleNotFoundError as error:
             work(part)
 
 
-__all__ = ["run_parallel", "speed_up", "worker_count"]
+def split(total: int, most: int, workers: int) -> list[slice]:
+    """Cut ``total`` frames into runs of at most ``most``, as many as keep all workers busy.
+
+    Args:
+        total: frames.
+        most: frames in a run, at the most; at least 1.
+        workers: among whom the runs will be shared.
+    """
+    rounds = max(1, math.ceil(total / (max(1, most) * workers)))
+    step = max(1, math.ceil(total / (rounds * workers)))
+    return [slice(start, min(start + step, total)) for start in range(0, total, step)]
+
+
+__all__ = ["run_parallel", "speed_up", "split", "worker_count"]

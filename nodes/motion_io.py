@@ -78,13 +78,12 @@ class DreamTalkTrackMotion(io.ComfyNode):
         video: Any = None,
         images: Any = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.face.landmarks import MODEL_NAME
         from ..dreamtalk.tracking.track import track_frames, track_video
 
         settings: dict[str, Any] = {
             "neutral": choice("neutral", neutral, NEUTRALS),
             "smoothing": smoothing,
-            "model": runtime.model_path(MODEL_NAME),
+            "device": runtime.ModelHost().device(),
             "progress": runtime.Bar(),
         }
         if video is not None:

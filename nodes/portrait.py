@@ -76,15 +76,10 @@ class DreamTalkPortrait(io.ComfyNode):
 def find_face(
     picture: torch.Tensor, which: str = "largest", matte: torch.Tensor | None = None
 ) -> Portrait:
-    """Analyse a picture, with the landmark model from ComfyUI's folders if it is there."""
+    """Analyse a picture; a cancel stops waiting for it."""
     from ..dreamtalk.face.analysis import analyze_portrait
-    from ..dreamtalk.face.landmarks import MODEL_NAME, FaceLandmarker
 
-    def find() -> Portrait:
-        with FaceLandmarker(runtime.model_path(MODEL_NAME)) as landmarker:
-            return analyze_portrait(picture, which, matte, landmarker)
-
-    return runtime.cancellable(find)
+    return runtime.cancellable(lambda: analyze_portrait(picture, which, matte))
 
 
 def scaled_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:

@@ -31,7 +31,7 @@ from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError
 log = logging.getLogger("dreamtalk")
 
 MODEL_FOLDER = "dreamtalk"
-WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".task"}
+WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt"}
 _SHIPPED = Path(__file__).resolve().parents[1] / "samples"
 EXAMPLES = {
     "dreamtalk_example.png": _SHIPPED / "portrait.png",
@@ -54,7 +54,7 @@ def register_model_folders() -> None:
     folder_paths.add_model_folder_path(MODEL_FOLDER, folder)
     # A new key lists every file: restrict it to weights.
     folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update(WEIGHT_SUFFIXES)
-    # What the library downloads (the landmark model) belongs there too.
+    # The library looks for other models (wav2vec2) there too.
     os.environ.setdefault("DREAMTALK_MODELS", folder)
 
 

@@ -30,7 +30,7 @@ from fit_face_basis import speaker_of
 from scipy.io import loadmat
 
 from dreamtalk.face.basis import FaceBasis
-from dreamtalk.face.landmarks import FaceLandmarker
+from dreamtalk.face.landmarker import FaceLandmarker
 from dreamtalk.motion.spaces import ARKIT_CHANNELS, SPACES
 
 
@@ -78,8 +78,8 @@ def main() -> None:
     if not videos:
         raise SystemExit(f"no paired .mp4 and .mat under '{arguments.clips}'")
     basis = FaceBasis.load()
-    with FaceLandmarker(max_faces=1, blendshapes=True) as landmarker:
-        clips = [read_clip(video, arguments.cache, landmarker, basis) for video in videos]
+    landmarker = FaceLandmarker(max_faces=1, blendshapes=True)
+    clips = [read_clip(video, arguments.cache, landmarker, basis) for video in videos]
     frames = sum(len(clip.values["face"]) for clip in clips)
     speakers = sorted({clip.speaker for clip in clips})
     print(f"{len(clips)} clips, {frames} frames, {len(speakers)} speakers; leave one speaker out:")

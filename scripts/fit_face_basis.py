@@ -23,7 +23,7 @@ from scipy.spatial.distance import cdist
 from dreamtalk.face import topology as t
 from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.channels import FACE_CHANNELS, measure_channels
-from dreamtalk.face.landmarks import FaceLandmarker
+from dreamtalk.face.landmarker import FaceLandmarker
 from dreamtalk.face.pose import fit_similarity, image_to_camera
 
 EYE_CORNERS = (t.EYE_OUTER_RIGHT, t.EYE_OUTER_LEFT)
@@ -204,13 +204,11 @@ def main() -> None:
     args = parser.parse_args()
 
     clips = []
-    with FaceLandmarker(max_faces=1) as landmarker:
-        for path in sorted(
-            p for p in args.clips.rglob("*") if p.suffix in {".mp4", ".mov", ".avi"}
-        ):
-            marks = track(path, args.cache, landmarker)
-            if len(marks) >= 10:
-                clips.append(Clip(speaker_of(path), image_to_camera(marks)))
+    landmarker = FaceLandmarker(max_faces=1)
+    for path in sorted(p for p in args.clips.rglob("*") if p.suffix in {".mp4", ".mov", ".avi"}):
+        marks = track(path, args.cache, landmarker)
+        if len(marks) >= 10:
+            clips.append(Clip(speaker_of(path), image_to_camera(marks)))
     speakers = sorted({clip.speaker for clip in clips})
     print(
         f"{len(clips)} clips of {len(speakers)} speakers, "

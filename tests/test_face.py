@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,11 @@ from PIL import Image
 from dreamtalk.errors import (
     FaceNotFoundError,
     ImageError,
-    MissingDependencyError,
-    ModelNotFoundError,
     SpaceMismatchError,
 )
 from dreamtalk.face import FaceBasis, FaceLandmarker, Portrait, analyze_portrait, load_image
 from dreamtalk.face.channels import measure_channels
 from dreamtalk.face.image import as_rgb, save_image, to_uint8
-from dreamtalk.face.landmarks import find_landmark_model
 from dreamtalk.face.pose import (
     angles_to_rotation,
     euler_angles,
@@ -83,11 +79,11 @@ def test_pose_is_read_from_a_turned_photograph(portrait_image: torch.Tensor) -> 
     height, width = portrait_image.shape[:2]
     picture = Image.fromarray(to_uint8(portrait_image))
     angles = {}
-    with FaceLandmarker() as landmarker:
-        for degrees in (-15, 0, 15):  # PIL turns counter-clockwise as seen
-            turned = np.asarray(picture.rotate(degrees, center=(width / 2, height / 2)))
-            marks = landmarker.detect(turned)[0]
-            angles[degrees] = np.degrees(FaceBasis.load().encode(marks[None])[1][0, :3].numpy())
+    landmarker = FaceLandmarker()
+    for degrees in (-15, 0, 15):  # PIL turns counter-clockwise as seen
+        turned = np.asarray(picture.rotate(degrees, center=(width / 2, height / 2)))
+        marks = landmarker.detect(turned)[0]
+        angles[degrees] = np.degrees(FaceBasis.load().encode(marks[None])[1][0, :3].numpy())
     # counter-clockwise as seen: the top goes to the image's left, the subject's right shoulder
     assert angles[15][2] - angles[0][2] == pytest.approx(-15, abs=2.5)
     assert angles[-15][2] - angles[0][2] == pytest.approx(15, abs=2.5)
@@ -252,39 +248,3 @@ def test_images_that_are_none(tmp_path: Path, portrait_image: torch.Tensor) -> N
         as_rgb(torch.full((80, 80, 3), float("nan")))
     with pytest.raises(ImageError, match="not"):
         as_rgb(torch.zeros(4, 80, 80, 3))
-
-
-def test_landmark_model_lookup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ModelNotFoundError, match="no face landmark model"):
-        find_landmark_model(tmp_path)
-    shipped = find_landmark_model()
-    (tmp_path / "face_landmarker.task").write_bytes(shipped.read_bytes())
-    assert find_landmark_model(tmp_path).parent == tmp_path
-    monkeypatch.setenv("DREAMTALK_MODELS", str(tmp_path))
-    assert find_landmark_model().parent == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("code", "named", "advice"),
-    [
-        (None, "mediapipe is not installed", "pip install 'mediapipe>=1.0'"),
-        ("import no_such_module", "'no_such_module'", "install that one"),
-        ("import mediapipe.no_such_part", "'mediapipe.no_such_part'", "--force-reinstall"),
-        ("raise OSError('libmissing.so.1')", "libmissing.so.1", "library of the system"),
-    ],
-)
-def test_the_module_that_is_missing_is_named(
-    code: str | None, named: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [n for n in sys.modules if n.split(".")[0] == "mediapipe"]:
-        monkeypatch.delitem(sys.modules, name)
-    if code is None:
-        monkeypatch.setitem(sys.modules, "mediapipe", None)  # what an absent package looks like
-    else:
-        (tmp_path / "mediapipe").mkdir()
-        (tmp_path / "mediapipe" / "__init__.py").write_text(code)
-        monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(MissingDependencyError) as raised:
-        FaceLandmarker()
-    assert named in str(raised.value)
-    assert advice in str(raised.value)

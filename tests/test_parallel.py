@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from dreamtalk.progress import Steps
-from dreamtalk.render.mesh.workers import split
-from dreamtalk.speed import run_parallel, worker_count
+from dreamtalk.speed import run_parallel, split, worker_count
 
 
 @pytest.fixture(autouse=True)

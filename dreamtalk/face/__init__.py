@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .analysis import FACE_CHOICES, analyze_portrait
     from .basis import FaceBasis
     from .image import load_image, save_image
-    from .landmarks import FaceLandmarker, find_landmark_model
+    from .landmarker import FaceLandmarker
     from .portrait import Portrait
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "FaceLandmarker",
     "Portrait",
     "analyze_portrait",
-    "find_landmark_model",
     "load_image",
     "save_image",
 ]
@@ -26,10 +25,9 @@ __all__ = [
 _MODULES = {
     "FACE_CHOICES": "analysis",
     "FaceBasis": "basis",
-    "FaceLandmarker": "landmarks",
+    "FaceLandmarker": "landmarker",
     "Portrait": "portrait",
     "analyze_portrait": "analysis",
-    "find_landmark_model": "landmarks",
     "load_image": "image",
     "save_image": "image",
 }

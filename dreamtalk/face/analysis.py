@@ -15,7 +15,7 @@ from . import topology as t
 from .basis import FaceBasis
 from .channels import FACE_CHANNELS, measure_channels
 from .image import as_rgb, to_uint8
-from .landmarks import FaceLandmarker
+from .landmarker import FaceLandmarker
 from .portrait import Portrait
 from .pose import rotation_to_angles
 
@@ -34,6 +34,9 @@ _REFINE_SIDE = 512
 _FILLS = 0.4  # of the picture's shorter side: a portrait rather than a group or a figure
 _REFINE_MARGIN = 0.9  # of the face's size, on each side
 
+View = tuple[np.ndarray, float, np.ndarray]
+"""A picture, its scale against the whole, and where it lies in the whole, px."""
+
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 
 
@@ -42,6 +45,7 @@ def analyze_portrait(
     which: str = "largest",
     mask: Tensor | None = None,
     landmarker: FaceLandmarker | None = None,
+    landmarks: np.ndarray | None = None,
 ) -> Portrait:
     """Find the face in a picture.
 
@@ -50,7 +54,9 @@ def analyze_portrait(
         which: of several faces: ``"largest"``, ``"leftmost"``, ``"rightmost"``, or a number counted
             from the left, from ``"1"``.
         mask: (H, W) float 0..1, 1 where the person is, if known.
-        landmarker: one to use again; a new one by default.
+        landmarker: one with settings of its own; the usual one by default.
+        landmarks: (478, 3) px of the face if they are known, as ``face/points.py`` makes them: then
+            nothing is looked for.
 
     Raises:
         ImageError: if the picture is too small, the face too small or turned away too far.
@@ -67,11 +73,9 @@ def analyze_portrait(
             f"the mask is {mask.shape[-1]}x{mask.shape[-2]} px, the picture {width}x{height}: "
             "they must have the same size"
         )
-    if landmarker is None:
-        with FaceLandmarker() as own:
-            found, landmarks = _find(to_uint8(pixels), which, own)
-    else:
-        found, landmarks = _find(to_uint8(pixels), which, landmarker)
+    found = 1
+    if landmarks is None:
+        found, landmarks = _find(to_uint8(pixels), which, landmarker or FaceLandmarker())
 
     iod = float(np.linalg.norm(landmarks[t.EYE_OUTER_LEFT, :2] - landmarks[t.EYE_OUTER_RIGHT, :2]))
     if iod < MIN_IOD:
@@ -109,7 +113,8 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
         height, width = image.shape[:2]
         raise FaceNotFoundError(
             f"no face was found in the picture ({width}x{height} px): it must show a face from the "
-            "front, larger than about a tenth of the picture" + _blank(image)
+            "front, larger than about a tenth of the picture. For a drawing or an animal set the "
+            "face's points by hand" + _blank(image)
         )
     chosen = _choose(faces, which)
     if len(faces) > 1:
@@ -146,18 +151,19 @@ def _detect_all(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarra
     """
     faces: list[np.ndarray] = []
     doubtful: list[np.ndarray] = []
-    for view, scale, offset in _views(image):
-        for marks in landmarker.detect(view):
-            found = _back(marks, scale, offset)
-            if any(_same_face(found, known) for known in faces):
-                continue
-            refined = _refine(image, found, landmarker)
-            if refined is None:
-                doubtful.append(found)
-            else:
-                faces.append(refined)
-        if faces and max(_extent(marks) for marks in faces) > _FILLS * min(image.shape[:2]):
-            break
+    for views in _views(image):
+        seen = landmarker.landmarks([view for view, _, _ in views])
+        for (_, scale, offset), in_view in zip(views, seen, strict=True):
+            for found in (_back(marks, scale, offset) for marks in in_view):
+                if any(_same_face(found, known) for known in faces):
+                    continue
+                refined = _refine(image, found, landmarker)
+                if refined is None:
+                    doubtful.append(found)
+                else:
+                    faces.append(refined)
+            if any(_extent(marks) > _FILLS * min(image.shape[:2]) for marks in faces):
+                return sorted(faces, key=_extent, reverse=True)
     return sorted(faces, key=_extent, reverse=True) or doubtful[:1]
 
 
@@ -170,26 +176,32 @@ def _same_face(a: np.ndarray, b: np.ndarray) -> bool:
     return apart < 0.5 * max(_extent(a), _extent(b))
 
 
-def _views(image: np.ndarray) -> Iterator[tuple[np.ndarray, float, np.ndarray]]:
-    """Pictures to look for a face in, the likeliest first, as (view, scale, offset).
+def _views(image: np.ndarray) -> Iterator[list[View]]:
+    """Pictures to look for a face in, the likeliest first; those of a list are looked at together.
 
     The detector wants a face of a tenth to two thirds of the picture: so after the whole, the whole
     with a margin (faces that fill the frame), then enlarged parts (figures, group pictures).
     """
     height, width = image.shape[:2]
     scale = min(1.0, _DETECT_SIDE / max(height, width))
-    yield _resize(image, scale), scale, np.zeros(2)
+    yield [(_resize(image, scale), scale, np.zeros(2))]
     margin = max(height, width) // 2
     framed = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     scale = min(1.0, _DETECT_SIDE / max(framed.shape[:2]))
-    yield _resize(framed, scale), scale, np.array([-margin, -margin], dtype=float)
+    yield [(_resize(framed, scale), scale, np.array([-margin, -margin], dtype=float))]
     for parts in (2, 4):
         side = max(MIN_SIDE, max(height, width) // parts)
-        for top in _starts(height, side):
-            for left in _starts(width, side):
-                part = image[top : top + side, left : left + side]
-                scale = _REFINE_SIDE / max(part.shape[:2])
-                yield _resize(part, scale), scale, np.array([left, top], dtype=float)
+        yield [
+            _part(image, left, top, side)
+            for top in _starts(height, side)
+            for left in _starts(width, side)
+        ]
+
+
+def _part(image: np.ndarray, left: int, top: int, side: int) -> View:
+    part = image[top : top + side, left : left + side]
+    scale = _REFINE_SIDE / max(part.shape[:2])
+    return _resize(part, scale), scale, np.array([left, top], dtype=float)
 
 
 def _starts(length: int, side: int) -> list[int]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from ..face.analysis import find_faces
-from ..face.landmarks import FaceLandmarker
+from ..face.landmarker import FaceLandmarker
+from ..speed import run_parallel, split, worker_count
 
 Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -24,8 +23,10 @@ _WHOLE = 0.75  # of the picture's longer side: a window larger than that is no g
 _DRIFT = 0.3  # of the face's size: as far as it may move before the window follows
 _GROWTH = 1.25  # and as much as it may change in size
 _SEARCH_EVERY = 0.5  # s between thorough searches while there is no face
-_ALONE = 8  # pictures before a second landmarker is made, which costs as much as ten of them
-_AHEAD = 2  # batches of pictures that wait for the landmarkers
+_TOGETHER = 8  # pictures that a core looks at together, which is faster than one by one
+_MOST_CORES = 8
+_BATCH_BYTES = 1 << 26  # of pictures that are looked at together, at the most
+_AHEAD = 1  # batches of pictures that wait to be looked at
 
 PixelBox = tuple[int, int, int, int]
 """left, top, right, bottom in px."""
@@ -61,6 +62,27 @@ class FaceFollower:
         self._window: tuple[Array, float] | None = None  # centre, side
         self._searched = -np.inf
 
+    def find_all(self, pictures: Sequence[tuple[float, Picture]]) -> list[Array | None]:
+        """Landmarks of the face in pictures that follow each other, as :meth:`find` gives them.
+
+        They are looked at together, each where the face was before the first of them. Windows
+        stand still mostly, so that is nearly always where the face is looked for; from where it is
+        not, the rest is looked at again.
+
+        Args:
+            pictures: times in s, rising, and (H, W, 3) uint8 RGB.
+        """
+        found: list[Array | None] = []
+        while len(found) < len(pictures):
+            rest = pictures[len(found) :]
+            boxes = [self.expected(picture) for _, picture in rest]
+            detections = look(self._landmarker, [picture for _, picture in rest], boxes)
+            for (time, picture), seen in zip(rest, detections, strict=True):
+                if self.expected(picture) != seen.box:
+                    break
+                found.append(self.find(picture, time, seen))
+        return found
+
     def find(self, picture: Picture, time: float, seen: Detection | None = None) -> Array | None:
         """Landmarks of the face.
 
@@ -77,7 +99,7 @@ class FaceFollower:
         self._window = self._next_window()
         box = self._box(self._window, picture)
         if seen is None or seen.box != box:
-            seen = detect_in(self._landmarker, picture, box)
+            (seen,) = look(self._landmarker, [picture], [box])
         faces = seen.faces
         if not faces and box is not None:
             faces = self._landmarker.detect(picture)
@@ -132,116 +154,79 @@ class FaceFollower:
         return moved or not 1 / _GROWTH < size / known < _GROWTH
 
 
-def detect_in(landmarker: FaceLandmarker, picture: Picture, box: PixelBox | None) -> Detection:
-    """Faces in a part of a picture (H, W, 3) uint8."""
+def look(
+    landmarker: FaceLandmarker, pictures: Sequence[Picture], boxes: Sequence[PixelBox | None]
+) -> list[Detection]:
+    """Faces in a part of each picture (H, W, 3) uint8; on a CPU with all its cores."""
+    views = [
+        p if b is None else p[b[1] : b[3], b[0] : b[2]]
+        for p, b in zip(pictures, boxes, strict=True)
+    ]
+    workers = worker_count(landmarker.device, _MOST_CORES)
+    faces: list[list[Array]] = [[] for _ in views]
+
+    def work(part: slice) -> None:
+        faces[part] = landmarker.landmarks(views[part])
+
+    run_parallel(work, split(len(views), _TOGETHER, workers), workers)
+    found = []
+    for box, own in zip(boxes, faces, strict=True):
+        corner = np.array([0, 0, 0] if box is None else [*box[:2], 0], dtype=np.float32)
+        found.append(Detection(box, [face + corner for face in own]))
+    return found
+
+
+def _part(picture: Picture, box: PixelBox | None) -> Picture:
     if box is None:
-        return Detection(None, landmarker.detect(picture))
+        return picture
     left, top, right, bottom = box
-    offset = np.array([left, top, 0], dtype=np.float32)
-    faces = landmarker.detect(picture[top:bottom, left:right])
-    return Detection(box, [face + offset for face in faces])
-
-
-def usable_cores() -> int:
-    """How many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return picture[top:bottom, left:right]
 
 
 def follow(
-    pictures: Iterable[tuple[float, Picture]],
-    model: str | Path | None = None,
-    two_landmarkers: bool | None = None,
+    pictures: Iterable[tuple[float, Picture]], device: str | torch.device = "cpu"
 ) -> Generator[tuple[float, Array | None], None, None]:
     """The landmarks of the same face in one picture after the other, constant in memory.
 
-    They are found in threads of their own, while the next pictures are made. With more than one
-    core, pictures are looked at in pairs: a second landmarker begins with the later one where the
-    face was before the earlier one. Windows stand still mostly, so that is nearly always where the
-    face is looked for; otherwise the picture is looked at again. The result is the same.
+    They are found some pictures at a time in a thread of its own, while the next are made.
 
     Args:
         pictures: times in s, rising, and (H, W, 3) uint8 RGB.
-        model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
-        two_landmarkers: with a second one; by default where there is more than one core.
+        device: where the landmarker's networks run.
 
     Yields:
         The time of each picture, and (478, 3) float32 px or None.
     """
-    two_landmarkers = usable_cores() > 1 if two_landmarkers is None else two_landmarkers
-    waiting: deque[Future[list[tuple[float, Array | None]]]] = deque()
-    batch: list[tuple[float, Picture]] = []
-    seen = 0
-    with ExitStack() as stack:
-        landmarker = stack.enter_context(FaceLandmarker(model))
-        second = stack.enter_context(_SecondLandmarker(model))
-        worker = stack.enter_context(ThreadPoolExecutor(1, "dreamtalk-track"))
-        follower = FaceFollower(landmarker)
-        for time, picture in pictures:
-            batch.append((time, picture))
-            seen += 1
-            if two_landmarkers and seen == _ALONE:
-                second.start()
-            if len(batch) < (2 if two_landmarkers and seen > _ALONE else 1):
-                continue
-            waiting.append(worker.submit(_find_all, follower, second, batch))
-            batch = []
+    follower = FaceFollower(FaceLandmarker(device=device))
+    waiting: deque[tuple[list[tuple[float, Picture]], Future[list[Array | None]]]] = deque()
+    together = _TOGETHER * worker_count(torch.device(device), _MOST_CORES)
+    with ThreadPoolExecutor(1, "dreamtalk-track") as worker:
+        for batch in _batches(pictures, together):
+            waiting.append((batch, worker.submit(follower.find_all, batch)))
             if len(waiting) > _AHEAD:
-                yield from waiting.popleft().result()
-        if batch:
-            waiting.append(worker.submit(_find_all, follower, second, batch))
+                yield from _results(*waiting.popleft())
         while waiting:
-            yield from waiting.popleft().result()
+            yield from _results(*waiting.popleft())
 
 
-class _SecondLandmarker:
-    """A second landmarker in a thread of its own; a context manager.
-
-    Args:
-        model: path of the model file, or None to look for it.
-    """
-
-    def __init__(self, model: str | Path | None) -> None:
-        self._model = model
-        self._thread = ThreadPoolExecutor(1, "dreamtalk-detect")
-        self._landmarker: Future[FaceLandmarker] | None = None
-
-    def start(self) -> None:
-        """Make the landmarker, beside what else is going on."""
-        self._landmarker = self._thread.submit(FaceLandmarker, self._model)
-
-    def detect_in(self, picture: Picture, box: PixelBox | None) -> Future[Detection] | None:
-        """Begin to look at a picture; None if there is nobody to do so (yet)."""
-        made = self._made()
-        return None if made is None else self._thread.submit(detect_in, made, picture, box)
-
-    def _made(self) -> FaceLandmarker | None:
-        made = self._landmarker
-        # one that can't be made isn't needed either: the first one does it all
-        if made is None or not made.done() or made.cancelled() or made.exception() is not None:
-            return None
-        return made.result()
-
-    def __enter__(self) -> _SecondLandmarker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-        made = self._made()
-        if made is not None:
-            made.close()
+def _batches(
+    pictures: Iterable[tuple[float, Picture]], most: int
+) -> Iterator[list[tuple[float, Picture]]]:
+    """The first picture, which shows where the face is, then as many as fit together."""
+    batch: list[tuple[float, Picture]] = []
+    size = 1
+    for time, picture in pictures:
+        batch.append((time, picture))
+        if len(batch) >= size:
+            yield batch
+            size = max(1, min(most, _BATCH_BYTES // picture.nbytes))
+            batch = []
+    if batch:
+        yield batch
 
 
-def _find_all(
-    follower: FaceFollower, second: _SecondLandmarker, pictures: list[tuple[float, Picture]]
-) -> list[tuple[float, Array | None]]:
-    """Landmarks of one picture or two that follow each other."""
-    later = None
-    if len(pictures) > 1:
-        later = second.detect_in(pictures[1][1], follower.expected(pictures[1][1]))
-    found = []
-    for index, (time, picture) in enumerate(pictures):
-        seen = later.result() if index and later is not None else None
-        found.append((time, follower.find(picture, time, seen)))
-    return found
+def _results(
+    batch: list[tuple[float, Picture]], found: Future[list[Array | None]]
+) -> Iterator[tuple[float, Array | None]]:
+    landmarks = found.result()
+    yield from ((time, marks) for (time, _), marks in zip(batch, landmarks, strict=True))

@@ -1,7 +1,7 @@
 """Track the motion of a filmed face: video or pictures -> ``Motion`` in the ``face`` space.
 
-Each frame is looked at by itself (MediaPipe's IMAGE mode): following a face through a video, as the
-VIDEO mode does, smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
+Each frame is looked at by itself: following a face through a video, as MediaPipe's VIDEO mode does,
+smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
 pictures: fewer than 40 numbers are kept of each frame.
 """
 
@@ -112,7 +112,7 @@ def track_video(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Tracked:
     """Track the face in a video file.
@@ -128,7 +128,7 @@ def track_video(
             of another clip of the same person.
         smoothing: s, standard deviation; keeps closures of lips and lids. 0 = none.
         max_gap: s without a face that are interpolated; longer ones go to neutral in between.
-        model: path of MediaPipe's ``face_landmarker.task``; looked for by default.
+        device: where the landmarker's networks run.
         progress: called with frames done and frames in all.
 
     Raises:
@@ -138,7 +138,7 @@ def track_video(
     pictures, rate, count = read_pictures(Path(path))
     name = Path(path).name
     return track_pictures(
-        pictures, rate, fps, neutral, smoothing, max_gap, model, progress, count, name
+        pictures, rate, fps, neutral, smoothing, max_gap, device, progress, count, name
     )
 
 
@@ -149,7 +149,7 @@ def track_frames(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
 ) -> Tracked:
     """Track a batch of pictures.
@@ -157,7 +157,7 @@ def track_frames(
     Args:
         frames: (T, H, W, 3 or 4) float 0..1 or uint8.
         source_fps: their rate.
-        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video`.
+        fps, neutral, smoothing, max_gap, device, progress: as for :func:`track_video`.
 
     Raises:
         MotionError: if the batch has another shape.
@@ -176,7 +176,7 @@ def track_frames(
             yield index / source_fps, picture.cpu().numpy()
 
     return track_pictures(
-        pictures(), source_fps, fps, neutral, smoothing, max_gap, model, progress, len(frames),
+        pictures(), source_fps, fps, neutral, smoothing, max_gap, device, progress, len(frames),
         "the frames",
     )  # fmt: skip
 
@@ -188,7 +188,7 @@ def track_pictures(
     neutral: str | Tensor = "mean",
     smoothing: float = DEFAULT_SMOOTHING,
     max_gap: float = MAX_GAP,
-    model: str | Path | None = None,
+    device: str | torch.device = "cpu",
     progress: Progress = silent,
     count: int = 0,
     name: str = "the pictures",
@@ -211,7 +211,7 @@ def track_pictures(
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
-    with closing(follow(pictures, model)) as found:
+    with closing(follow(pictures, device)) as found:
         for done, (time, landmarks) in enumerate(found, start=1):
             recording.add(time, landmarks)
             progress(done, max(done, count))

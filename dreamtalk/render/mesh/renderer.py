@@ -18,7 +18,7 @@ from ...face.projection import head_transform
 from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from ...speech.speech import Features
-from ...speed import run_parallel
+from ...speed import run_parallel, split
 from .eyes.layer import build_eye, paint_eye, remap_lids
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
@@ -35,7 +35,7 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
-from .workers import frame_workers, split
+from .workers import frame_workers
 
 logger = logging.getLogger("dreamtalk")
 

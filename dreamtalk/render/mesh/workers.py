@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from ...speed import worker_count
@@ -22,16 +20,3 @@ def frame_workers(device: torch.device, pixels: int) -> int:
         pixels: of the moving part of a frame.
     """
     return 1 if pixels < WORTH_A_THREAD else worker_count(device, MOST_WORKERS)
-
-
-def split(total: int, most: int, workers: int) -> list[slice]:
-    """Cut ``total`` frames into runs of at most ``most``, as many as keep all workers busy.
-
-    Args:
-        total: frames.
-        most: frames in a run, at the most; at least 1.
-        workers: among whom the runs will be shared.
-    """
-    rounds = max(1, math.ceil(total / (max(1, most) * workers)))
-    step = max(1, math.ceil(total / (rounds * workers)))
-    return [slice(start, min(start + step, total)) for start in range(0, total, step)]
