@@ -263,7 +263,7 @@ def test_recipes(tmp_path: Path) -> None:
     assert recipe.speech.steps > 0
     DenoiserConfig.from_dict(recipe.network)
     SpeechEncoderConfig.from_dict(recipe.encoder)
-    for round_ in ("starter-2.toml", "starter-3.toml"):
+    for round_ in ("starter-2.toml", "starter-3.toml", "starter-4.toml"):
         assert load_recipe(DEFAULT.with_name(round_)).denoiser.ema == 0.997
     bad = tmp_path / "bad.toml"
     bad.write_text("colour = 3\n")

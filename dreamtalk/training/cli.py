@@ -180,4 +180,5 @@ def _evaluate_command(args: argparse.Namespace) -> str:
         "--clips CLIPS" if args.clips else "",
     ]
     given = " ".join(option for option in options if option)
-    return f"dreamtalk train evaluate --corpus C {given} --out {args.out.name}"
+    out = args.out.name if args.out.is_absolute() else args.out.as_posix()
+    return f"dreamtalk train evaluate --corpus C {given} --out {out}"
