@@ -45,7 +45,9 @@ slow: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python scripts/typecheck.py
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/architecture.py --check
 
 $(STAMP): pyproject.toml locks/dev.txt
 	@$(CHECK_PYTHON)
@@ -70,7 +72,7 @@ latest: $(TOOLS)/$(UV)
 	$(LATEST)/$(SCRIPTS)/python $(PIP) install $(TORCH)
 	$(UV_RUN) pip install --python $(LATEST) --upgrade $(UNLOCKED)
 	$(LATEST)/$(SCRIPTS)/python $(PYTEST)
-	$(LATEST)/$(SCRIPTS)/mypy
+	$(LATEST)/$(SCRIPTS)/python scripts/typecheck.py
 
 # The lowest version of everything that pyproject.toml allows: keeps its bounds true.
 lowest: $(TOOLS)/$(UV)
