@@ -10,7 +10,7 @@ SCRIPTS := bin
 endif
 VENV ?= .venv
 # The version is named so that installers find the build without CUDA where there is one.
-# Have torch already? `make demo TORCH=` with VENV set to its environment.
+# Have torch already? `make demo TORCH=` with VENV set to its environment, which gets what the lock holds.
 TORCH ?= torch==2.13.0
 TORCH_LOWEST ?= torch==2.3.0
 UV ?= uv==0.13.9
