@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from colorsys import hls_to_rgb
 from html import escape
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def draw() -> str:
     for floor, rooms in enumerate(rows):
         y = TOP + floor * (ROW + GAP)
         wide = (WIDTH - 2 * GAP - (len(rooms) - 1) * GAP) / len(rooms)
-        shade = f"hsl({205 + 9 * floor}, 45%, 92%)"
+        red, green, blue = hls_to_rgb(0.57 + 0.025 * floor, 0.92, 0.45)
+        shade = f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
         for place, room in enumerate(rooms):
             x = GAP + place * (wide + GAP)
             parts += [
