@@ -164,6 +164,11 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--points", metavar="TEXT",
+        help="where the face is, for drawings and animals in which none is found: 'eyeRight "
+        "210,180 eyeLeft 290,178 mouthRight 220,260 mouthLeft 280,262', in px; also nose, chin",
+    )  # fmt: skip
     _add_option(parser, "renderer")
     parser.add_argument(
         "--renderer-option", action="append", metavar="NAME=VALUE", default=[],
@@ -277,8 +282,9 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
     from .pipeline import Shot
 
     return Shot(
-        args.portrait, args.out, faces, args.renderer, _renderer_options(args.renderer_option),
-        args.audio, start, args.quality, not args.no_label, args.debug, args.device,
+        args.portrait, args.out, faces, args.points, args.renderer,
+        _renderer_options(args.renderer_option), args.audio, start, args.quality,
+        not args.no_label, args.debug, args.device,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from ..dreamtalk.errors import MotionError
 from ..dreamtalk.motion.files import SUFFIXES
 from . import runtime
 from .convert import choice
-from .sockets import DTMotion
+from .sockets import DTMotion, FaceLandmarks
 
 _CATEGORY = "DreamTalk/motion"
 NEUTRALS = ("mean", "clip", "none")
@@ -36,6 +36,12 @@ class DreamTalkTrackMotion(io.ComfyNode):
                 ),
                 io.Image.Input(
                     "images", optional=True, tooltip="Or its frames, as a batch of pictures."
+                ),
+                FaceLandmarks.Input(
+                    "face_landmarks",
+                    optional=True,
+                    tooltip="Or what ComfyUI's own face landmark detector found in the frames: "
+                    "then nothing is looked for here.",
                 ),
                 io.Float.Input(
                     "images_fps",
@@ -77,22 +83,27 @@ class DreamTalkTrackMotion(io.ComfyNode):
         smoothing: float,
         video: Any = None,
         images: Any = None,
+        face_landmarks: Any = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.tracking.track import track_frames, track_video
+        from ..dreamtalk.face.points import landmarks_from_comfy, same_person
+        from ..dreamtalk.tracking.track import track_frames, track_landmarks, track_video
 
         settings: dict[str, Any] = {
             "neutral": choice("neutral", neutral, NEUTRALS),
             "smoothing": smoothing,
-            "device": runtime.ModelHost().device(),
             "progress": runtime.Bar(),
         }
         if video is not None:
             with runtime.video_file(video) as path:
-                found = track_video(path, **settings)
+                found = track_video(path, device=runtime.ModelHost().device(), **settings)
         elif images is not None:
-            found = track_frames(images, images_fps, **settings)
+            device = runtime.ModelHost().device()
+            found = track_frames(images, images_fps, device=device, **settings)
+        elif face_landmarks is not None:
+            faces = same_person(landmarks_from_comfy(face_landmarks))
+            found = track_landmarks(faces, images_fps, **settings)
         else:
-            raise MotionError("connect a video or a batch of images to track")
+            raise MotionError("connect a video, a batch of images or face landmarks to track")
         if found.missing:
             gaps = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.missing)
             runtime.notice(cls, f"no face at {gaps}")

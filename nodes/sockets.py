@@ -37,6 +37,10 @@ DTPortrait = io.Custom("DT_PORTRAIT")
 DTFaces = io.Custom("DT_FACES")
 DTRenderer = io.Custom("DT_RENDERER")
 
+# ComfyUI's own, as plain sockets: versions before 2026 don't name them
+BoundingBox = io.Custom("BOUNDING_BOX")
+FaceLandmarks = io.Custom("FACE_LANDMARKS")
+
 
 @dataclass(frozen=True)
 class HostedModel:

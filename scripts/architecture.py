@@ -1,7 +1,7 @@
 """Draw the floors of the house, as the import contract in ``pyproject.toml`` has them.
 
-    python scripts/architecture.py          # writes docs/images/architecture.svg
-    python scripts/architecture.py --check  # says whether it is up to date; exit status 1 if not
+python scripts/architecture.py          # writes docs/images/architecture.svg
+python scripts/architecture.py --check  # says whether it is up to date; exit status 1 if not
 """
 
 from __future__ import annotations

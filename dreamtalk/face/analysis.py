@@ -116,7 +116,7 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
             "front, larger than about a tenth of the picture. For a drawing or an animal set the "
             "face's points by hand" + _blank(image)
         )
-    chosen = _choose(faces, which)
+    chosen = choose_face(faces, which)
     if len(faces) > 1:
         log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
     return len(faces), chosen
@@ -226,7 +226,16 @@ def _back(landmarks: np.ndarray, scale: float, offset: np.ndarray) -> np.ndarray
     return marks
 
 
-def _choose(faces: list[np.ndarray], which: str) -> np.ndarray:
+def choose_face(faces: list[np.ndarray], which: str) -> np.ndarray:
+    """One of several faces.
+
+    Args:
+        faces: (478, 3) px each, the largest first.
+        which: as for :func:`analyze_portrait`.
+
+    Raises:
+        ImageError: if there is no such face.
+    """
     if which == "largest":
         return faces[0]
     from_left = sorted(faces, key=lambda marks: float(marks[:, 0].mean()))

@@ -71,6 +71,29 @@ def parse_points(text: str) -> dict[str, Point]:
     return points
 
 
+def same_person(frames: Sequence[Sequence[Array]]) -> list[Array | None]:
+    """The same face in every frame: the largest of the first frame that has one, then the nearest.
+
+    Args:
+        frames: for each the faces, (478, 3) px, the largest first.
+
+    Returns:
+        Its landmarks in each frame, None where there is no face.
+    """
+    followed: list[Array | None] = []
+    last: Array | None = None
+    for faces in frames:
+        if last is None:
+            found = faces[0] if faces else None
+        else:
+            centre = last[:, :2].mean(axis=0)
+            away = [float(np.linalg.norm(f[:, :2].mean(axis=0) - centre)) for f in faces]
+            found = faces[int(np.argmin(away))] if faces else None
+        followed.append(found)
+        last = last if found is None else found
+    return followed
+
+
 def landmarks_from_points(points: Mapping[str, Point]) -> Array:
     """The mean face, bent so that it has the given points.
 
@@ -159,14 +182,14 @@ def _axes(places: Mapping[str, npt.NDArray[np.float64]]) -> tuple[np.ndarray, np
     return across, (mouth - eyes) / 2
 
 
-def landmarks_from_comfy(value: Any, size: tuple[int, int]) -> list[list[Array]]:
+def landmarks_from_comfy(value: Any, size: tuple[int, int] | None = None) -> list[list[Array]]:
     """The faces in a FACE_LANDMARKS value, which ComfyUI's own landmarker gives.
 
     Args:
         value: a mapping with ``image_size`` (height, width) and ``frames``, for each a list of
             faces: mappings with ``landmarks_xy`` (478, 2) in px and ``landmarks_3d`` (478, 3) in px
             of the network's picture, of which only the depth is used.
-        size: (height, width) of the picture they are wanted in.
+        size: (height, width) of the picture they are wanted in; their own by default.
 
     Returns:
         For each frame the faces, (478, 3) float32 in px of that picture, the largest first.
@@ -175,7 +198,8 @@ def landmarks_from_comfy(value: Any, size: tuple[int, int]) -> list[list[Array]]
         ImageError: if the value is something else.
     """
     try:
-        scale = np.array(size, dtype=float)[::-1] / np.array(value["image_size"], dtype=float)[::-1]
+        own = np.array(value["image_size"], dtype=float)[::-1]
+        scale = np.ones(2) if size is None else np.array(size, dtype=float)[::-1] / own
         frames = [[_comfy_face(face, scale) for face in faces] for faces in value["frames"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ImageError(

@@ -84,6 +84,7 @@ class Shot:
         portrait: a picture.
         out: the mp4 to write.
         faces: which faces of the picture, one a motion.
+        points: where the one face is, if it is not found: see :func:`parse_points`.
         renderer: the name of a renderer, or the file of its weights.
         options: of that renderer.
         audio: the sound of the video.
@@ -97,6 +98,7 @@ class Shot:
     portrait: Path
     out: Path
     faces: tuple[str, ...] = (default("face"),)
+    points: str | None = None
     renderer: str = default("renderer")
     options: Mapping[str, Any] = field(default_factory=dict)
     audio: Path | None = None

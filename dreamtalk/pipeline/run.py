@@ -10,6 +10,7 @@ import torch
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
 from ..face.image import load_image, save_image
+from ..face.points import landmarks_from_points, parse_points
 from ..face.portrait import Portrait
 from ..files.atomic import check_writable
 from ..model import load_model, speech_features
@@ -107,7 +108,12 @@ def _open_scene(job: Shot, stages: Stages) -> _Scene:
     _check_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait)
-        portraits = [analyze_portrait(picture, face) for face in job.faces]
+        known = None
+        if job.points is not None:
+            if len(job.faces) > 1:
+                raise DreamTalkError("points set by hand are those of one face: give one --motion")
+            known = landmarks_from_points(parse_points(job.points))
+        portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
         height, width = portraits[0].size
         stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))
     with stages("renderer") as stage:

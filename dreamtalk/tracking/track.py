@@ -8,7 +8,7 @@ pictures: fewer than 40 numbers are kept of each frame.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,15 +206,58 @@ def track_pictures(
         MotionError: if ``fps`` or ``neutral`` is none.
         FaceNotFoundError: if there is no face in them.
     """
+    with closing(follow(pictures, device)) as found:
+        return _measured(found, source_fps, fps, neutral, smoothing, max_gap, progress, count, name)
+
+
+def track_landmarks(
+    landmarks: Sequence[npt.NDArray[np.float32] | None],
+    source_fps: float,
+    fps: float = 25.0,
+    neutral: str | Tensor = "mean",
+    smoothing: float = DEFAULT_SMOOTHING,
+    max_gap: float = MAX_GAP,
+    progress: Progress = silent,
+) -> Tracked:
+    """Measure a face whose landmarks are known already.
+
+    Args:
+        landmarks: (478, 3) px of each frame, or None where there is no face.
+        source_fps: their rate.
+        fps, neutral, smoothing, max_gap, progress: as for :func:`track_video`.
+
+    Raises:
+        MotionError: if a rate or ``neutral`` is none.
+        FaceNotFoundError: if no frame has a face.
+    """
+    if not 0 < source_fps <= 1000:
+        raise MotionError(f"fps of {source_fps} is not a frame rate")
+    found = ((index / source_fps, marks) for index, marks in enumerate(landmarks))
+    count = len(landmarks)
+    return _measured(
+        found, source_fps, fps, neutral, smoothing, max_gap, progress, count, "the landmarks"
+    )
+
+
+def _measured(
+    found: Iterable[tuple[float, npt.NDArray[np.float32] | None]],
+    source_fps: float,
+    fps: float,
+    neutral: str | Tensor,
+    smoothing: float,
+    max_gap: float,
+    progress: Progress,
+    count: int,
+    name: str,
+) -> Tracked:
     if isinstance(neutral, str) and neutral not in _NEUTRALS:
         raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
     recording = _Recording(FaceBasis.load())
-    with closing(follow(pictures, device)) as found:
-        for done, (time, landmarks) in enumerate(found, start=1):
-            recording.add(time, landmarks)
-            progress(done, max(done, count))
+    for done, (time, landmarks) in enumerate(found, start=1):
+        recording.add(time, landmarks)
+        progress(done, max(done, count))
     recording.flush()
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
