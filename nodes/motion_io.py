@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..dreamtalk.errors import MotionError
-from ..dreamtalk.motion.files import SUFFIXES
+from ..dreamtalk.motion.files import is_motion_file
 from . import runtime
 from .convert import choice
 from .sockets import DTMotion, FaceLandmarks
@@ -124,7 +123,7 @@ class DreamTalkLoadMotion(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=runtime.input_files(is_motion),
+                    options=runtime.input_files(is_motion_file),
                     tooltip="A motion file in ComfyUI's input folder. Upload one with the button, "
                     "or drop it on the node.",
                 ),
@@ -214,8 +213,3 @@ class DreamTalkSaveMotion(io.ComfyNode):
         save_motion(motion, path)
         runtime.notice(cls, f"wrote {path.name}", important=False)
         return io.NodeOutput(motion, ui={"text": (str(path),)})
-
-
-def is_motion(name: str) -> bool:
-    """Whether a file name looks like a motion file."""
-    return Path(name).suffix.lower() in SUFFIXES

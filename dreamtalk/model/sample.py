@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..curves.length import hold_last
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from ..diffusion.sync import sync_guided
@@ -167,7 +168,7 @@ def _per_frame(values: Tensor, frames: int) -> Tensor:
     """One code (d,) as it is; a track (T, ...) cut, or its last value held, to ``frames``."""
     if values.ndim == 1:
         return values
-    return values[torch.arange(frames).clamp(max=len(values) - 1)]
+    return hold_last(values, frames)
 
 
 def _scale(intensity: float | Tensor, guidance: float | Tensor, frames: int) -> float | Tensor:

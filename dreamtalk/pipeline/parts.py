@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from ..curves.length import hold_last
 from ..errors import DreamTalkError
 from ..model import DreamTalkModel, speech_features
 from ..motion.bridges import convert
@@ -109,12 +109,12 @@ def fit_length(motion: Motion, frames: int) -> Motion:
         return motion
     if frames < 1:
         raise DreamTalkError(f"a motion of {frames} frames was asked for")
-
-    def fitted(values: Tensor) -> Tensor:
-        return values[torch.arange(frames).clamp(max=len(values) - 1)]
-
-    pose = None if motion.pose is None else fitted(motion.pose)
-    return motion.with_(expression=fitted(motion.expression), head=fitted(motion.head), pose=pose)
+    pose = None if motion.pose is None else hold_last(motion.pose, frames)
+    return motion.with_(
+        expression=hold_last(motion.expression, frames),
+        head=hold_last(motion.head, frames),
+        pose=pose,
+    )
 
 
 def render(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...curves.length import hold_last
 from ...errors import MotionError
 from ...motion.bridges import convert, head_to_pose
 from ...motion.motion import Motion
@@ -46,8 +47,7 @@ def with_pose(motion: Motion, pose: Tensor) -> Motion:
     """
     if pose.ndim != 2 or pose.shape[1] != 9 or len(pose) == 0:
         raise MotionError(f"pose columns are (P, 9), not {tuple(pose.shape)}")
-    rows = torch.arange(len(motion)).clamp(max=len(pose) - 1)
-    return motion.with_(pose=pose[rows].float())
+    return motion.with_(pose=hold_last(pose, len(motion)).float())
 
 
 def semantic_windows(coefficients: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
