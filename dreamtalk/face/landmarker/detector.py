@@ -41,7 +41,7 @@ class BlazeBlock(nn.Module):
             residual = F.max_pool2d(x, 2)
             x = F.pad(x, (0, 1, 0, 1))  # as TensorFlow's SAME does
         x = self.pointwise(self.depthwise(x))
-        x[:, : residual.shape[1]] += residual
+        x[:, : residual.shape[1]].add_(residual)
         return x.relu_()
 
 

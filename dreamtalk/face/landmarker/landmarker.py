@@ -30,7 +30,7 @@ MIN_PRESENCE = 0.5
 SAME_FACE = 0.5
 """Intersection over union from which two boxes are the same face."""
 
-_BATCH_ON_CPU = 8
+_BATCH_ON_CPU = 16
 _BATCH = 64
 
 Pictures = Sequence[Picture] | npt.NDArray[np.uint8] | Tensor

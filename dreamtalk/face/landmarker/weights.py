@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import CheckpointError
 from .blendshapes import BlendshapeMixer
-from .cpu import speed_up
+from .cpu import keep_freed_memory, speed_up
 from .detector import BlazeFace
 from .mesh import FaceMesh
 
@@ -43,6 +43,8 @@ def load_networks(device: torch.device, dtype: torch.dtype = torch.float32) -> N
     with torch.device("meta"):
         detector, mesh, blendshapes = BlazeFace(), FaceMesh(), BlendshapeMixer()
     tensors = _read()
+    if device.type == "cpu":
+        keep_freed_memory()
     for name, net in (("detector", detector), ("mesh", mesh), ("blendshapes", blendshapes)):
         own = {
             key.removeprefix(f"{name}."): t for key, t in tensors.items() if key.startswith(name)
