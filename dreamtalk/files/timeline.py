@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import av
+if TYPE_CHECKING:
+    import av
 
 LONGEST_GAP = 600
 """s. A longer jump of the time stamps is taken for a fault of the clock, not for a pause."""
