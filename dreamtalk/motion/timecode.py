@@ -86,7 +86,7 @@ def _seconds(parts: Array, drops_labels: bool, fps: float | None) -> Array:
     if fps is not None and round(fps) > most:
         bases = [round(fps)]
     whole = parts[:, 0] * 3600 + parts[:, 1] * 60 + parts[:, 2]
-    if np.ptp(whole) == 0 and fps is None and DEFAULT_FPS > most:
+    if np.ptp(whole) == 0 and fps is None and most < DEFAULT_FPS:
         bases = [round(DEFAULT_FPS)]  # less than a second shows not how many frames one has
     candidates = [
         _unwrapped(_labelled(parts, base) if drops_labels and base % 30 == 0 else

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
-from ..face.image import load_image, save_image
+from ..face.image import VIDEO_PIXELS, load_image, save_image
 from ..face.portrait import Portrait
 from ..files.atomic import check_writable
 from ..model import load_model, speech_features
@@ -106,7 +106,7 @@ def _open_scene(job: Shot, stages: Stages) -> _Scene:
     checked(quality=job.quality)
     _check_device(job.device)
     with stages("portrait") as stage:
-        picture = load_image(job.portrait)
+        picture = load_image(job.portrait, VIDEO_PIXELS)
         portraits = [analyze_portrait(picture, face) for face in job.faces]
         height, width = portraits[0].size
         stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))

@@ -20,13 +20,12 @@ from ..files.atomic import atomic_write, check_writable
 from ..files.timeline import exact_rate
 from ..options import default
 from ..speech.decoding import cut_sound, decode_sound, layout_name, sound_format
-from ..speech.loading import to_unit_range
+from ..speech.loading import at_most_stereo, to_unit_range
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
 
 _BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
-_MAX_CHANNELS = 2
 _RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # what AAC encoders take
 
 
@@ -194,10 +193,8 @@ def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
         return cut_sound(blocks, round(sound.start * rate)), rate, found.channels
-    samples = to_unit_range(sound.source.detach().cpu()).numpy()
-    samples = samples[None] if samples.ndim == 1 else samples
-    if samples.shape[0] > _MAX_CHANNELS:
-        samples = samples.mean(axis=0, keepdims=True)
+    waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
+    samples = at_most_stereo(waveform).numpy()
     skipped = samples[:, round(sound.start * sound.sample_rate) :]
     rate = min(_RATES, key=lambda r: abs(r - sound.sample_rate))
     blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])

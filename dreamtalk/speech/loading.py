@@ -136,8 +136,7 @@ def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = T
         raise AudioError(f"{sample_rate} Hz is not a sample rate")
     Speech(samples.flatten())  # finite
     channels = samples[None] if samples.ndim == 1 else samples
-    if len(channels) > 2:
-        channels = channels.mean(dim=0, keepdim=True)
+    channels = at_most_stereo(channels)
     pieces = channels.numpy()
     blocks = (pieces[:, at : at + _BLOCK] for at in range(0, pieces.shape[1], _BLOCK))
     mono = torch.from_numpy(_joined(_to_speech(blocks, int(sample_rate)))[0])
@@ -163,6 +162,23 @@ def to_unit_range(waveform: Tensor) -> Tensor:
         return samples
     log.warning("the sound counts its samples up to %.0f instead of 1: divided by that", scale)
     return samples / scale
+
+
+def at_most_stereo(samples: Tensor) -> Tensor:
+    """(C, N) samples as one or two channels.
+
+    Six are 5.1 and eight 7.1 in the usual order (left, right, centre, low, surround ...), mixed by
+    ITU-R BS.775, scaled so that nothing clips; other numbers are averaged.
+    """
+    count = len(samples)
+    if count <= 2:
+        return samples
+    if count not in (6, 8):
+        return samples.mean(dim=0, keepdim=True)
+    around = samples[4:].reshape(-1, 2, samples.shape[1]).sum(dim=0)
+    half = math.sqrt(0.5)
+    mixed = samples[:2] + half * samples[2:3] + half * around
+    return mixed / (1.0 + half * (count - 4) / 2 + half)
 
 
 def normalize_loudness(speech: Speech) -> Speech:
