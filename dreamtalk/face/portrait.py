@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,7 +99,7 @@ class Portrait:
         values = load_values(path, "portrait", ImageError, (*_STORED[:-1], "faces"))
         if values["image"].dtype == np.uint8:
             values["image"] = values["image"] / np.float32(255)
-        tensors = {
+        tensors: dict[str, Any] = {
             name: torch.from_numpy(values[name].astype(np.float32))
             for name in _STORED
             if name in values

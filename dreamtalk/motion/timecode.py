@@ -121,7 +121,7 @@ def _rate(times: Array, fps: float | None) -> float:
         return DEFAULT_FPS
     usual = steps[np.abs(steps / np.median(steps) - 1.0) < 0.02]
     rate = 1.0 / float(usual.mean() if len(usual) else np.median(steps))
-    return _snapped(rate) if rate <= 1000.0 else DEFAULT_FPS
+    return _snapped(rate) if 1.0 <= rate <= 1000.0 else DEFAULT_FPS
 
 
 def _snapped(rate: float) -> float:
