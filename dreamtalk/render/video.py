@@ -129,8 +129,8 @@ def _repeatable() -> dict[str, str]:
     """Options with which libx264 makes the same bytes of the same frames.
 
     Its AVX-512 code for macroblock trees reads past the rows of pictures whose width is no multiple
-    of 256: what happened to be there decides how bits are spent. AVX2 makes what all other code
-    makes. Only said where there is AVX-512: elsewhere the encoder would take it for an order.
+    of 256: what happened to be there decides how bits are spent. AVX2 makes what AVX-512 makes of
+    the others. Only said where there is AVX-512: elsewhere the encoder would take it for an order.
     """
     if torch.backends.cpu.get_cpu_capability() == "AVX512":
         return {"x264-params": "asm=avx2"}
