@@ -106,6 +106,9 @@ class DreamTalkTrackMotion(io.ComfyNode):
         if found.missing:
             gaps = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.missing)
             runtime.notice(cls, f"no face at {gaps}")
+        if found.cuts:
+            cuts = ", ".join(f"{cut:.1f} s" for cut in found.cuts)
+            runtime.notice(cls, f"cuts at {cuts}: every shot is tracked by itself")
         return io.NodeOutput(found.motion)
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.errors import FaceNotFoundError, ImageError
 from ..dreamtalk.face.portrait import Portrait
 from . import runtime
-from .convert import choice, first_image, fit
+from .convert import choice, first_image, fit, mask_of
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
 FACES = ("largest", "leftmost", "rightmost", "1", "2", "3", "4", "5")
@@ -98,13 +98,16 @@ class DreamTalkPortrait(io.ComfyNode):
         whole = first_image(image, cls)
         picture = fit(whole, max_size)
         matte = None
-        if person_mask is not None and person_mask.max() > 0:  # Load Image gives zeros for "none"
-            matte = scaled_mask(person_mask, picture.shape[0], picture.shape[1])
+        if person_mask is not None:
+            height, width = picture.shape[:2]
+            matte = mask_of(person_mask, height, width, cls)
         scale = picture.shape[1] / whole.shape[1]
         known = known_face(picture, scale, face, points, bounding_box, face_landmarks)
         portrait = find_face(picture, face, matte, known)
         if portrait.faces > 1:
             runtime.notice(cls, f"{portrait.faces} faces found: used is the one called {face}")
+        if portrait.turned:
+            runtime.notice(cls, f"the picture was turned by {portrait.turned} degrees: upright now")
         mask = oval_mask(portrait)
         marked = portrait.image * (0.55 + 0.45 * mask[..., None])
         return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
@@ -174,13 +177,6 @@ def find_face(
     from ..dreamtalk.face.analysis import analyze_portrait
 
     return runtime.cancellable(lambda: analyze_portrait(picture, which, matte, landmarks=known))
-
-
-def scaled_mask(mask: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The first of a MASK batch at another size, (H, W) in 0..1."""
-    matte = mask.reshape(-1, *mask.shape[-2:])[None, :1].float().cpu()
-    scaled = torch.nn.functional.interpolate(matte, (height, width), mode="bilinear")
-    return scaled[0, 0].clamp(0, 1)
 
 
 def oval_mask(portrait) -> torch.Tensor:

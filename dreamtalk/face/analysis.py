@@ -18,6 +18,7 @@ from .image import as_rgb, to_uint8
 from .landmarker import FaceLandmarker
 from .portrait import Portrait
 from .pose import rotation_to_angles
+from .upright import quarter_turns
 
 log = logging.getLogger("dreamtalk")
 
@@ -31,6 +32,7 @@ WARN_YAW = 22.0
 
 _DETECT_SIDE = 1280  # the detector works on small pictures anyway
 _REFINE_SIDE = 512
+_PANORAMA = 3.0  # times as long as high
 _FILLS = 0.4  # of the picture's shorter side: a portrait rather than a group or a figure
 _REFINE_MARGIN = 0.9  # of the face's size, on each side
 
@@ -48,6 +50,9 @@ def analyze_portrait(
     landmarks: np.ndarray | None = None,
 ) -> Portrait:
     """Find the face in a picture.
+
+    A picture that lies on its side or upside down is turned upright first, with a warning: the
+    portrait's image, landmarks and mask are of the turned picture.
 
     Args:
         image: (H, W, C) float 0..1 with 1 to 4 channels.
@@ -73,9 +78,15 @@ def analyze_portrait(
             f"the mask is {mask.shape[-1]}x{mask.shape[-2]} px, the picture {width}x{height}: "
             "they must have the same size"
         )
-    found = 1
+    found, turns = 1, 0
     if landmarks is None:
-        found, landmarks = _find(to_uint8(pixels), which, landmarker or FaceLandmarker())
+        found, landmarks, turns = _find(to_uint8(pixels), which, landmarker or FaceLandmarker())
+        if turns:
+            log.warning(
+                "the picture is turned by %d degrees: it is worked with upright", 90 * turns
+            )
+            pixels = torch.rot90(pixels, turns).contiguous()
+            mask = None if mask is None else torch.rot90(mask, turns).contiguous()
 
     iod = float(np.linalg.norm(landmarks[t.EYE_OUTER_LEFT, :2] - landmarks[t.EYE_OUTER_RIGHT, :2]))
     if iod < MIN_IOD:
@@ -103,12 +114,16 @@ def analyze_portrait(
         expression=expression,
         faces=found,
         mask=None if mask is None else mask.detach().float().cpu().clamp(0, 1),
+        turned=90 * turns,
     )
 
 
-def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[int, np.ndarray]:
-    """How many faces there are, and the refined landmarks of the one wanted."""
-    faces = _detect_all(image, landmarker)
+def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[int, np.ndarray, int]:
+    """How many faces there are, the refined landmarks of the one wanted, and how often the picture
+    was turned counter-clockwise by 90 degrees for it."""
+    faces, turns = _detect_all(image, landmarker), 0
+    if not faces:
+        faces, turns = _in_turned(image, landmarker)
     if not faces:
         height, width = image.shape[:2]
         raise FaceNotFoundError(
@@ -117,9 +132,26 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
             "face's points by hand" + _blank(image)
         )
     chosen = choose_face(faces, which)
+    upright = np.rot90(image, turns)
+    more = quarter_turns(_close_up(upright, chosen)[0], landmarker)
+    if more:
+        again = _detect_all(np.ascontiguousarray(np.rot90(upright, more)), landmarker)
+        if again:
+            faces, turns = again, (turns + more) % 4
+            chosen = choose_face(faces, which)
     if len(faces) > 1:
         log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
-    return len(faces), chosen
+    return len(faces), chosen, turns
+
+
+def _in_turned(image: np.ndarray, landmarker: FaceLandmarker) -> tuple[list[np.ndarray], int]:
+    """Faces in the picture turned by quarters, and how often it was; only what is sure."""
+    for turns in (2, 1, 3):
+        turned = np.ascontiguousarray(np.rot90(image, turns))
+        faces = _detect_all(turned, landmarker, doubtful_too=False)
+        if faces:
+            return faces, turns
+    return [], 0
 
 
 def _blank(image: np.ndarray) -> str:
@@ -142,7 +174,9 @@ def find_faces(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarray
     return _detect_all(image, landmarker)
 
 
-def _detect_all(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarray]:
+def _detect_all(
+    image: np.ndarray, landmarker: FaceLandmarker, doubtful_too: bool = True
+) -> list[np.ndarray]:
     """Landmarks of all faces, the largest first.
 
     Every face is looked at again in a close-up, which makes the landmarks exact and sorts out what
@@ -164,7 +198,7 @@ def _detect_all(image: np.ndarray, landmarker: FaceLandmarker) -> list[np.ndarra
                     faces.append(refined)
             if any(_extent(marks) > _FILLS * min(image.shape[:2]) for marks in faces):
                 return sorted(faces, key=_extent, reverse=True)
-    return sorted(faces, key=_extent, reverse=True) or doubtful[:1]
+    return sorted(faces, key=_extent, reverse=True) or doubtful[: int(doubtful_too)]
 
 
 def _extent(marks: np.ndarray) -> float:
@@ -180,7 +214,8 @@ def _views(image: np.ndarray) -> Iterator[list[View]]:
     """Pictures to look for a face in, the likeliest first; those of a list are looked at together.
 
     The detector wants a face of a tenth to two thirds of the picture: so after the whole, the whole
-    with a margin (faces that fill the frame), then enlarged parts (figures, group pictures).
+    with a margin (faces that fill the frame), then enlarged parts (figures, group pictures); of a
+    panorama squares of its height with a margin.
     """
     height, width = image.shape[:2]
     scale = min(1.0, _DETECT_SIDE / max(height, width))
@@ -189,6 +224,13 @@ def _views(image: np.ndarray) -> Iterator[list[View]]:
     framed = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     scale = min(1.0, _DETECT_SIDE / max(framed.shape[:2]))
     yield [(_resize(framed, scale), scale, np.array([-margin, -margin], dtype=float))]
+    short = min(height, width)
+    if max(height, width) > _PANORAMA * short:
+        yield [
+            _framed(image[top : top + short, left : left + short], left, top)
+            for top in _starts(height, short)
+            for left in _starts(width, short)
+        ]
     for parts in (2, 4):
         side = max(MIN_SIDE, max(height, width) // parts)
         yield [
@@ -202,6 +244,15 @@ def _part(image: np.ndarray, left: int, top: int, side: int) -> View:
     part = image[top : top + side, left : left + side]
     scale = _REFINE_SIDE / max(part.shape[:2])
     return _resize(part, scale), scale, np.array([left, top], dtype=float)
+
+
+def _framed(part: np.ndarray, left: int, top: int) -> View:
+    """A part with a margin of half its size around it."""
+    margin = max(part.shape[:2]) // 2
+    scale = min(1.0, _REFINE_SIDE / (2 * max(part.shape[:2])))
+    small, margin_there = _resize(part, scale), round(margin * scale)
+    framed = cv2.copyMakeBorder(small, *[margin_there] * 4, cv2.BORDER_REPLICATE)
+    return framed, scale, np.array([left, top], dtype=float) - margin_there / scale
 
 
 def _starts(length: int, side: int) -> list[int]:
@@ -257,17 +308,21 @@ def _describe(which: str) -> str:
 def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:
     """Landmarks found again in a close-up, where they are most exact; None if they are not."""
     low, high = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
-    centre, half = (low + high) / 2, (0.5 + _REFINE_MARGIN) * (high - low).max()
-    left, top = np.floor(centre - half).clip(0).astype(int)
-    right, bottom = np.ceil(centre + half).astype(int)
-    close_up = image[top:bottom, left:right]
-    scale = min(_REFINE_SIDE / max(close_up.shape[:2]), 4.0)
-    again = [
-        _back(found, scale, np.array([left, top], dtype=float))
-        for found in landmarker.detect(_resize(close_up, scale))
-    ]
+    close_up, scale, offset = _close_up(image, marks)
+    again = [_back(found, scale, offset) for found in landmarker.detect(close_up)]
     if not again:
         return None
     nearest = min(again, key=lambda found: float(np.linalg.norm(found - marks, axis=1).mean()))
     off = float(np.linalg.norm((nearest - marks)[:, :2], axis=1).mean())
     return nearest if off < 0.15 * (high - low).max() else None
+
+
+def _close_up(image: np.ndarray, marks: np.ndarray) -> View:
+    """The face with some of what is around it, of the size in which landmarks are most exact."""
+    low, high = marks[:, :2].min(axis=0), marks[:, :2].max(axis=0)
+    centre, half = (low + high) / 2, (0.5 + _REFINE_MARGIN) * (high - low).max()
+    left, top = np.floor(centre - half).clip(0).astype(int)
+    right, bottom = np.ceil(centre + half).astype(int)
+    close_up = image[top:bottom, left:right]
+    scale = min(_REFINE_SIDE / max(close_up.shape[:2]), 4.0)
+    return _resize(close_up, scale), scale, np.array([left, top], dtype=float)

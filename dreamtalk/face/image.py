@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_write
 
+log = logging.getLogger("dreamtalk")
+
 BACKDROP = 1.0
 """What transparent pixels become: white, as viewers show them."""
+VIDEO_PIXELS = 4_194_304
+"""Of the largest picture that is made into a video as it is: 2048 x 2048."""
+_BLOCK = 1 << 24
+_PROFILED = ("RGB", "RGBA", "CMYK", "L", "LA", "LAB")
 
 
-def load_image(path: str | Path) -> Tensor:
+def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
     """Read a picture.
 
-    Rotated as its EXIF says; 16-bit pictures keep their depth; transparency is laid over white.
+    Rotated as its EXIF says and in sRGB, whatever colour space its profile names; 16-bit pictures
+    keep their depth; transparency is laid over white.
+
+    Args:
+        path: anything that Pillow reads, and what OpenCV reads of TIFF.
+        most_pixels: larger pictures are scaled down to that, with a warning.
 
     Returns:
         (H, W, 3) float32 in 0..1.
@@ -32,12 +47,99 @@ def load_image(path: str | Path) -> Tensor:
         raise ImageError(f"there is no picture '{path}'")
     try:
         with Image.open(path) as picture:
-            picture.load()
-            return _to_tensor(ImageOps.exif_transpose(picture))
+            return _to_tensor(_in_srgb(_scaled(picture, path, most_pixels), path))
     except UnidentifiedImageError:
-        raise ImageError(f"'{path}' is not a picture that can be read") from None
+        return _read_other(path)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"'{path}' can't be read as a picture: {error}") from error
+
+
+def _scaled(picture: Image.Image, path: Path, most_pixels: int | None) -> Image.Image:
+    """Upright, and not larger than wanted."""
+    width, height = picture.size
+    if most_pixels is not None and width * height > most_pixels:
+        scale = math.sqrt(most_pixels / (width * height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        log.warning(
+            "'%s' has %.0f megapixels: it is worked with at %dx%d px",
+            path.name, width * height / 1e6, *size,
+        )  # fmt: skip
+        profile = picture.info.get("icc_profile")
+        picture.draft(None, size)  # a JPEG is decoded smaller
+        if picture.mode in ("P", "1"):
+            picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+        picture = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        picture.info["icc_profile"] = profile
+    picture.load()
+    return ImageOps.exif_transpose(picture)
+
+
+def _in_srgb(picture: Image.Image, path: Path) -> Image.Image:
+    """Colours as the picture's profile means them."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in _PROFILED:
+        return picture
+    colours, alpha = picture, None
+    if picture.mode in ("RGBA", "LA"):
+        alpha = picture.getchannel("A")
+        colours = picture.convert(picture.mode[:-1])
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        mapped = ImageCms.profileToProfile(
+            colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        log.warning("'%s': its colour profile can't be used (%s)", path.name, error)
+        return picture
+    if mapped is None:
+        return picture
+    if alpha is not None:
+        mapped.putalpha(alpha)
+    return mapped
+
+
+def _read_other(path: Path) -> Tensor:
+    """A picture that Pillow does not know."""
+    if path.suffix.lower() in (".heic", ".heif", ".hif") or _is_heif(path):
+        return _read_heif(path)
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)  # TIFF with three float channels
+    if pixels is None or pixels.ndim not in (2, 3) or pixels.dtype.kind not in "fu":
+        raise ImageError(f"'{path}' is not a picture that can be read")
+    if pixels.ndim == 3 and pixels.shape[-1] >= 3:
+        pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]]
+    return as_rgb(torch.from_numpy(_unit_range(pixels)))
+
+
+def _is_heif(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc")
+
+
+def _read_heif(path: Path) -> Tensor:
+    try:
+        import pillow_heif  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError:
+        raise ImageError(
+            f"'{path}' is a HEIC picture, as iPhones take them: install pillow-heif to read it "
+            "(pip install pillow-heif), or save it as JPEG or PNG"
+        ) from None
+    try:
+        picture = pillow_heif.read_heif(path).to_pillow()
+        picture.load()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ImageError(f"'{path}' can't be read as a picture: {error}") from error
+    return _to_tensor(_in_srgb(picture, path))
+
+
+def _unit_range(values: np.ndarray) -> np.ndarray:
+    """Pixels of any range, 0..1, 0..255 or 0..65535, as float32 in 0..1."""
+    most = float(np.nanmax(values, initial=0.0))
+    if values.dtype.kind == "f":
+        full = next((full for full in (1.0, 255.0, 65535.0) if most <= 1.05 * full), most)
+    else:
+        full = 255.0 if values.dtype.itemsize == 1 or most <= 255 else 65535.0
+    return (values / np.float32(full)).astype(np.float32)
 
 
 def save_image(image: Tensor, path: str | Path) -> None:
@@ -57,6 +159,9 @@ def to_uint8(image: Tensor) -> np.ndarray:
     """(H, W, 3) float 0..1 -> uint8, rounded; uint8 passes."""
     if image.dtype == torch.uint8:
         return image.cpu().numpy()
+    if image.numel() > _BLOCK and len(image) > 1:  # intermediate values of large pictures
+        rows = max(1, _BLOCK // max(1, image[0].numel()))
+        return np.concatenate([to_uint8(part) for part in image.split(rows)])
     return (image.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
 
 
@@ -81,8 +186,7 @@ def as_rgb(image: Tensor) -> Tensor:
 
 def _to_tensor(picture: Image.Image) -> Tensor:
     if picture.mode == "F" or picture.mode.startswith("I"):  # 16 and 32 bits a channel, grey
-        depth = np.asarray(picture, dtype=np.float32)
-        return as_rgb(torch.from_numpy(depth / (65535.0 if depth.max() > 1 else 1.0)))
+        return as_rgb(torch.from_numpy(_unit_range(np.asarray(picture))))
     transparent = "A" in picture.getbands() or "transparency" in picture.info
     pixels = np.asarray(picture.convert("RGBA" if transparent else "RGB"), dtype=np.float32)
     return as_rgb(torch.from_numpy(pixels / 255.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,8 @@ class Portrait:
             as far as one picture tells (lip aperture and lids; 0 elsewhere).
         faces: how many faces were found in the picture.
         mask: (H, W) float32 in 0..1, the person's matte if the user gave one.
+        turned: degrees counter-clockwise by which the picture was turned to be upright; ``image``
+            is the turned one.
 
     Raises:
         ImageError: if the shapes are others, or a value is not finite.
@@ -50,6 +53,7 @@ class Portrait:
     expression: Tensor
     faces: int = 1
     mask: Tensor | None = None
+    turned: int = 0
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[-1] != 3 or 0 in self.image.shape:
@@ -95,7 +99,7 @@ class Portrait:
         values = load_values(path, "portrait", ImageError, (*_STORED[:-1], "faces"))
         if values["image"].dtype == np.uint8:
             values["image"] = values["image"] / np.float32(255)
-        tensors = {
+        tensors: dict[str, Any] = {
             name: torch.from_numpy(values[name].astype(np.float32))
             for name in _STORED
             if name in values

@@ -19,7 +19,7 @@ from ..errors import MotionError, OutputError
 from ..files.atomic import atomic_write
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
-from .motion import Motion
+from .motion import Motion, stored_rate
 from .neutral import without_neutral
 from .spaces import BFM, space
 
@@ -134,7 +134,7 @@ def _read_mat(path: Path, fps: float | None) -> Motion:
         if crop.ndim != 2 or crop.shape[1] < 3 or len(crop) < len(coeff):
             raise MotionError(f"'transform_params' is ({len(coeff)}, 5), not {crop.shape}")
         pose[:, 6:9] = crop[: len(coeff), -3:]
-    stored = float(np.ravel(data["fps"])[0]) if "fps" in data else None
+    stored = stored_rate(data["fps"]) if "fps" in data else None
     return _official(coeff[:, _EXPRESSION], pose, fps or stored)
 
 
@@ -146,7 +146,7 @@ def _write_mat(motion: Motion, path: Path) -> None:
     crop = np.full((len(bfm), 5), 256.0, dtype=np.float32)
     crop[:, 2:] = pose[:, 6:9]
     # official tools look only at the first two; fps is for ourselves
-    savemat(str(path), {"coeff": coeff, "transform_params": crop, "fps": np.float32(bfm.fps)})
+    savemat(str(path), {"coeff": coeff, "transform_params": crop, "fps": np.float64(bfm.fps)})
 
 
 def _read_columns(array: np.ndarray, fps: float | None) -> Motion:

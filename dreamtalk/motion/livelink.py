@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 import numpy as np
 import torch
@@ -18,13 +17,10 @@ from ..errors import MotionError
 from .edit import resample_frames
 from .motion import Motion
 from .spaces import ARKIT, ARKIT_CHANNELS
+from .timecode import row_times
 
-DEFAULT_FPS = 60.0
-"""What the app records at, where the timecodes can't tell."""
 EYE_TURN = 0.5
 """Radians that an eye is turned at an eyeLook score of 1."""
-_RATES = (24, 25, 30, 48, 50, 60, 100, 120)
-_TIMECODE = re.compile(r"^(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)$")
 _HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
 _EYES = (
     "LeftEyeYaw",
@@ -48,7 +44,8 @@ def _column_order() -> list[str]:
 def parse_livelink(text: str, fps: float | None = None) -> Motion:
     """Read a recording.
 
-    Frames that the phone dropped are interpolated by time.
+    Frames that the phone dropped are interpolated by time; for time stamps that can't be right
+    see :func:`row_times`.
 
     Args:
         text: contents of the CSV.
@@ -61,6 +58,8 @@ def parse_livelink(text: str, fps: float | None = None) -> Motion:
     Raises:
         MotionError: if a column is missing or a value is not a number.
     """
+    if fps is not None and not 0 < fps <= 1000:
+        raise MotionError(f"fps of {fps} is not a frame rate")
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     if not rows:
         raise MotionError("the file is empty")
@@ -84,38 +83,14 @@ def parse_livelink(text: str, fps: float | None = None) -> Motion:
     if not np.isfinite(values).all():
         raise MotionError("it holds NaN or infinite values")
     stamps = [row[columns["timecode"]].strip() for row in body] if "timecode" in columns else []
-    times, rate = _times(stamps, len(body), fps)
+    times, rate, kept = row_times(stamps, len(body), fps)
+    values = values[kept]
     if len(times) > 1 and np.abs(np.diff(times) * rate - 1.0).max() > 0.2:
         values = resample_frames(values, times, rate)
     head = np.zeros((len(values), 6))
     head[:, 0], head[:, 1], head[:, 2] = values[:, 53], values[:, 52], -values[:, 54]
     shapes = torch.from_numpy(values[:, :52].astype(np.float32))
     return Motion(shapes, torch.from_numpy(head.astype(np.float32)), rate, "arkit")
-
-
-def _times(stamps: list[str], count: int, fps: float | None) -> tuple[np.ndarray, float]:
-    """Seconds of each row, rising, and the frame rate."""
-    matches = [_TIMECODE.match(stamp) for stamp in stamps]
-    if not matches or not all(matches):
-        rate = fps or DEFAULT_FPS
-        return np.arange(count) / rate, rate
-    parts = np.array([[float(g) for g in match.groups()] for match in matches if match])
-    seconds = parts[:, 0] * 3600 + parts[:, 1] * 60 + parts[:, 2]
-    if np.ptp(seconds) == 0 and fps is None:
-        fps = DEFAULT_FPS  # less than a second: no carry shows how many frames a second has
-    rates = [r for r in _RATES if r > np.floor(parts[:, 3].max())] or [_RATES[-1]]
-    if fps is not None and round(fps) > np.floor(parts[:, 3].max()):
-        rates = [round(fps)]
-    candidates = [seconds + parts[:, 3] / rate for rate in rates]
-    # over midnight the clock starts again
-    candidates = [t + 86400.0 * np.cumsum(np.diff(t, prepend=t[0]) < -43200.0) for t in candidates]
-    steps = [np.diff(t) for t in candidates]
-    best = int(np.argmin([d.std() if len(d) else 0.0 for d in steps]))
-    times = np.maximum.accumulate(candidates[best] - candidates[best][0])
-    keep = steps[best][steps[best] > 1e-6]
-    rate = fps or (1.0 / float(np.median(keep)) if len(keep) else DEFAULT_FPS)
-    nearest = min(_RATES, key=lambda r: abs(r - rate))
-    return times, float(nearest) if abs(nearest - rate) < 0.05 else round(rate, 3)
 
 
 def render_livelink(motion: Motion) -> str:

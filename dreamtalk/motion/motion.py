@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import MotionError
 from ..files.atomic import atomic_write
+from ..files.timeline import exact_rate
 from .spaces import MotionSpace, space
 
 HEAD_CHANNELS: tuple[str, ...] = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -98,7 +99,7 @@ class Motion:
             "expression": self.expression.cpu().numpy().astype(np.float32),
             "channels": np.array(self.motion_space.channels),
             "head": self.head.cpu().numpy().astype(np.float32),
-            "fps": np.array(self.fps, dtype=np.float32),
+            "fps": np.array(float(self.fps), dtype=np.float64),
             "space": np.array(self.space),
         }
         if self.pose is not None:
@@ -122,7 +123,7 @@ class Motion:
             return cls(
                 expression=torch.from_numpy(arrays["expression"][:, columns].astype(np.float32)),
                 head=torch.from_numpy(arrays["head"].astype(np.float32)),
-                fps=float(arrays["fps"]),
+                fps=stored_rate(arrays["fps"]),
                 space=name,
                 pose=torch.from_numpy(arrays["pose"]) if "pose" in arrays else None,
             )
@@ -134,3 +135,10 @@ class Motion:
             raise MotionError(f"'{path}' is not a motion file of ours: {error}") from error
         except Exception as error:  # zipfile.BadZipFile and friends come from np.load
             raise MotionError(f"'{path}' is not a motion file of ours: {error}") from error
+
+
+def stored_rate(fps: np.ndarray) -> float:
+    """Frames a second as a file has them; what older files rounded to float32 is made exact."""
+    value = float(np.ravel(fps)[0])
+    rounded = fps.dtype == np.float32 and np.isfinite(value)
+    return float(exact_rate(value)) if rounded else value

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
-from ..face.image import load_image, save_image
+from ..face.image import VIDEO_PIXELS, load_image, save_image
 from ..face.points import landmarks_from_points, parse_points
 from ..face.portrait import Portrait
 from ..files.atomic import check_writable
@@ -107,7 +107,7 @@ def _open_scene(job: Shot, stages: Stages) -> _Scene:
     checked(quality=job.quality)
     _check_device(job.device)
     with stages("portrait") as stage:
-        picture = load_image(job.portrait)
+        picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
         known = None
         if job.points is not None:
             if len(job.faces) > 1:

@@ -10,19 +10,22 @@ from pathlib import Path
 
 import av
 import numpy as np
+import torch
 from av.video.reformatter import Colorspace
 from torch import Tensor
 
-from ..errors import AudioError, OutputError
+from ..errors import OutputError
 from ..face.image import to_uint8
 from ..files.atomic import atomic_write, check_writable
+from ..files.timeline import exact_rate
 from ..options import default
+from ..speech.decoding import cut_sound, decode_sound, layout_name, sound_format
+from ..speech.loading import at_most_stereo, to_unit_range
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
 
 _BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
-_MAX_CHANNELS = 2
 _RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # what AAC encoders take
 
 
@@ -85,7 +88,7 @@ def _encode(
     comment: str | None,
     quality: int,
 ) -> int:
-    rate = Fraction(fps).limit_denominator(1001)
+    rate = exact_rate(fps)
     audio = _AudioFeed(sound) if sound is not None else None
     count = 0
     with contextlib.ExitStack() as stack:
@@ -94,7 +97,8 @@ def _encode(
         )
         if comment:
             container.metadata["comment"] = comment
-        stream = container.add_stream("libx264", rate=rate, options={"crf": str(quality)})
+        options = {"crf": str(quality), **_repeatable()}
+        stream = container.add_stream("libx264", rate=rate, options=options)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
@@ -121,6 +125,18 @@ def _encode(
     return count
 
 
+def _repeatable() -> dict[str, str]:
+    """Options with which libx264 makes the same bytes of the same frames.
+
+    Its AVX-512 code for macroblock trees reads past the rows of pictures whose width is no multiple
+    of 256: what happened to be there decides how bits are spent. AVX2 makes what AVX-512 makes of
+    the others. Only said where there is AVX-512: elsewhere the encoder would take it for an order.
+    """
+    if torch.backends.cpu.get_cpu_capability() == "AVX512":
+        return {"x264-params": "asm=avx2"}
+    return {}
+
+
 def _even(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
@@ -138,7 +154,7 @@ class _AudioFeed:
 
     def add_to(self, container: av.container.OutputContainer) -> None:
         self._stream = container.add_stream("aac", rate=self.rate)
-        self._stream.layout = "mono" if self.channels == 1 else "stereo"
+        self._stream.layout = layout_name(self.channels)
         self._stream.bit_rate = 96_000 * self.channels
 
     def feed(self, container: av.container.OutputContainer, until: Fraction) -> None:
@@ -171,57 +187,35 @@ class _AudioFeed:
 def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
     """Blocks (C, n) float32, their rate and the number of channels, one or two."""
     if isinstance(sound.source, (str, Path)):
-        with av.open(str(sound.source)) as container:
-            if not container.streams.audio:
-                raise AudioError(f"'{sound.source}' has no sound in it")
-            context = container.streams.audio[0].codec_context
-            rate = min(_RATES, key=lambda r: abs(r - context.sample_rate))
-            channels = min(max(context.channels, 1), _MAX_CHANNELS)
-        return _decode(Path(sound.source), rate, channels, sound.start), rate, channels
-    samples = sound.source.detach().float().cpu().numpy()
-    samples = samples[None] if samples.ndim == 1 else samples
-    if samples.shape[0] > _MAX_CHANNELS:
-        samples = samples.mean(axis=0, keepdims=True)
+        found = sound_format(sound.source)
+        rate = min(_RATES, key=lambda r: abs(r - found.rate))
+        blocks = _readable(
+            decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
+        )
+        return cut_sound(blocks, round(sound.start * rate)), rate, found.channels
+    waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
+    samples = at_most_stereo(waveform).numpy()
     skipped = samples[:, round(sound.start * sound.sample_rate) :]
     rate = min(_RATES, key=lambda r: abs(r - sound.sample_rate))
-    blocks: Iterator[np.ndarray] = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
+    blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
     if rate != sound.sample_rate:
         blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])
     return blocks, rate, samples.shape[0]
 
 
-def _layout(channels: int) -> str:
-    return "mono" if channels == 1 else "stereo"
+def _readable(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks up to where a file is damaged: the loader has said so already."""
+    with contextlib.suppress(av.FFmpegError, ValueError):
+        yield from blocks
 
 
 def _resample(
     blocks: Iterator[np.ndarray], source_rate: int, rate: int, channels: int
 ) -> Iterator[np.ndarray]:
-    layout = _layout(channels)
+    layout = layout_name(channels)
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
     for block in blocks:
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
         frame.sample_rate = source_rate
         yield from (part.to_ndarray() for part in resampler.resample(frame))
     yield from (part.to_ndarray() for part in resampler.resample(None))
-
-
-def _decode(path: Path, rate: int, channels: int, start: float) -> Iterator[np.ndarray]:
-    resampler = av.AudioResampler(format="fltp", layout=_layout(channels), rate=rate)
-    skip = round(start * rate)
-    with av.open(str(path)) as container:
-        frames = container.decode(audio=0)
-        while True:
-            try:
-                frame = next(frames, None)
-            except av.FFmpegError:
-                frame = None  # a damaged file: the loader has said so already
-            if frame is not None:
-                frame.pts = None
-            for part in resampler.resample(frame):
-                block = part.to_ndarray()
-                dropped = min(skip, block.shape[1])
-                skip -= dropped
-                yield block[:, dropped:]
-            if frame is None:
-                return

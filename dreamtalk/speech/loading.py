@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
+from .decoding import decode_sound, full_scale, layout_name, sound_format, unreadable
 from .speech import SAMPLE_RATE, Speech
 
 log = logging.getLogger("dreamtalk")
@@ -73,48 +74,41 @@ def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np
 
     At least one block comes, of at least one sample.
     """
-    if not path.is_file():
-        raise AudioError(f"there is no audio file '{path}'")
     if start < 0 or (duration is not None and duration < 0):
         raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
+    source = sound_format(path)
+    if source.full_scale != 1.0:
+        log.warning(
+            "'%s' counts its samples up to %.0f instead of 1: divided by that",
+            path, source.full_scale,
+        )  # fmt: skip
+    blocks = decode_sound(path, source.rate, source.channels, source.full_scale)
+    return _stretch(blocks, path, source.rate, start, duration), source.rate
 
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise AudioError(f"'{path}' has no sound in it")
-            rate = container.streams.audio[0].codec_context.sample_rate
-    except (av.FFmpegError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    return _stretch(path, rate, start, duration), rate
 
-
-def _stretch(path: Path, rate: int, start: float, duration: float | None) -> Iterator[np.ndarray]:
+def _stretch(
+    blocks: Iterator[np.ndarray], path: Path, rate: int, start: float, duration: float | None
+) -> Iterator[np.ndarray]:
     first, wanted = round(start * rate), round(duration * rate) if duration else None
     seen = kept = 0
     try:
-        with av.open(str(path)) as container:
-            for block in _decode(container, container.streams.audio[0], rate):
-                usable = block[:, max(0, first - seen) :]
-                seen += block.shape[1]
-                if wanted is not None:
-                    usable = usable[:, : wanted - kept]
-                kept += usable.shape[1]
-                if usable.shape[1]:
-                    yield usable
-                if wanted is not None and kept >= wanted:
-                    break
+        for block in blocks:
+            usable = block[:, max(0, first - seen) :]
+            seen += block.shape[1]
+            if wanted is not None:
+                usable = usable[:, : wanted - kept]
+            kept += usable.shape[1]
+            if usable.shape[1]:
+                yield usable
+            if wanted is not None and kept >= wanted:
+                break
     except (av.FFmpegError, ValueError) as error:
         if kept < rate // 10:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         log.warning("'%s' is damaged after %.1f s: what comes before is used", path, seen / rate)
     if kept == 0:
         length = f"only {seen / rate:.2f} s long" if seen else "empty"
         raise AudioError(f"'{path}' holds no sound from {start:g} s on: it is {length}")
-
-
-def _unreadable(path: Path, error: Exception) -> AudioError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return AudioError(f"'{path}' is not an audio or video file that can be decoded ({reason})")
 
 
 def _joined(blocks: Iterator[np.ndarray]) -> np.ndarray:
@@ -125,14 +119,15 @@ def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = T
     """Samples at any rate, with any number of channels, into :class:`Speech`.
 
     Args:
-        waveform: (N,), (C, N) or (1, C, N) float in -1..1.
+        waveform: (N,), (C, N) or (1, C, N) in -1..1; integers, and floats that are counted like
+            them, are brought into that range.
         sample_rate: Hz.
         normalize: bring the loudness of the speech to a common level.
 
     Raises:
         AudioError: if it is empty, of another shape, or holds NaN or infinite samples.
     """
-    samples = waveform.detach().float().cpu()
+    samples = to_unit_range(waveform.detach().cpu())
     if samples.ndim == 3 and samples.shape[0] == 1:
         samples = samples[0]
     if samples.ndim not in (1, 2) or samples.numel() == 0:
@@ -141,13 +136,49 @@ def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = T
         raise AudioError(f"{sample_rate} Hz is not a sample rate")
     Speech(samples.flatten())  # finite
     channels = samples[None] if samples.ndim == 1 else samples
-    if len(channels) > 2:
-        channels = channels.mean(dim=0, keepdim=True)
+    channels = at_most_stereo(channels)
     pieces = channels.numpy()
     blocks = (pieces[:, at : at + _BLOCK] for at in range(0, pieces.shape[1], _BLOCK))
     mono = torch.from_numpy(_joined(_to_speech(blocks, int(sample_rate)))[0])
     speech = Speech(mono)
     return normalize_loudness(speech) if normalize else speech
+
+
+def to_unit_range(waveform: Tensor) -> Tensor:
+    """Samples of any kind as float32 in -1..1; says in the log if they were counted otherwise.
+
+    Integers are divided by their type's range, floats with peaks far above 1 by the range of the
+    integers that they must have been.
+    """
+    if waveform.dtype == torch.uint8:
+        return (waveform.float() - 128) / 128
+    if not waveform.dtype.is_floating_point:
+        return (waveform.double() / (torch.iinfo(waveform.dtype).max + 1)).float()
+    samples = waveform.float()
+    if samples.numel() == 0:
+        return samples
+    scale = full_scale(float(samples.nan_to_num(0.0, 0.0, 0.0).abs().max()))
+    if scale == 1.0:
+        return samples
+    log.warning("the sound counts its samples up to %.0f instead of 1: divided by that", scale)
+    return samples / scale
+
+
+def at_most_stereo(samples: Tensor) -> Tensor:
+    """(C, N) samples as one or two channels.
+
+    Six are 5.1 and eight 7.1 in the usual order (left, right, centre, low, surround ...), mixed by
+    ITU-R BS.775, scaled so that nothing clips; other numbers are averaged.
+    """
+    count = len(samples)
+    if count <= 2:
+        return samples
+    if count not in (6, 8):
+        return samples.mean(dim=0, keepdim=True)
+    around = samples[4:].reshape(-1, 2, samples.shape[1]).sum(dim=0)
+    half = math.sqrt(0.5)
+    mixed = samples[:2] + half * samples[2:3] + half * around
+    return mixed / (1.0 + half * (count - 4) / 2 + half)
 
 
 def normalize_loudness(speech: Speech) -> Speech:
@@ -195,7 +226,7 @@ def _to_speech(blocks: Iterator[np.ndarray], rate: int) -> Iterator[np.ndarray]:
     resampler, made = None, 0
     for block in blocks:
         if resampler is None:
-            layout = _layout(len(block))
+            layout = layout_name(len(block))
             resampler = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), "fltp", layout)
         frame.sample_rate = rate
@@ -213,19 +244,3 @@ def _mono(frame: av.AudioFrame) -> np.ndarray:
     # FFmpeg's own downmix adds the channels at equal power: 3 dB too loud for speech that is the
     # same on both
     return frame.to_ndarray().mean(axis=0, keepdims=True)
-
-
-def _layout(channels: int) -> str:
-    return "mono" if channels == 1 else "stereo"
-
-
-def _decode(
-    container: av.container.InputContainer, stream: av.AudioStream, rate: int
-) -> Iterator[np.ndarray]:
-    """Blocks of (C, n) float32 samples, one or two channels."""
-    layout = _layout(stream.codec_context.layout.nb_channels)
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-    for frame in container.decode(stream):
-        frame.pts = None  # damaged files have jumps in time that the resampler would refuse
-        yield from (part.to_ndarray() for part in resampler.resample(frame))
-    yield from (part.to_ndarray() for part in resampler.resample(None))

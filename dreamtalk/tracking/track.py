@@ -2,7 +2,7 @@
 
 Each frame is looked at by itself: following a face through a video, as MediaPipe's VIDEO mode does,
 smooths, and loses a quarter of the lip closures. Memory doesn't grow with the
-pictures: fewer than 40 numbers are kept of each frame.
+pictures: fewer than 40 numbers and a tiny thumbnail are kept of each frame.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..curves.length import hold_last
 from ..errors import FaceNotFoundError, MotionError
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.pose import rotation_to_angles
 from ..face.units import CAMERA_DISTANCE, NECK
-from ..motion.edit import resample_frames, smooth
+from ..motion.edit import concat, resample_frames, smooth, trim
 from ..motion.motion import Motion
 from ..motion.neutral import neutral_channels
 from ..motion.spaces import FACE
 from ..progress import Progress, silent
+from .cuts import Thumbnail, find_cuts, thumbnail
 from .follow import follow
 from .video import read_pictures
 
@@ -47,11 +48,15 @@ class Tracked:
     """What tracking found.
 
     Attributes:
-        motion: in the ``face`` space; the head as offsets from the clip's median pose.
+        motion: in the ``face`` space; the head as offsets from its median pose. It begins with
+            the video's time line: what is before the first face looks like that.
         neutral: (31,) the absolute channels of the face that the motion counts from.
         source_fps: frame rate of the video itself.
         frames: frames looked at.
         missing: stretches without a face, (start, end) in s.
+        cuts: where a new shot begins, s. Nothing is smoothed or interpolated across a cut, and
+            the head of every shot is the offset from that shot's median pose: the camera moved
+            there, not the head.
     """
 
     motion: Motion
@@ -59,6 +64,7 @@ class Tracked:
     source_fps: float
     frames: int
     missing: tuple[tuple[float, float], ...] = ()
+    cuts: tuple[float, ...] = ()
 
     @property
     def found(self) -> float:
@@ -77,6 +83,15 @@ class _Recording:
     pending: list[npt.NDArray[np.float32]] = field(default_factory=list)
     pending_times: list[float] = field(default_factory=list)
     seen: list[float] = field(default_factory=list)  # times of all frames, with and without face
+    thumbnails: list[Thumbnail] = field(default_factory=list)  # of all frames, too
+
+    def watched(
+        self, pictures: Iterable[tuple[float, npt.NDArray[np.uint8]]]
+    ) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        """The same pictures; a thumbnail of each is kept."""
+        for time, picture in pictures:
+            self.thumbnails.append(thumbnail(picture))
+            yield time, picture
 
     def add(self, time: float, landmarks: npt.NDArray[np.float32] | None) -> None:
         self.seen.append(time)
@@ -206,8 +221,11 @@ def track_pictures(
         MotionError: if ``fps`` or ``neutral`` is none.
         FaceNotFoundError: if there is no face in them.
     """
-    with closing(follow(pictures, device)) as found:
-        return _measured(found, source_fps, fps, neutral, smoothing, max_gap, progress, count, name)
+    recording = _Recording(FaceBasis.load())
+    with closing(follow(recording.watched(pictures), device)) as found:
+        return _measured(
+            recording, found, source_fps, fps, neutral, smoothing, max_gap, progress, count, name
+        )
 
 
 def track_landmarks(
@@ -233,13 +251,14 @@ def track_landmarks(
     if not 0 < source_fps <= 1000:
         raise MotionError(f"fps of {source_fps} is not a frame rate")
     found = ((index / source_fps, marks) for index, marks in enumerate(landmarks))
-    count = len(landmarks)
     return _measured(
-        found, source_fps, fps, neutral, smoothing, max_gap, progress, count, "the landmarks"
-    )
+        _Recording(FaceBasis.load()), found, source_fps, fps, neutral, smoothing, max_gap, progress,
+        len(landmarks), "the landmarks",
+    )  # fmt: skip
 
 
 def _measured(
+    recording: _Recording,
     found: Iterable[tuple[float, npt.NDArray[np.float32] | None]],
     source_fps: float,
     fps: float,
@@ -254,7 +273,6 @@ def _measured(
         raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
     if not 0 < fps <= 1000:
         raise MotionError(f"fps of {fps} is not a frame rate")
-    recording = _Recording(FaceBasis.load())
     for done, (time, landmarks) in enumerate(found, start=1):
         recording.add(time, landmarks)
         progress(done, max(done, count))
@@ -274,30 +292,70 @@ def _assembled(
     max_gap: float,
 ) -> Tracked:
     times, seen = np.array(recording.times), np.array(recording.seen)
-    start = seen[0]
-    times, seen = times - start, seen - start
     rows = np.stack(recording.rows)
-    channels, head = rows[:, : len(FACE)], _head_offsets(rows[:, len(FACE) :])
+    channels = rows[:, : len(FACE)]
     zero = _neutral(channels, neutral, recording.basis)
-    values = np.concatenate([channels - zero, head], axis=1)
     missing = _missing(times, seen, 1.0 / rate)
     for begin, end in missing:
         log.warning("%s: no face from %.2f to %.2f s", name, begin, end)
-    times, values = _bridged(times, values, missing, max_gap)
-    # the ends of the video are ends of the motion, whether a face was there or not
-    if times[0] > 0:
-        times, values = np.r_[0.0, times], np.concatenate([values[:1], values])
-    if times[-1] < seen[-1]:
-        times, values = np.r_[times, seen[-1]], np.concatenate([values, values[-1:]])
-    steady = resample_frames(values, times, fps)
+    found = np.isin(seen, times)
+    at_cuts = find_cuts(recording.thumbnails, found) if recording.thumbnails else []
+    cuts = [float(seen[at]) for at in at_cuts]
+    if cuts:
+        log.warning(
+            "%s: cuts at %s: nothing is smoothed across them, and the head of every shot is its "
+            "own", name, ", ".join(f"{cut:.2f} s" for cut in cuts),
+        )  # fmt: skip
     frames = max(1, round((seen[-1] + 1.0 / rate) * fps))
-    tensor = hold_last(torch.from_numpy(steady.astype(np.float32)), frames)
+    edges = [0, *(min(frames, int(np.ceil(cut * fps - 1e-6))) for cut in cuts), frames]
+    motions: list[Motion] = []
+    for (begin, end), (first, last) in zip(
+        pairwise([0.0, *cuts, np.inf]), pairwise(edges), strict=True
+    ):
+        if first == last:
+            continue
+        own = (times >= begin) & (times < end)
+        if own.any():
+            head = _head_offsets(rows[own, len(FACE) :])
+            values = np.concatenate([channels[own] - zero, head], axis=1)
+            gaps = [(max(a, begin), min(b, end)) for a, b in missing if a < end and b > begin]
+            steady = _steady(times[own], values, gaps, (first, last), fps, max_gap)
+            motions.append(_smoothed(steady, fps, smoothing))
+        elif motions and (last - first) / fps <= max_gap:  # too short to come to rest
+            still = trim(motions[-1], motions[-1].duration - 1.0 / fps)
+            motions.append(concat([still] * (last - first)))
+        else:
+            motions.append(_smoothed(np.zeros((last - first, rows.shape[1])), fps, 0.0))
+    neutral_tensor = torch.from_numpy(zero.astype(np.float32))
+    return Tracked(concat(motions), neutral_tensor, rate, len(seen), tuple(missing), tuple(cuts))
+
+
+def _steady(
+    times: npt.NDArray[np.float64],
+    values: npt.NDArray[np.float64],
+    gaps: list[tuple[float, float]],
+    frames: tuple[int, int],
+    fps: float,
+    max_gap: float,
+) -> npt.NDArray[np.float64]:
+    """The values (T, C) of one shot, read off at the frames from one number to another."""
+    times, values = _bridged(times, values, gaps, max_gap)
+    # the ends of a shot are ends of the motion, whether a face was there or not
+    first, last = frames[0] / fps, (frames[1] - 1) / fps
+    begin = [np.interp(first, times, column) for column in values.T]
+    inside = times > first
+    times, values = np.r_[first, times[inside]], np.concatenate([[begin], values[inside]])
+    if times[-1] < last:
+        times, values = np.r_[times, last], np.concatenate([values, values[-1:]])
+    return resample_frames(values, times, fps)[: frames[1] - frames[0]]
+
+
+def _smoothed(values: npt.NDArray[np.float64], fps: float, smoothing: float) -> Motion:
+    tensor = torch.from_numpy(values.astype(np.float32))
     motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
     motion = smooth(motion, smoothing)
     # heads are slower than lips, and their jitter shows more: the whole picture shakes with it
-    motion = motion.with_(head=smooth(motion, 1.5 * smoothing).head)
-    neutral_tensor = torch.from_numpy(zero.astype(np.float32))
-    return Tracked(motion, neutral_tensor, rate, len(seen), tuple(missing))
+    return motion.with_(head=smooth(motion, 1.5 * smoothing).head)
 
 
 def _head_offsets(pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import MotionError
+from ..files.timeline import Clock, start_of
 
 log = logging.getLogger("dreamtalk")
+
+_BACKWARDS = Fraction(1, 2)
+"""s that a frame's time may lie before that of the last one without being the clock's fault."""
 
 Picture = npt.NDArray[np.uint8]
 
@@ -23,7 +28,8 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
         path: anything that FFmpeg reads.
 
     Returns:
-        Frames (H, W, 3) uint8 RGB, upright, with their times in s; the nominal rate; and about how
+        Frames (H, W, 3) uint8 RGB, upright, with their times in s on the container's time line,
+        which begins at the first of its pictures and sound; the nominal rate; and about how
         many there are.
 
     Raises:
@@ -40,33 +46,46 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
             if not container.streams.video:
                 raise MotionError(f"'{path.name}' has no pictures in it")
             stream = container.streams.video[0]
-            rate = float(stream.average_rate or stream.base_rate or 25)
+            rate = stream.average_rate or stream.base_rate or Fraction(25)
             length = float((stream.duration or 0) * (stream.time_base or 0))
             count = (
                 stream.frames
-                or round(length * rate)
-                or round((container.duration or 0) / 1e6 * rate)
+                or round(length * float(rate))
+                or round((container.duration or 0) / 1e6 * float(rate))
             )
     except FFmpegError as error:
         raise MotionError(f"'{path.name}' is not a video: {error.strerror}") from error
 
     def pictures() -> Iterator[tuple[float, Picture]]:
-        last = -1.0
+        clock: Clock | None = None
+        last, step, repeated = Fraction(-1), 1 / rate, False
         converter = VideoReformatter()  # one for all: a new one a frame takes as long as converting
         with av.open(str(path)) as container:
             container.streams.video[0].thread_type = "AUTO"
             try:
-                for index, frame in enumerate(container.decode(video=0)):
-                    time = frame.time if frame.time is not None else index / rate
-                    if time <= last:
-                        time = last + 1.0 / rate
-                    last = time
+                for frame in container.decode(video=0):
+                    if clock is None:
+                        clock = Clock(start_of(container))
+                    stamp = None
+                    if frame.pts is not None and frame.time_base is not None:
+                        stamp = frame.pts * frame.time_base
+                    time = clock.place(stamp, max(last + step, Fraction(0)), _BACKWARDS)
+                    again = time <= last
+                    if again:  # one that comes twice may be a slip, and the next one is right
+                        time = last + (step if repeated else step / 2)
+                    last, repeated = time, again
                     picture = converter.reformat(frame, format="rgb24").to_ndarray()
                     turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
-                    yield time, np.ascontiguousarray(np.rot90(picture, turns))
+                    yield float(time), np.ascontiguousarray(np.rot90(picture, turns))
             except FFmpegError as error:
                 if last < 0:
                     raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
-                log.warning("'%s' is damaged after %.1f s: tracked up to there", path.name, last)
+                log.warning(
+                    "'%s' is damaged after %.1f s: tracked up to there", path.name, float(last)
+                )
+        if clock is not None and clock.restarts:
+            log.warning(
+                "'%s': its time stamps run backwards or jump: read one after the other", path.name
+            )
 
-    return pictures(), rate, count
+    return pictures(), float(rate), count

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ...face import topology as t
 from ...face.pose import rotation_to_angles
 from .eyes.layer import EyeLayer
 from .portrait.geometry import FaceGeometry
@@ -17,6 +18,7 @@ WIDE_APERTURE = 0.14
 SMALL_FACE = 60.0
 DARK = 0.10
 HELD = 0.6
+COVERED = 0.5
 
 
 def portrait_notes(
@@ -25,6 +27,7 @@ def portrait_notes(
     eyes: Sequence[EyeLayer],
     aperture: float,
     freedom: float,
+    mask: np.ndarray | None = None,
 ) -> list[str]:
     """Sentences about what will not look its best, and why; empty for a good portrait.
 
@@ -34,6 +37,7 @@ def portrait_notes(
         eyes: right and left.
         aperture: how far the lips are apart, in inter-ocular distances.
         freedom: share of the head's motion that can be shown.
+        mask: (H, W) of the crop, 1 where the person is, if the user gave one.
     """
     notes = []
     pitch, yaw, _ = rotation_to_angles(face.rotation)
@@ -64,8 +68,23 @@ def portrait_notes(
             f"the frame cuts through the face: only {100 * freedom:.0f} % of the head's motion is "
             "shown; a picture with some space around the head shows all"
         )
+    if mask is not None and mask.max() > 0.05:
+        for name, marks in (("mouth", t.LIPS), ("eyes", t.LIDS)):
+            if _covered(mask, face.points[list(marks)]) < COVERED:
+                notes.append(
+                    f"the person mask leaves the {name} out: they will not move as they should; "
+                    "the mask must be 1 over the whole person, without holes"
+                )
     y0, x0 = (int(v) for v in face.points.min(0)[::-1].clip(0))
     y1, x1 = (int(v) + 1 for v in face.points.max(0)[::-1])
     if float(np.median(image[y0:y1, x0:x1].mean(-1))) < DARK:
         notes.append("the face is very dark: brighten the picture to see lips and eyes move")
     return notes
+
+
+def _covered(mask: np.ndarray, points: np.ndarray) -> float:
+    """The mask's mean (0..1) at landmarks (N, 2) px."""
+    height, width = mask.shape
+    columns = points[:, 0].round().astype(int).clip(0, width - 1)
+    rows = points[:, 1].round().astype(int).clip(0, height - 1)
+    return float(mask[rows, columns].mean())

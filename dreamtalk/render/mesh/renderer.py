@@ -13,6 +13,7 @@ from torch import Tensor
 from ...errors import SpaceMismatchError
 from ...face import topology as t
 from ...face.basis import FaceBasis
+from ...face.image import to_uint8
 from ...face.portrait import Portrait
 from ...face.projection import head_transform
 from ...motion import FACE, Motion
@@ -41,6 +42,8 @@ logger = logging.getLogger("dreamtalk")
 
 BATCH_PIXELS = 3_000_000
 """Pixels that are rendered at once."""
+CHUNK_PIXELS = 34_000_000
+"""Pixels of whole frames that are handed on at once: of large pictures fewer frames than asked."""
 LARGE = 4_000_000
 """Pixels of a crop from which on its texture is not enlarged."""
 
@@ -75,9 +78,7 @@ class MeshRenderer:
         self.face = face_geometry(portrait)
         crop = self.face.crop
         rows, columns = crop.slices
-        self.picture = (
-            (portrait.image.detach().cpu().float() * 255).round().clamp(0, 255).to(torch.uint8)
-        )
+        self.picture = torch.from_numpy(to_uint8(portrait.image))
         # From the bytes that come out, so that what does not move comes out as these bytes again:
         # of a picture between them (enlarged, filtered) some pixels would be rounded the other way.
         image = self.picture.numpy()[rows, columns].astype(np.float32) / 255
@@ -108,7 +109,7 @@ class MeshRenderer:
         self._frown = frown_offsets().to(self.device)
         self._freedom = head_freedom(self.fields, self.face)
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
-        self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom)
+        self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom, given)
         for note in self.notes:
             logger.warning("portrait: %s", note)
         self._points = self._tensor(self.face.landmarks)
@@ -191,6 +192,8 @@ class MeshRenderer:
                 "convert it first"
             )
         total = len(motion)
+        height, width = self.size
+        chunk = max(1, min(chunk, CHUNK_PIXELS // (height * width)))
         for start in range(0, total, chunk):
             channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
             channels = channels - self.rest
