@@ -10,7 +10,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import DTYPES, OPTIONS
+from ..dreamtalk.options import DTYPES, OPTIONS, checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def first_image(image: Tensor, cls: Any) -> Tensor:
 def fit(image: Tensor, longest: int) -> Tensor:
     """Scale an (H, W, C) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
     height, width = image.shape[:2]
+    checked(max_size=longest)
     scale = longest / max(height, width)
     if longest <= 0 or scale >= 1:
         return image
@@ -65,18 +66,20 @@ def option_input(option: str, tooltip: str, id: str | None = None) -> Any:
         id: of the widget; the option's name by default.
     """
     row = OPTIONS[option]
+    id = id or option.rpartition(".")[2]
     settings: dict[str, Any] = {"default": row.default, "tooltip": tooltip}
     if row.choices:
-        return io.Combo.Input(id or option, options=list(row.choices), **settings)
+        return io.Combo.Input(id, options=list(row.choices), **settings)
     if isinstance(row.default, bool):
-        return io.Boolean.Input(id or option, **settings)
+        return io.Boolean.Input(id, **settings)
     if row.seed:
         settings["control_after_generate"] = True
     if isinstance(row.default, int):
         settings |= {"min": int(row.low or 0), "max": int(row.high or 0)}
-        return io.Int.Input(id or option, **settings)
+        settings |= {"step": int(row.step)} if row.step and row.step > 1 else {}
+        return io.Int.Input(id, **settings)
     settings |= {"min": row.low, "max": row.high, "step": row.step}
-    return io.Float.Input(id or option, **settings)
+    return io.Float.Input(id, **settings)
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:
@@ -108,10 +111,9 @@ def speech_of(audio: dict[str, Any], cls: Any) -> Speech:
 
 def precision_input() -> Any:
     """The widget for the number format of a network."""
-    return io.Combo.Input(
-        "precision",
-        options=list(DTYPES),
-        default=OPTIONS["dtype"].default,
+    return option_input(
+        "dtype",
+        id="precision",
         tooltip="Number format to compute in. fp32 is exact; bf16 and fp16 take half the memory "
         "and may be faster on a graphics card.",
     )

@@ -17,6 +17,7 @@ from scipy.io import loadmat, savemat
 
 from ..errors import MotionError, OutputError
 from ..files.atomic import atomic_write
+from ..options import checked
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion
@@ -48,7 +49,8 @@ def load_motion(
         path: ``.npz`` (ours), ``.mat`` (Deep3DFaceRecon: ``coeff`` (T, 257), ``transform_params``
             (T, 5)), ``.npy`` (official motion: (T, 73) or (T, 64)), ``.txt`` (64 columns),
             ``.csv`` (Live Link Face), ``.jsonl`` or ``.json`` (ours, one frame a line).
-        fps: frames a second, for files that don't say (official ones: 25) or say it wrongly.
+        fps: frames a second, for files that don't say (official ones: 25) or say it wrongly; 0 is
+            the file's own.
         neutral: of the same person who acts nothing, whose neutral face is taken off.
 
     Returns:
@@ -58,6 +60,9 @@ def load_motion(
     Raises:
         MotionError: if there is no such file, the kind is unknown, or the contents are malformed.
     """
+    if fps is not None:
+        checked(fps=fps)
+    fps = fps or None
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import MotionError
 from ..files.atomic import atomic_write
+from ..options import OPTIONS
 from .spaces import MotionSpace, space
 
 HEAD_CHANNELS: tuple[str, ...] = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -54,8 +55,9 @@ class Motion:
             raise MotionError(f"head is ({len(self)}, 6), not {tuple(self.head.shape)}")
         if self.pose is not None and tuple(self.pose.shape) != (len(self), 9):
             raise MotionError(f"pose is ({len(self)}, 9), not {tuple(self.pose.shape)}")
-        if not 0 < self.fps <= 1000:
-            raise MotionError(f"fps of {self.fps} is not a frame rate")
+        problem = OPTIONS["frame_rate"].problem(self.fps)
+        if problem is not None:
+            raise MotionError(f"fps of {self.fps} is not a frame rate: {problem}")
         for name, value in (("expression", self.expression), ("head", self.head)):
             if not torch.isfinite(value).all():
                 raise MotionError(f"{name} holds NaN or infinite values")

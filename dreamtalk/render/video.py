@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import AudioError, OutputError
 from ..face.image import to_uint8
 from ..files.atomic import atomic_write, check_writable
-from ..options import default
+from ..options import checked, default
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
@@ -68,6 +68,7 @@ def write_video(
     Raises:
         OutputError: if the file can't be written, or there are no frames.
     """
+    checked(quality=quality, frame_rate=fps)
     path = Path(path)
     check_writable(path)
     with atomic_write(path, "the video") as part:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
+from ..options import checked
 from .speech import SAMPLE_RATE, Speech
 
 log = logging.getLogger("dreamtalk")
@@ -75,8 +76,7 @@ def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np
     """
     if not path.is_file():
         raise AudioError(f"there is no audio file '{path}'")
-    if start < 0 or (duration is not None and duration < 0):
-        raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
+    checked(start=start, duration=0.0 if duration is None else duration)
 
     try:
         with av.open(str(path)) as container:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DreamTalkError
-from ..options import EMOTIONS
+from ..options import EMOTIONS, checked
 
 __all__ = ["EMOTIONS", "Style"]
 
@@ -29,7 +29,8 @@ class Style:
         name: for people.
 
     Raises:
-        DreamTalkError: if code or intensity have another shape or are not finite.
+        DreamTalkError: if code or intensity have another shape or are not finite, or the
+            intensity is out of its range.
     """
 
     code: Tensor
@@ -48,6 +49,8 @@ class Style:
         for what, value in (("code", self.code), ("intensity", intensity)):
             if not torch.isfinite(value).all():
                 raise DreamTalkError(f"the {what} of the style '{self.name}' is not finite")
+        for strength in (intensity.min(), intensity.max()):
+            checked(intensity=round(float(strength), 6))  # float32 is not exactly 1.2
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``: code, checkpoint, intensity, name; exactly.

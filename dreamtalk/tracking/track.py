@@ -28,18 +28,18 @@ from ..motion.edit import resample_frames, smooth
 from ..motion.motion import Motion
 from ..motion.neutral import neutral_channels
 from ..motion.spaces import FACE
+from ..options import checked, default
 from ..progress import Progress, silent
 from .follow import follow
 from .video import read_pictures
 
 log = logging.getLogger("dreamtalk")
 
-DEFAULT_SMOOTHING = 0.02
+DEFAULT_SMOOTHING: float = default("track.smoothing")
 """s, standard deviation: half a frame at 25 fps, which takes the tracker's own jitter."""
-MAX_GAP = 0.5
+MAX_GAP: float = default("max_gap")
 """s without a face that are bridged by interpolation."""
 _CHUNK = 32
-_NEUTRALS = ("mean", "clip", "none")
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,7 @@ def track_frames(
     """
     if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or len(frames) == 0:
         raise MotionError(f"frames are (T, H, W, 3), not {tuple(frames.shape)}")
-    if not 0 < source_fps <= 1000:
-        raise MotionError(f"fps of {source_fps} is not a frame rate")
+    checked(frame_rate=source_fps)
 
     def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
         for index, frame in enumerate(frames):
@@ -203,13 +202,12 @@ def track_pictures(
         name: of where they come from, for messages.
 
     Raises:
-        MotionError: if ``fps`` or ``neutral`` is none.
+        DreamTalkError: if ``fps``, ``neutral``, ``smoothing`` or ``max_gap`` can't be.
         FaceNotFoundError: if there is no face in them.
     """
-    if isinstance(neutral, str) and neutral not in _NEUTRALS:
-        raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
-    if not 0 < fps <= 1000:
-        raise MotionError(f"fps of {fps} is not a frame rate")
+    if not isinstance(neutral, Tensor):
+        checked(neutral=neutral)
+    checked(frame_rate=fps, max_gap=max_gap, **{"track.smoothing": smoothing})
     recording = _Recording(FaceBasis.load())
     with closing(follow(pictures, device)) as found:
         for done, (time, landmarks) in enumerate(found, start=1):
@@ -252,7 +250,7 @@ def _assembled(
     motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
     motion = smooth(motion, smoothing)
     # heads are slower than lips, and their jitter shows more: the whole picture shakes with it
-    motion = motion.with_(head=smooth(motion, 1.5 * smoothing).head)
+    motion = motion.with_(head=smooth(motion, min(1.0, 1.5 * smoothing)).head)
     neutral_tensor = torch.from_numpy(zero.astype(np.float32))
     return Tracked(motion, neutral_tensor, rate, len(seen), tuple(missing))
 
