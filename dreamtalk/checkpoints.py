@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import CheckpointError, ModelNotFoundError, OutputError
+from .files.arrays import check_unpacked
 from .files.atomic import atomic_write
 
 _LIGHTNING = tuple(
@@ -323,6 +324,9 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
     try:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"'{path.name}' is cut off: get the file again")
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                check_unpacked(archive, path.stat().st_size)
         with _lightning_stand_ins():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except CheckpointError:

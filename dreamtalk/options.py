@@ -115,7 +115,7 @@ OPTIONS: dict[str, Option] = {
         1.0, "how much a style counts in a blend; only proportions matter", 0.0, 100.0, 0.05
     ),
     "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
-    "fps": Option(
+    "file.fps": Option(
         0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",
         0.0, 1000.0, 0.01,
     ),
@@ -125,7 +125,7 @@ OPTIONS: dict[str, Option] = {
         0.08, "width of a square's fading edge, as a share of its side", 0.0, 0.5, 0.01
     ),
     "width": Option(1600, "width of a plot in pixels", 320, 8192, 16),
-    "height": Option(360, "height of each picture on a sheet, in pixels", 120, 1080, 8),
+    "height": Option(360, "height of each picture on a sheet, in pixels", 64, 1080, 8),
     "natural.blinks": Option(1.0, "how often the eyes blink", 0.0, 3.0, 0.05),
     "natural.gaze": Option(1.0, "how much the eyes wander", 0.0, 3.0, 0.05),
     "natural.head": Option(1.0, "how much the head moves", 0.0, 3.0, 0.05),
@@ -148,15 +148,18 @@ def default(name: str) -> Any:
     return OPTIONS[name].default
 
 
-def checked(**values: Any) -> None:
+def checked(error: type[DreamTalkError] = DreamTalkError, /, **values: Any) -> None:
     """Check values of options by their names in the table.
 
+    Args:
+        error: which error a value that can't be deserves.
+
     Raises:
-        DreamTalkError: on the first that can't be; the message names the option, the value and
-            the range.
+        DreamTalkError: of that type, on the first that can't be; the message names the option, the
+            value and the range.
     """
     for name, value in values.items():
         problem = OPTIONS[name].problem(value)
         if problem is not None:
             said = repr(value) if not isinstance(value, int) or abs(value) < 1 << 128 else "so much"
-            raise DreamTalkError(f"{name.rpartition('.')[2]} can't be {said[:80]}: {problem}")
+            raise error(f"{name.rpartition('.')[2]} can't be {said[:80]}: {problem}")

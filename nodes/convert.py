@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
     """The first picture of an IMAGE batch, (H, W, C) float32; says so when there are more."""
-    if image.ndim != 4 or image.shape[0] == 0:
+    if image.ndim != 4 or 0 in image.shape:
         raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
     if image.shape[0] > 1:
         notice(cls, f"{image.shape[0]} pictures came in: the first one is used")

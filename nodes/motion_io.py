@@ -107,7 +107,7 @@ class DreamTalkLoadMotion(io.ComfyNode):
                     "or drop it on the node.",
                 ),
                 option_input(
-                    "fps",
+                    "file.fps",
                     "Frame rate, if the file doesn't say it or says it wrongly. 0 takes "
                     "the file's own (25 for official ones).",
                 ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dreamtalk"
-GROUND = {"errors", "progress", "curves", "files"}
+GROUND = {"errors", "progress", "curves", "files", "options"}
 MAY_IMPORT = {
     "curves": set(),
     "files": {"errors"},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DreamTalkError
+from .arrays import read_npz
 from .atomic import atomic_write
 
 _FORMAT = "dreamtalk."
@@ -51,11 +52,10 @@ def load_values(
     if not path.is_file():
         raise error(f"there is no {kind} file '{path}'")
     try:
-        with np.load(path, allow_pickle=False) as data:
-            values = {name: data[name] for name in data.files}
+        values = read_npz(path)
     except Exception as fault:
-        # np.load meets arbitrary bytes: whatever it trips over, the file is at fault
-        raise error(f"'{path.name}' is no {kind} file, or is damaged: {fault}") from fault
+        # the reader meets arbitrary bytes: whatever it trips over, the file is at fault
+        raise error(f"'{path.name}' is no {kind} file, or is damaged: {reason(fault)}") from fault
     found = str(values.get("format", ""))
     if found != _FORMAT + kind:
         said = f"it holds a '{found.removeprefix(_FORMAT)}'" if found else "it doesn't say what"
@@ -64,3 +64,11 @@ def load_values(
     if missing:
         raise error(f"'{path.name}' is a damaged {kind} file: it has no '{missing[0]}'")
     return values
+
+
+def reason(fault: Exception) -> str:
+    """Why a file can't be read, for people: what a reader tripped over in its own terms is none."""
+    told = str(fault).strip().splitlines()
+    if told and isinstance(fault, (ValueError, OSError, DreamTalkError)):
+        return told[0][:200]
+    return "its contents are not what such a file holds"

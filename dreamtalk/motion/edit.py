@@ -86,9 +86,9 @@ def smooth(motion: Motion, seconds: float, protect_closures: bool = True) -> Mot
         protect_closures: see above.
 
     Raises:
-        DreamTalkError: if ``seconds`` is negative, above 1 or not a number.
+        MotionError: if ``seconds`` is negative, above 1 or not a number.
     """
-    checked(**{"edit.smoothing": seconds})
+    checked(MotionError, **{"edit.smoothing": seconds})
     sigma = seconds * motion.fps
     if sigma < 0.05 or len(motion) < 2:
         return motion
@@ -166,9 +166,9 @@ def resample(motion: Motion, fps: float) -> Motion:
     """The same motion at another frame rate, by time: nothing gets faster or slower.
 
     Raises:
-        DreamTalkError: if ``fps`` is not a frame rate.
+        MotionError: if ``fps`` is not a frame rate.
     """
-    checked(frame_rate=fps)
+    checked(MotionError, frame_rate=fps)
     if abs(fps - motion.fps) < 1e-6 or len(motion) == 0:
         return motion
     if motion.fps / fps > 1.5:
@@ -181,9 +181,9 @@ def change_speed(motion: Motion, factor: float) -> Motion:
     """Play faster (above 1) or slower (below 1) at the same frame rate.
 
     Raises:
-        DreamTalkError: if the factor is not between 0.1 and 10.
+        MotionError: if the factor is not between 0.1 and 10.
     """
-    checked(**{"edit.speed": factor})
+    checked(MotionError, **{"edit.speed": factor})
     count = max(1, round(len(motion) / factor))
     return _at(motion, np.arange(count) * factor / motion.fps)
 
@@ -192,9 +192,9 @@ def shift(motion: Motion, seconds: float) -> Motion:
     """Move in time within the same length: positive = later. The ends are held.
 
     Raises:
-        DreamTalkError: if it is more than a day.
+        MotionError: if it is more than a day.
     """
-    checked(**{"edit.shift": seconds})
+    checked(MotionError, **{"edit.shift": seconds})
     return _at(motion, np.arange(len(motion)) / motion.fps - seconds)
 
 
@@ -206,9 +206,9 @@ def trim(motion: Motion, start: float = 0.0, end: float | None = None) -> Motion
         start, end: s; a negative ``end`` counts from the end, None is the end.
 
     Raises:
-        DreamTalkError: if nothing is left, or a time is not one.
+        MotionError: if nothing is left, or a time is not one.
     """
-    checked(start=start, **({} if end is None else {"edit.shift": end}))
+    checked(MotionError, start=start, **({} if end is None else {"edit.shift": end}))
     stop = motion.duration if end is None else end if end >= 0 else motion.duration + end
     first, last = max(0, round(start * motion.fps)), min(len(motion), round(stop * motion.fps))
     if first >= last:
@@ -235,9 +235,9 @@ def crossfade(first: Motion, second: Motion, seconds: float) -> Motion:
 
     Raises:
         SpaceMismatchError: if they are in different spaces.
-        DreamTalkError: if ``seconds`` is out of its range.
+        MotionError: if ``seconds`` is out of its range.
     """
-    checked(crossfade=seconds)
+    checked(MotionError, crossfade=seconds)
     if first.space != second.space:
         raise SpaceMismatchError(
             f"can't join a '{first.space}' motion with a '{second.space}' one: convert one of them"
@@ -285,9 +285,9 @@ def loop(motion: Motion, duration: float, seconds: float = 0.5) -> Motion:
         seconds: length of the crossfade at each seam; at most half of the motion.
 
     Raises:
-        DreamTalkError: if the motion is empty, or a time is out of its range.
+        MotionError: if the motion is empty, or a time is out of its range.
     """
-    checked(duration=duration, crossfade=seconds)
+    checked(MotionError, duration=duration, crossfade=seconds)
     frames = round(duration * motion.fps)
     if len(motion) == 0 or frames < 1:
         raise MotionError(f"can't loop {motion.duration:.2f} s to {duration:g} s")
@@ -308,9 +308,9 @@ def with_head_of(motion: Motion, source: Motion, strength: float = 1.0) -> Motio
         strength: scales it.
 
     Raises:
-        DreamTalkError: if the strength is out of its range.
+        MotionError: if the strength is out of its range.
     """
-    checked(**{"edit.gain": strength})
+    checked(MotionError, **{"edit.gain": strength})
     timed = resample(source, motion.fps)
     head = loop(timed.with_(pose=None), len(motion) / motion.fps).head.to(motion.head)
     head = strength * (head - timed.head.to(head).contiguous().median(dim=0).values)

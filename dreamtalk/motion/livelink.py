@@ -24,6 +24,8 @@ DEFAULT_FPS = 60.0
 EYE_TURN = 0.5
 """Radians that an eye is turned at an eyeLook score of 1."""
 _RATES = (24, 25, 30, 48, 50, 60, 100, 120)
+_MOST_FILLED = 100
+"""Frames a row that gaps are filled with; more is no recording whose phone dropped frames."""
 _TIMECODE = re.compile(r"^(\d+):(\d+):(\d+)[:;](\d+(?:\.\d+)?)$")
 _HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
 _EYES = (
@@ -85,6 +87,11 @@ def parse_livelink(text: str, fps: float | None = None) -> Motion:
         raise MotionError("it holds NaN or infinite values")
     stamps = [row[columns["timecode"]].strip() for row in body] if "timecode" in columns else []
     times, rate = _times(stamps, len(body), fps)
+    if (times[-1] - times[0]) * rate > _MOST_FILLED * len(body) + _RATES[-1]:
+        raise MotionError(
+            f"its time codes run over {times[-1] - times[0]:.0f} s, and it has {len(body)} rows: "
+            "cut out the part that was recorded"
+        )
     if len(times) > 1 and np.abs(np.diff(times) * rate - 1.0).max() > 0.2:
         values = resample_frames(values, times, rate)
     head = np.zeros((len(values), 6))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import MotionError
 from ..options import checked
 from ..speech.speech import Speech
 from .blinks import RATE, Blink, closure_curves, draw_blinks
@@ -64,10 +65,11 @@ def add_natural_motion(
         A new motion; with all strengths 0 the same object.
 
     Raises:
-        DreamTalkError: if a strength is negative, above 3 or not a number.
+        MotionError: if a strength is negative, above 3 or not a number.
     """
     strengths = {"blinks": blinks, "gaze": gaze, "head": head, "breathing": breathing}
-    checked(seed=seed, **{f"natural.{name}": value for name, value in strengths.items()})
+    named = {f"natural.{name}": value for name, value in strengths.items()}
+    checked(MotionError, seed=seed, **named)
     if not any(strengths.values()) or len(motion) == 0:
         return motion
     times = np.arange(len(motion)) / motion.fps

@@ -91,7 +91,7 @@ def plot_motion(
         (H, W, 3) float32 0..1.
 
     Raises:
-        DreamTalkError: if the motion has no frames in that piece, or a number is out of its range.
+        MotionError: if the motion has no frames in that piece, or a number is out of its range.
         MissingDependencyError: if matplotlib is not installed.
     """
     figure = _figure(motion, speech, title, start, end, width)
@@ -120,7 +120,7 @@ def save_plot(
 def _figure(
     motion: Motion, speech: Speech | None, title: str, start: float, end: float | None, width: int
 ) -> Figure:
-    checked(width=width, start=start, **({} if end is None else {"edit.shift": end}))
+    checked(MotionError, width=width, start=start, **({} if end is None else {"edit.shift": end}))
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as NewFigure

@@ -172,12 +172,15 @@ class _AudioFeed:
 def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
     """Blocks (C, n) float32, their rate and the number of channels, one or two."""
     if isinstance(sound.source, (str, Path)):
-        with av.open(str(sound.source)) as container:
-            if not container.streams.audio:
-                raise AudioError(f"'{sound.source}' has no sound in it")
-            context = container.streams.audio[0].codec_context
-            rate = min(_RATES, key=lambda r: abs(r - context.sample_rate))
-            channels = min(max(context.channels, 1), _MAX_CHANNELS)
+        try:
+            with av.open(str(sound.source)) as container:
+                if not container.streams.audio:
+                    raise AudioError(f"'{sound.source}' has no sound in it")
+                context = container.streams.audio[0].codec_context
+                rate = min(_RATES, key=lambda r: abs(r - context.sample_rate))
+                channels = min(max(context.channels, 1), _MAX_CHANNELS)
+        except (av.FFmpegError, ValueError) as error:
+            raise AudioError(f"'{sound.source}' can't be decoded as sound: {error}") from error
         return _decode(Path(sound.source), rate, channels, sound.start), rate, channels
     samples = sound.source.detach().float().cpu().numpy()
     samples = samples[None] if samples.ndim == 1 else samples

@@ -76,7 +76,7 @@ def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np
     """
     if not path.is_file():
         raise AudioError(f"there is no audio file '{path}'")
-    checked(start=start, duration=0.0 if duration is None else duration)
+    checked(AudioError, start=start, duration=0.0 if duration is None else duration)
 
     try:
         with av.open(str(path)) as container:

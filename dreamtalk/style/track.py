@@ -71,6 +71,8 @@ def parse_style_track(text: str, intensity: float = default("intensity")) -> tup
     Raises:
         DreamTalkError: if a mark can't be read, two begin at the same time, or there is none.
     """
+    if not isinstance(text, str):
+        raise DreamTalkError(f"a style track is a text like 0:neutral 2.5:happy, not {text!r}")
     labels = [_LABEL.match(line) for line in text.splitlines() if line.strip()]
     if labels and all(labels):
         text = " ".join(
@@ -83,7 +85,7 @@ def parse_style_track(text: str, intensity: float = default("intensity")) -> tup
         match = _MARK.match(word)
         if not match:
             raise DreamTalkError(
-                f"can't read the style mark '{word}': write time:style or time:style@intensity, "
+                f"can't read the style mark '{word[:40]}': write time:style or time:style@intensity, "
                 "for example 0:neutral 2.5:happy@1.2"
             )
         time = 60.0 * float(match["minutes"] or 0) + float(match["seconds"])

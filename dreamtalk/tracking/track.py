@@ -165,7 +165,7 @@ def track_frames(
     """
     if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or len(frames) == 0:
         raise MotionError(f"frames are (T, H, W, 3), not {tuple(frames.shape)}")
-    checked(frame_rate=source_fps)
+    checked(MotionError, frame_rate=source_fps)
 
     def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
         for index, frame in enumerate(frames):
@@ -202,12 +202,12 @@ def track_pictures(
         name: of where they come from, for messages.
 
     Raises:
-        DreamTalkError: if ``fps``, ``neutral``, ``smoothing`` or ``max_gap`` can't be.
+        MotionError: if ``fps``, ``neutral``, ``smoothing`` or ``max_gap`` can't be.
         FaceNotFoundError: if there is no face in them.
     """
     if not isinstance(neutral, Tensor):
-        checked(neutral=neutral)
-    checked(frame_rate=fps, max_gap=max_gap, **{"track.smoothing": smoothing})
+        checked(MotionError, neutral=neutral)
+    checked(MotionError, frame_rate=fps, max_gap=max_gap, **{"track.smoothing": smoothing})
     recording = _Recording(FaceBasis.load())
     with closing(follow(pictures, device)) as found:
         for done, (time, landmarks) in enumerate(found, start=1):
