@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,21 @@ def load_values(
     if missing:
         raise error(f"'{path.name}' is a damaged {kind} file: it has no '{missing[0]}'")
     return values
+
+
+@contextmanager
+def making(path: str | Path, kind: str, error: type[DreamTalkError]) -> Iterator[None]:
+    """A value is made of a file's arrays: whatever fails meanwhile, the file is at fault.
+
+    Raises:
+        DreamTalkError: of the type ``error``.
+    """
+    try:
+        yield
+    except DreamTalkError:
+        raise
+    except Exception as fault:
+        raise error(f"'{Path(path).name}' is a damaged {kind} file: {reason(fault)}") from fault
 
 
 def reason(fault: Exception) -> str:

@@ -88,13 +88,15 @@ class Style:
         import numpy as np
         import torch
 
-        from ..files.values import load_values
+        from ..files.values import load_values, making
 
         values = load_values(path, "style", DreamTalkError, ("code", "model", "intensity", "name"))
-        stored = values["intensity"]
-        return cls(
-            torch.from_numpy(values["code"].astype(np.float32)),
-            str(values["model"]),
-            float(stored) if stored.ndim == 0 else torch.from_numpy(stored.astype(np.float32)),
-            str(values["name"]),
-        )
+        with making(path, "style", DreamTalkError):
+            stored = values["intensity"]
+            made = cls(
+                torch.from_numpy(values["code"].astype(np.float32)),
+                str(values["model"]),
+                float(stored) if stored.ndim == 0 else torch.from_numpy(stored.astype(np.float32)),
+                str(values["name"]),
+            )
+        return made

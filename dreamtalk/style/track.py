@@ -85,8 +85,8 @@ def parse_style_track(text: str, intensity: float = default("intensity")) -> tup
         match = _MARK.match(word)
         if not match:
             raise DreamTalkError(
-                f"can't read the style mark '{word[:40]}': write time:style or time:style@intensity, "
-                "for example 0:neutral 2.5:happy@1.2"
+                f"can't read the style mark '{word[:40]}': write time:style or "
+                "time:style@intensity, for example 0:neutral 2.5:happy@1.2"
             )
         time = 60.0 * float(match["minutes"] or 0) + float(match["seconds"])
         own = match["intensity"]

@@ -11,12 +11,12 @@ _COMMON = {
     "suppress_health_check": list(HealthCheck),
     "database": None,
     "print_blob": True,
+    "phases": (Phase.explicit, Phase.generate),  # a failing case is small, and shrinking is slow
 }
 settings.register_profile("short", max_examples=20, derandomize=True, **_COMMON)
 settings.register_profile(
     "fuzz",
     max_examples=int(os.environ.get("FUZZ_CASES", "10000")),
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
     **_COMMON,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))

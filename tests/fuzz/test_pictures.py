@@ -28,7 +28,8 @@ def drawn(kind: str, mode: str) -> bytes:
 
 
 PICTURES = {
-    "rgb.png": drawn("PNG", "RGB"), "alpha.png": drawn("PNG", "RGBA"), "i.png": drawn("PNG", "I;16"),
+    "rgb.png": drawn("PNG", "RGB"), "alpha.png": drawn("PNG", "RGBA"),
+    "i.png": drawn("PNG", "I;16"),
     "palette.gif": drawn("GIF", "P"), "rgb.jpg": drawn("JPEG", "RGB"),
     "cmyk.jpg": drawn("JPEG", "CMYK"), "rgb.webp": drawn("WEBP", "RGB"),
     "f.tif": drawn("TIFF", "F"), "rgb.bmp": drawn("BMP", "RGB"), "grey.ppm": drawn("PPM", "L"),
