@@ -1,7 +1,7 @@
 """What the package needs at run time, under which licences and why: docs/figures/dependencies.md.
 
-``python scripts/dependencies.py`` writes the table from pyproject.toml and what the installed packages
-say of themselves; ``--check`` only compares.
+``python scripts/dependencies.py`` writes the table from pyproject.toml and what the installed
+packages say of themselves; ``--check`` only compares.
 """
 
 from __future__ import annotations
