@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 
 MOST = 256 << 20
 """Bytes that an archive may unpack to whatever its size."""
+_HEADER = 10  # bytes at least
 RATIO = 100
 """Times its own size that a larger archive may unpack to; motions and pictures don't reach it."""
 
@@ -63,12 +64,9 @@ def _read(file: IO[bytes], size: int, name: str) -> np.ndarray:
     """One array, after its header was held against the bytes that there are."""
     try:
         version = npy.read_magic(file)
-        if version == (1, 0):
-            shape, by_columns, kind = npy.read_array_header_1_0(file)
-            header = 10
-        else:
-            shape, by_columns, kind = npy.read_array_header_2_0(file)
-            header = 12
+        if version != (1, 0):  # the others are for headers of more than 64 kB
+            raise ValueError(f"'{name}' is of numpy's format {version}, and (1, 0) is read")
+        shape, by_columns, kind = npy.read_array_header_1_0(file)
     except (SyntaxError, TypeError, RecursionError, MemoryError, UnicodeError) as error:
         raise ValueError(f"the header of '{name}' is damaged ({type(error).__name__})") from error
     if kind.hasobject:
@@ -76,7 +74,7 @@ def _read(file: IO[bytes], size: int, name: str) -> np.ndarray:
     count = 1
     for side in shape:
         count *= side
-    if min(shape, default=0) < 0 or kind.itemsize * count > max(0, size - header):
+    if min(shape, default=0) < 0 or kind.itemsize * count > max(0, size - _HEADER):
         raise ValueError(f"'{name}' says that it is {list(shape)}, which is more than there is")
     data = file.read(kind.itemsize * count)
     if len(data) != kind.itemsize * count:

@@ -70,6 +70,7 @@ def sample_motion(
     """
     _check(model, features, style)
     checked(steps=steps, sampler=sampler, seed=seed, sync=sync)
+    steps, seed = int(steps), int(seed)
     if isinstance(guidance, Tensor) and (guidance.ndim != 1 or len(guidance) == 0):
         raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
     for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):

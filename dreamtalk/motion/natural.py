@@ -75,7 +75,7 @@ def add_natural_motion(
     times = np.arange(len(motion)) / motion.fps
     prosody = analyse(speech, motion.duration)
     # one stream each: numpy's PCG64 on the CPU is the same everywhere
-    streams = spawn(np.random.default_rng(seed % 2**63), 4)
+    streams = spawn(np.random.default_rng(int(seed) % 2**63), 4)
     offsets = np.zeros((len(motion), len(FACE)))
     pose = np.zeros((len(motion), 6))
     if breathing:

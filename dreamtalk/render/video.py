@@ -174,7 +174,7 @@ def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
     if isinstance(sound.source, (str, Path)):
         try:
             with av.open(str(sound.source)) as container:
-                if not container.streams.audio:
+                if not any(s.codec_context for s in container.streams.audio[:1]):
                     raise AudioError(f"'{sound.source}' has no sound in it")
                 context = container.streams.audio[0].codec_context
                 rate = min(_RATES, key=lambda r: abs(r - context.sample_rate))

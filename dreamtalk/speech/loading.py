@@ -80,7 +80,7 @@ def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np
 
     try:
         with av.open(str(path)) as container:
-            if not container.streams.audio:
+            if not any(s.codec_context for s in container.streams.audio[:1]):
                 raise AudioError(f"'{path}' has no sound in it")
             rate = container.streams.audio[0].codec_context.sample_rate
     except (av.FFmpegError, ValueError) as error:

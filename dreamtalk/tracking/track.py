@@ -163,7 +163,7 @@ def track_frames(
         MotionError: if the batch has another shape.
         FaceNotFoundError: if there is no face in it.
     """
-    if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or len(frames) == 0:
+    if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or 0 in frames.shape:
         raise MotionError(f"frames are (T, H, W, 3), not {tuple(frames.shape)}")
     checked(MotionError, frame_rate=source_fps)
 

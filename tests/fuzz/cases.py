@@ -53,7 +53,7 @@ def readable(message: str) -> None:
     assert len(message) < 700, f"too long: {message!r}"
     found = [phrase for phrase in _NOT_FOR_PEOPLE if phrase in message]
     assert not found, f"not for people ({found[0]}): {message!r}"
-    assert not re.search(r"0x[0-9a-f]{6}", message), f"an address: {message!r}"
+    assert not re.search(r" at 0x[0-9a-f]{6}", message), f"an address: {message!r}"
 
 
 @contextmanager
