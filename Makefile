@@ -30,7 +30,7 @@ CHECK_PYTHON = $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python
 comma := ,
 UNLOCKED := -e ".[$(EXTRAS)]" -r locks/torch.in --override locks/overrides.txt
 
-.PHONY: demo test lint slow lock latest lowest clean
+.PHONY: demo test lint slow fuzz lock latest lowest clean
 
 demo: $(STAMP)
 	$(BIN)/dreamtalk talk --portrait samples/portrait.png --audio samples/speech.wav \
@@ -41,6 +41,12 @@ test: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Each property with 10,000 cases, one after the other; `make fuzz CASES=500` for fewer.
+CASES ?= 10000
+fuzz: $(STAMP)
+	HYPOTHESIS_PROFILE=fuzz FUZZ_CASES=$(CASES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest \
+		tests/fuzz --hypothesis-show-statistics -v
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -23,7 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import CheckpointError, ModelNotFoundError, OutputError
+from .files.arrays import check_unpacked
 from .files.atomic import atomic_write
+from .files.values import reason
 
 _LIGHTNING = tuple(
     f"pytorch_lightning.callbacks.{name}"
@@ -316,13 +318,17 @@ def _read_safetensors(path: Path) -> Checkpoint:
         config = json.loads(metadata["config"])
         return Checkpoint(path, metadata["kind"], state, config)
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"the metadata of '{path.name}' is damaged: {error!r}") from error
+        why = f"it has no {error}" if isinstance(error, KeyError) else reason(error)
+        raise CheckpointError(f"the metadata of '{path.name}' is damaged: {why}") from error
 
 
 def _read_pickle(path: Path, zipped: bool) -> Any:
     try:
         if zipped and not zipfile.is_zipfile(path):
             raise CheckpointError(f"'{path.name}' is cut off: get the file again")
+        if zipped:
+            with zipfile.ZipFile(path) as archive:
+                check_unpacked(archive, path.stat().st_size)
         with _lightning_stand_ins():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
     except CheckpointError:
@@ -336,11 +342,11 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
                 "any code, so the file was refused and nothing of it was executed. Get a file with "
                 "the weights alone"
             ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):
-            reason = "not a readable pickle"  # torch's own text is about its safety switch
+        # torch's own text is about its safety switch
+        unreadable = isinstance(error, pickle.UnpicklingError)
+        why = "not a readable pickle" if unreadable else reason(error)
         raise CheckpointError(
-            f"'{path.name}' is damaged, cut off or no weights file ({reason[:120]}): get it again"
+            f"'{path.name}' is damaged, cut off or no weights file ({why[:120]}): get it again"
         ) from error
 
 

@@ -124,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="how long each stage takes on this machine")
     bench.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
     bench.add_argument("--audio", required=True, type=Path, help="a recording")
-    bench.add_argument("--duration", type=float, default=10.0, help="seconds of it to use")
+    _add_option(bench, "bench.duration")
     _add_option(bench, "device")
     bench.set_defaults(run=run_bench)
 
@@ -135,9 +135,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_option(parser: Any, name: str, **settings: Any) -> None:
     """An argument of the table in ``options``; its range is checked where it is used."""
     option = OPTIONS[name]
-    kind = type(option.default)
+    kind, short = type(option.default), name.rpartition(".")[2]
     parser.add_argument(
-        f"--{name}", type=kind, default=option.default, choices=option.choices or None,
+        f"--{short}", type=kind, default=option.default, choices=option.choices or None,
         help=f"{option.help} (default: {option.default})", **settings,
     )  # fmt: skip
 
@@ -150,7 +150,8 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
     _add_option(style, "emotion")
     style.add_argument(
         "--style-track", metavar="TEXT",
-        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'",
+        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
+        "without @",
     )  # fmt: skip
     style.add_argument(
         "--style", type=Path, metavar="CLIP",
@@ -177,6 +178,9 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     _add_option(parser, "quality")
     parser.add_argument(
         "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
+    )
+    parser.add_argument(
+        "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
     )
     parser.add_argument(
         "--debug", type=Path, metavar="PNG",
@@ -284,7 +288,7 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
     return Shot(
         args.portrait, args.out, faces, args.points, args.renderer,
         _renderer_options(args.renderer_option), args.audio, start, args.quality,
-        not args.no_label, args.debug, args.device,
+        not args.no_label, args.debug, args.device, args.mark,
     )  # fmt: skip
 
 

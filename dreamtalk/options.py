@@ -48,15 +48,18 @@ class Option:
     def problem(self, value: Any) -> str | None:
         """Why a value can't be, as the end of a sentence; None if it can."""
         if self.choices:
-            return None if value in self.choices else f"choose one of {', '.join(self.choices)}"
+            known = isinstance(value, str) and value in self.choices
+            return None if known else f"choose one of {', '.join(self.choices)}"
+        if isinstance(self.default, bool):
+            return None if value in (True, False) else "give true or false"
         if self.low is None or self.high is None:
             return None
-        whole = isinstance(self.default, int) and not isinstance(self.default, bool)
+        whole = isinstance(self.default, int)
         wanted = f"give a {'whole ' if whole else ''}number from {self.low} to {self.high}"
         try:
             fits = math.isfinite(value) and self.low <= value <= self.high
-        except TypeError:
-            return wanted
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            return wanted  # a text, a list, an integer beyond every float, a tensor of several
         return None if fits and (not whole or value == int(value)) else wanted
 
 
@@ -102,7 +105,42 @@ OPTIONS: dict[str, Option] = {
     "device": Option("cpu", "where to compute: cpu, cuda, cuda:1, mps ..."),
     "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
     "label": Option(True, "note in the file that the video is AI-generated"),
+    "visible_mark": Option(False, "write 'AI-generated' small at the lower edge of every frame"),
+    "max_size": Option(
+        1024, "scale larger pictures down to so many pixels on their longer side; 0 keeps the size",
+        0, 8192, 8,
+    ),
+    "transition": Option(0.8, "seconds that a change of style takes", 0.0, 10.0, 0.1),
+    "weight": Option(
+        1.0, "how much a style counts in a blend; only proportions matter", 0.0, 100.0, 0.05
+    ),
+    "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
+    "file.fps": Option(
+        0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",
+        0.0, 1000.0, 0.01,
+    ),
+    "max_gap": Option(0.5, "seconds without a face that are interpolated", 0.0, 60.0, 0.1),
+    "crossfade": Option(0.3, "seconds in which two motions overlap", 0.0, 10.0, 0.05),
+    "feather": Option(
+        0.08, "width of a square's fading edge, as a share of its side", 0.0, 0.5, 0.01
+    ),
+    "width": Option(1600, "width of a plot in pixels", 320, 8192, 16),
+    "height": Option(360, "height of each picture on a sheet, in pixels", 64, 1080, 8),
+    "natural.blinks": Option(1.0, "how often the eyes blink", 0.0, 3.0, 0.05),
+    "natural.gaze": Option(1.0, "how much the eyes wander", 0.0, 3.0, 0.05),
+    "natural.head": Option(1.0, "how much the head moves", 0.0, 3.0, 0.05),
+    "natural.breathing": Option(1.0, "how deep the breath shows", 0.0, 3.0, 0.05),
+    "edit.gain": Option(1.0, "factor of a region or channel", -10.0, 10.0, 0.05),
+    "edit.offset": Option(0.0, "what is added to a region or channel", -100.0, 100.0, 0.01),
+    "edit.smoothing": Option(0.0, "seconds to smooth over", 0.0, 1.0, 0.01),
+    "edit.shift": Option(0.0, "seconds to move later", -DAY, DAY, 0.02),
+    "edit.speed": Option(1.0, "faster above 1, slower below", 0.1, 10.0, 0.05),
+    "track.smoothing": Option(
+        0.02, "seconds of smoothing that take the tracker's tremor out", 0.0, 1.0, 0.01
+    ),
+    "bench.duration": Option(10.0, "seconds of the recording to use", 0.1, 3600.0, 0.1),
 }  # fmt: skip
+"""A name with a dot belongs to one step: ``natural.head`` scales idle motion, ``edit.gain`` any."""
 
 
 def default(name: str) -> Any:
@@ -110,14 +148,18 @@ def default(name: str) -> Any:
     return OPTIONS[name].default
 
 
-def checked(**values: Any) -> None:
-    """Check values of options by their names.
+def checked(error: type[DreamTalkError] = DreamTalkError, /, **values: Any) -> None:
+    """Check values of options by their names in the table.
+
+    Args:
+        error: which error a value that can't be deserves.
 
     Raises:
-        DreamTalkError: on the first that can't be; the message names the option, the value and
-            the range.
+        DreamTalkError: of that type, on the first that can't be; the message names the option, the
+            value and the range.
     """
     for name, value in values.items():
         problem = OPTIONS[name].problem(value)
         if problem is not None:
-            raise DreamTalkError(f"{name} can't be {value!r}: {problem}")
+            said = repr(value) if not isinstance(value, int) or abs(value) < 1 << 128 else "so much"
+            raise error(f"{name.rpartition('.')[2]} can't be {said[:80]}: {problem}")

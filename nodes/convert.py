@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import DTYPES, OPTIONS
+from ..dreamtalk.options import DTYPES, OPTIONS, checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _MASK_SHAPE = 0.05  # share that a mask's aspect ratio may differ
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
     """The first picture of an IMAGE batch, (H, W, C) float32; says so when there are more."""
-    if image.ndim != 4 or image.shape[0] == 0:
+    if image.ndim != 4 or 0 in image.shape:
         raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
     if image.shape[0] > 1:
         notice(cls, f"{image.shape[0]} pictures came in: the first one is used")
@@ -34,6 +34,7 @@ def first_image(image: Tensor, cls: Any) -> Tensor:
 def fit(image: Tensor, longest: int) -> Tensor:
     """Scale an (H, W, C) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
     height, width = image.shape[:2]
+    checked(max_size=longest)
     scale = longest / max(height, width)
     if longest <= 0 or scale >= 1:
         return image
@@ -148,18 +149,20 @@ def option_input(option: str, tooltip: str, id: str | None = None) -> Any:
         id: of the widget; the option's name by default.
     """
     row = OPTIONS[option]
+    id = id or option.rpartition(".")[2]
     settings: dict[str, Any] = {"default": row.default, "tooltip": tooltip}
     if row.choices:
-        return io.Combo.Input(id or option, options=list(row.choices), **settings)
+        return io.Combo.Input(id, options=list(row.choices), **settings)
     if isinstance(row.default, bool):
-        return io.Boolean.Input(id or option, **settings)
+        return io.Boolean.Input(id, **settings)
     if row.seed:
         settings["control_after_generate"] = True
     if isinstance(row.default, int):
         settings |= {"min": int(row.low or 0), "max": int(row.high or 0)}
-        return io.Int.Input(id or option, **settings)
+        settings |= {"step": int(row.step)} if row.step and row.step > 1 else {}
+        return io.Int.Input(id, **settings)
     settings |= {"min": row.low, "max": row.high, "step": row.step}
-    return io.Float.Input(id or option, **settings)
+    return io.Float.Input(id, **settings)
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:
@@ -191,10 +194,9 @@ def speech_of(audio: Any, cls: Any) -> Speech:
 
 def precision_input() -> Any:
     """The widget for the number format of a network."""
-    return io.Combo.Input(
-        "precision",
-        options=list(DTYPES),
-        default=OPTIONS["dtype"].default,
+    return option_input(
+        "dtype",
+        id="precision",
         tooltip="Number format to compute in. fp32 is exact; bf16 and fp16 take half the memory "
         "and may be faster on a graphics card.",
     )

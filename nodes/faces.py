@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import io, ui
 
+from ..dreamtalk.options import default
 from . import runtime
+from .convert import option_input
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 if TYPE_CHECKING:
@@ -67,14 +69,7 @@ class DreamTalkInspectPortrait(io.ComfyNode):
             ),
             inputs=[
                 DTPortrait.Input("portrait", tooltip="The analysed picture, from Portrait."),
-                io.Int.Input(
-                    "height",
-                    default=360,
-                    min=120,
-                    max=1080,
-                    step=8,
-                    tooltip="Height of each of the pictures on the sheet.",
-                ),
+                option_input("height", "Height of each of the pictures on the sheet."),
             ],
             outputs=[
                 io.Image.Output(display_name="layers", tooltip="One sheet with all layers."),
@@ -88,7 +83,7 @@ class DreamTalkInspectPortrait(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, portrait: Portrait, height: int = 360) -> io.NodeOutput:
+    def execute(cls, portrait: Portrait, height: int = default("height")) -> io.NodeOutput:
         from ..dreamtalk.render.mesh import MeshRenderer, debug_sheet
 
         device = runtime.ModelHost().device()

@@ -8,7 +8,8 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..dreamtalk.errors import MotionError
-from .convert import speech_of
+from ..dreamtalk.options import checked
+from .convert import option_input, speech_of
 from .sockets import DTMotion
 
 _CATEGORY = "DreamTalk/motion"
@@ -17,7 +18,6 @@ _CATEGORY = "DreamTalk/motion"
 class DreamTalkNaturalMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        strength = {"default": 1.0, "min": 0.0, "max": 3.0, "step": 0.05}
         return io.Schema(
             node_id="DreamTalkNaturalMotion",
             display_name="DreamTalk Natural Motion",
@@ -40,28 +40,11 @@ class DreamTalkNaturalMotion(io.ComfyNode):
                     tooltip="Take the head from this motion instead (a tracked clip), looped "
                     "seamlessly and scaled by 'head'.",
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The same seed gives the same motion, on every machine.",
-                ),
-                io.Float.Input(
-                    "blinks",
-                    tooltip="How often the eyes blink: 1 natural, 0 never.",
-                    **strength,
-                ),
-                io.Float.Input(
-                    "gaze", tooltip="How much the eyes wander: 1 natural, 0 fixed.", **strength
-                ),
-                io.Float.Input(
-                    "head", tooltip="How much the head moves: 1 natural, 0 still.", **strength
-                ),
-                io.Float.Input(
-                    "breathing", tooltip="How deep the breath shows: 1 natural, 0 not.", **strength
-                ),
+                option_input("seed", "The same seed gives the same motion, on every machine."),
+                option_input("natural.blinks", "How often the eyes blink: 1 natural, 0 never."),
+                option_input("natural.gaze", "How much the eyes wander: 1 natural, 0 fixed."),
+                option_input("natural.head", "How much the head moves: 1 natural, 0 still."),
+                option_input("natural.breathing", "How deep the breath shows: 1 natural, 0 not."),
             ],
             outputs=[DTMotion.Output(display_name="motion", tooltip="For the render nodes.")],
             hidden=[io.Hidden.unique_id],
@@ -93,7 +76,6 @@ class DreamTalkNaturalMotion(io.ComfyNode):
 class DreamTalkEditMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        gain = {"default": 1.0, "min": -2.0, "max": 4.0, "step": 0.05}
         return io.Schema(
             node_id="DreamTalkEditMotion",
             display_name="DreamTalk Edit Motion",
@@ -104,13 +86,13 @@ class DreamTalkEditMotion(io.ComfyNode):
             ),
             inputs=[
                 DTMotion.Input("motion", tooltip="The motion to edit."),
-                io.Float.Input(
-                    "lips", tooltip="How much the lips move: 1 as they are, 0 not at all.", **gain
+                option_input(
+                    "edit.gain", "How much the lips move: 1 as they are, 0 not at all.", "lips"
                 ),
-                io.Float.Input("jaw", tooltip="How much the jaw moves.", **gain),
-                io.Float.Input("brows", tooltip="How much the brows move.", **gain),
-                io.Float.Input("eyes", tooltip="How much lids and gaze move.", **gain),
-                io.Float.Input("head", tooltip="How much the head turns.", **gain),
+                option_input("edit.gain", "How much the jaw moves.", "jaw"),
+                option_input("edit.gain", "How much the brows move.", "brows"),
+                option_input("edit.gain", "How much lids and gaze move.", "eyes"),
+                option_input("edit.gain", "How much the head turns.", "head"),
                 io.String.Input(
                     "channels",
                     default="",
@@ -118,52 +100,22 @@ class DreamTalkEditMotion(io.ComfyNode):
                     tooltip="Single channels or regions by name: cheeks*1.5 lipAperture+0.02 (or "
                     "mouthSmileLeft*2 in ARKit motion). * scales, + and - shift.",
                 ),
-                io.Float.Input(
-                    "smoothing",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Smooth over so many seconds; closed lips and blinks are kept.",
+                option_input(
+                    "edit.smoothing",
+                    "Smooth over so many seconds; closed lips and blinks are kept.",
                 ),
-                io.Float.Input(
-                    "shift",
-                    default=0.0,
-                    min=-60.0,
-                    max=60.0,
-                    step=0.02,
-                    tooltip="Move in time, in seconds: positive is later. Cures lips that lead or "
-                    "lag.",
+                option_input(
+                    "edit.shift",
+                    "Move in time, in seconds: positive is later. Cures lips that lead or lag.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.1,
-                    tooltip="Cut off what comes before, in seconds.",
-                ),
-                io.Float.Input(
-                    "duration",
-                    default=0.0,
-                    min=0.0,
-                    max=86400.0,
-                    step=0.1,
-                    tooltip="How long the result is, in seconds. 0 keeps everything.",
-                ),
+                option_input("start", "Cut off what comes before, in seconds."),
+                option_input("duration", "How long the result is, in seconds. 0 keeps everything."),
                 io.Boolean.Input(
                     "loop",
                     default=False,
                     tooltip="Repeat seamlessly until the duration is filled.",
                 ),
-                io.Float.Input(
-                    "speed",
-                    default=1.0,
-                    min=0.1,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="Faster above 1, slower below.",
-                ),
+                option_input("edit.speed", "Faster above 1, slower below."),
             ],
             outputs=[DTMotion.Output(display_name="motion", tooltip="The edited motion.")],
         )
@@ -183,6 +135,7 @@ class DreamTalkEditMotion(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..dreamtalk.motion import edit
 
+        checked(start=start, duration=duration, **{"edit.smoothing": smoothing})
         named_gains, named_offsets = parse_channel_edits(channels)
         wanted = {name: gain for name, gain in gains.items() if gain != 1.0} | named_gains
         motion = edit.adjust(motion, wanted, named_offsets)
@@ -229,14 +182,7 @@ class DreamTalkJoinMotion(io.ComfyNode):
             inputs=[
                 DTMotion.Input("first", tooltip="What comes first."),
                 DTMotion.Input("second", tooltip="What follows."),
-                io.Float.Input(
-                    "crossfade",
-                    default=0.3,
-                    min=0.0,
-                    max=10.0,
-                    step=0.05,
-                    tooltip="Seconds in which both overlap.",
-                ),
+                option_input("crossfade", "Seconds in which both overlap."),
             ],
             outputs=[DTMotion.Output(display_name="motion", tooltip="Both, joined.")],
         )
@@ -263,14 +209,7 @@ class DreamTalkPlotMotion(io.ComfyNode):
             inputs=[
                 DTMotion.Input("motion", tooltip="The motion to draw."),
                 io.Audio.Input("audio", optional=True, tooltip="Its sound, drawn on top."),
-                io.Int.Input(
-                    "width",
-                    default=1600,
-                    min=320,
-                    max=8192,
-                    step=16,
-                    tooltip="Width of the picture in pixels.",
-                ),
+                option_input("width", "Width of the picture in pixels."),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The drawing.")],
             hidden=[io.Hidden.unique_id],

@@ -9,11 +9,10 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.motion.files import is_motion_file
 from . import runtime
-from .convert import choice
+from .convert import choice, option_input
 from .sockets import DTMotion, FaceLandmarks
 
 _CATEGORY = "DreamTalk/motion"
-NEUTRALS = ("mean", "clip", "none")
 FORMATS = ("npz", "mat", "npy", "csv", "jsonl")
 
 
@@ -42,30 +41,20 @@ class DreamTalkTrackMotion(io.ComfyNode):
                     tooltip="Or what ComfyUI's own face landmark detector found in the frames: "
                     "then nothing is looked for here.",
                 ),
-                io.Float.Input(
+                option_input(
+                    "frame_rate",
+                    "Frame rate of the pictures. A video knows its own.",
                     "images_fps",
-                    default=25.0,
-                    min=1.0,
-                    max=240.0,
-                    step=0.01,
-                    tooltip="Frame rate of the pictures. A video knows its own.",
                 ),
-                io.Combo.Input(
+                option_input(
                     "neutral",
-                    options=list(NEUTRALS),
-                    default="mean",
-                    tooltip="What counts as the resting face. mean: the average face, so a lasting "
+                    "What counts as the resting face. mean: the average face, so a lasting "
                     "smile stays in the motion. clip: the person's own, which takes it out. none: "
                     "absolute values, for measuring.",
                 ),
-                io.Float.Input(
-                    "smoothing",
-                    default=0.02,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Takes the tracker's tremor out, in seconds. Closed lips and blinks "
-                    "are kept.",
+                option_input(
+                    "track.smoothing",
+                    "Takes the tracker's tremor out, in seconds. Closed lips and blinks are kept.",
                 ),
             ],
             outputs=[
@@ -88,7 +77,7 @@ class DreamTalkTrackMotion(io.ComfyNode):
         from ..dreamtalk.tracking.track import track_frames, track_landmarks, track_video
 
         settings: dict[str, Any] = {
-            "neutral": choice("neutral", neutral, NEUTRALS),
+            "neutral": neutral,
             "smoothing": smoothing,
             "progress": runtime.Bar(),
         }
@@ -130,13 +119,9 @@ class DreamTalkLoadMotion(io.ComfyNode):
                     tooltip="A motion file in ComfyUI's input folder. Upload one with the button, "
                     "or drop it on the node.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=0.0,
-                    min=0.0,
-                    max=240.0,
-                    step=0.01,
-                    tooltip="Frame rate, if the file doesn't say it or says it wrongly. 0 takes "
+                option_input(
+                    "file.fps",
+                    "Frame rate, if the file doesn't say it or says it wrongly. 0 takes "
                     "the file's own (25 for official ones).",
                 ),
                 DTMotion.Input(
@@ -171,7 +156,7 @@ class DreamTalkLoadMotion(io.ComfyNode):
     def execute(cls, file: str, fps: float, neutral: Any = None) -> io.NodeOutput:
         from ..dreamtalk.motion.files import load_motion
 
-        return io.NodeOutput(load_motion(runtime.input_path(file), fps or None, neutral))
+        return io.NodeOutput(load_motion(runtime.input_path(file), fps, neutral))
 
 
 class DreamTalkSaveMotion(io.ComfyNode):

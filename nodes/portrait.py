@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.errors import FaceNotFoundError, ImageError
 from ..dreamtalk.face.portrait import Portrait
 from . import runtime
-from .convert import choice, first_image, fit, mask_of
+from .convert import choice, first_image, fit, mask_of, option_input
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
 FACES = ("largest", "leftmost", "rightmost", "1", "2", "3", "4", "5")
@@ -39,13 +39,9 @@ class DreamTalkPortrait(io.ComfyNode):
                     default="largest",
                     tooltip="Which face to animate; numbers count from the left.",
                 ),
-                io.Int.Input(
+                option_input(
                     "max_size",
-                    default=1024,
-                    min=0,
-                    max=8192,
-                    step=8,
-                    tooltip="Larger pictures are scaled down to this many pixels on their longer "
+                    "Larger pictures are scaled down to this many pixels on their longer "
                     "side, which keeps rendering fast. 0 keeps the full size.",
                 ),
                 io.Mask.Input(

@@ -10,7 +10,7 @@ from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
 from ..dreamtalk.errors import DreamTalkError
-from ..dreamtalk.options import default
+from ..dreamtalk.options import checked, default
 from . import runtime
 from .convert import option_input, watched, waveform_of
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, HostedRenderer
@@ -165,6 +165,9 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     "label", "Write into the file's metadata that the video is AI-generated."
                 ),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
+                option_input(
+                    "visible_mark", "Write 'AI-generated' small at the lower edge of every frame."
+                ),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
@@ -182,11 +185,22 @@ class DreamTalkRenderVideo(io.ComfyNode):
         quality: int = default("quality"),
         label: bool = default("label"),
         more_faces: Sequence[AnimatedFace] = (),
+        visible_mark: bool = default("visible_mark"),
     ) -> io.NodeOutput:
+        checked(quality=quality, label=label, visible_mark=visible_mark)
         bar = runtime.Bar()
         return io.NodeOutput(
             render_video(
-                cls, portrait, motion, audio, renderer, bar, quality, label, more_faces or ()
+                cls,
+                portrait,
+                motion,
+                audio,
+                renderer,
+                bar,
+                quality,
+                label,
+                more_faces or (),
+                visible_mark,
             )
         )
 
@@ -201,14 +215,18 @@ def render_video(
     quality: int = default("quality"),
     label: bool = default("label"),
     more_faces: Sequence[AnimatedFace] = (),
+    visible_mark: bool = default("visible_mark"),
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
+    from ..dreamtalk.render.mark import marked
     from ..dreamtalk.render.video import AI_COMMENT, Sound, write_video
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
     path = runtime.temp_file(".mp4")
     made, motion = open_scene(portrait, motion, renderer, more_faces)
     comment = AI_COMMENT if label else None
-    write_video(path, frames_of(made, motion, bar), motion.fps, sound, comment, quality)
+    frames = frames_of(made, motion, bar)
+    frames = marked(frames) if visible_mark else frames
+    write_video(path, frames, motion.fps, sound, comment, quality)
     _tell(cls, made.notes)
     return InputImpl.VideoFromFile(str(path))

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import ModelNotFoundError
 from ..dreamtalk.options import OPTIONS
 from . import runtime
-from .convert import dtype_of, precision_input
+from .convert import dtype_of, option_input, precision_input
 from .sockets import DTRenderer, HostedRenderer
 
 NO_FILE = "(no file in models/dreamtalk)"
@@ -45,13 +45,9 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
                     default=True,
                     tooltip="Give the square the colours that the picture has around the face.",
                 ),
-                io.Float.Input(
+                option_input(
                     "feather",
-                    default=0.08,
-                    min=0.0,
-                    max=0.5,
-                    step=0.01,
-                    tooltip="Width of the square's fading edge, as a share of its side.",
+                    "Width of the square's fading edge, as a share of its side.",
                 ),
                 io.Boolean.Input(
                     "move_head",

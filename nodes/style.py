@@ -73,7 +73,6 @@ class DreamTalkStyleEncoder(io.ComfyNode):
 class DreamTalkStyleBlend(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        weight = {"default": 1.0, "min": 0.0, "max": 10.0, "step": 0.05}
         return io.Schema(
             node_id="DreamTalkStyleBlend",
             display_name="DreamTalk Style Blend",
@@ -86,15 +85,11 @@ class DreamTalkStyleBlend(io.ComfyNode):
                 DTStyle.Input("style_a", tooltip="The first style."),
                 DTStyle.Input("style_b", tooltip="The second style."),
                 DTStyle.Input("style_c", optional=True, tooltip="A third style, if you like."),
-                io.Float.Input(
-                    "weight_a",
-                    tooltip="How much the first counts. Only the proportions matter.",
-                    **weight,
+                option_input(
+                    "weight", "How much the first counts. Only the proportions matter.", "weight_a"
                 ),
-                io.Float.Input("weight_b", tooltip="How much the second counts.", **weight),
-                io.Float.Input(
-                    "weight_c", tooltip="How much the third counts, if connected.", **weight
-                ),
+                option_input("weight", "How much the second counts.", "weight_b"),
+                option_input("weight", "How much the third counts, if connected.", "weight_c"),
             ],
             outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
         )
@@ -138,13 +133,9 @@ class DreamTalkStyleTrack(io.ComfyNode):
                     "by spaces or lines. A style is an emotion, or style1, style2, style3 for the "
                     "connected ones.",
                 ),
-                io.Float.Input(
+                option_input(
                     "transition",
-                    default=0.8,
-                    min=0.0,
-                    max=10.0,
-                    step=0.1,
-                    tooltip="Seconds that each change takes. Faces need half a second to a second.",
+                    "Seconds that each change takes. Faces need half a second to a second.",
                 ),
                 DTStyle.Input("style1", optional=True, tooltip="A style to name in the track."),
                 DTStyle.Input("style2", optional=True, tooltip="Another style to name."),

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..dreamtalk.options import EMOTIONS
+from ..dreamtalk.options import EMOTIONS, default
 from . import runtime
 from .convert import choice, first_image, fit, option_input, speech_of
 from .portrait import find_face
@@ -15,8 +15,6 @@ from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .sockets import DTModel, HostedModel
 from .speech import features_of
-
-_MAX_SIZE = 1024
 
 
 class DreamTalkTalk(io.ComfyNode):
@@ -77,7 +75,7 @@ class DreamTalkTalk(io.ComfyNode):
 
         choice("emotion", emotion, EMOTIONS)
         bar = runtime.Bar()
-        portrait = find_face(fit(first_image(image, cls), _MAX_SIZE))
+        portrait = find_face(fit(first_image(image, cls), default("max_size")))
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
         style = choose_style(loaded.model, emotion, intensity=intensity)

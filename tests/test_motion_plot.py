@@ -32,7 +32,7 @@ def test_pieces_and_short_sounds() -> None:
     assert plot_motion(Motion(torch.zeros(1, 31), torch.zeros(1, 6))).shape[1] == 1600
     with pytest.raises(MotionError, match="no frames"):
         plot_motion(motion, start=9)
-    with pytest.raises(MotionError, match="wide"):
+    with pytest.raises(MotionError, match="width can't be 20"):
         plot_motion(motion, width=20)
 
 

@@ -224,7 +224,7 @@ def test_what_is_no_face_or_no_video(tmp_path: Path) -> None:
         track_video(tmp_path / "text.mp4")
     with pytest.raises(MotionError, match="frames are"):
         track_frames(torch.zeros(64, 64, 3), 25)
-    with pytest.raises(MotionError, match="fps"):
+    with pytest.raises(MotionError, match="frame_rate"):
         track_frames(torch.zeros(2, 64, 64, 3), 0)
 
 

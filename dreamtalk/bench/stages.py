@@ -16,6 +16,7 @@ import torch
 from ..face import analyze_portrait, load_image
 from ..model import load_model, speech_features
 from ..motion.natural import add_natural_motion
+from ..options import checked, default
 from ..render.mesh import MeshRenderer
 from ..render.video import Sound, write_video
 from ..speech.loading import load_speech
@@ -74,7 +75,10 @@ class Report:
 
 
 def bench(
-    portrait: str | Path, audio: str | Path, duration: float = 10.0, device: str = "cpu"
+    portrait: str | Path,
+    audio: str | Path,
+    duration: float = default("bench.duration"),
+    device: str = "cpu",
 ) -> Report:
     """Run the whole chain once and time its stages.
 
@@ -87,6 +91,7 @@ def bench(
     Raises:
         DreamTalkError: as the stages do.
     """
+    checked(**{"bench.duration": duration})
     timings: list[Timing] = []
 
     def timed(stage: str, work: Callable[[], T], note: Callable[[T], str] = lambda _: "") -> T:

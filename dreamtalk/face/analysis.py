@@ -75,8 +75,8 @@ def analyze_portrait(
         )
     if mask is not None and tuple(mask.shape) != (height, width):
         raise ImageError(
-            f"the mask is {mask.shape[-1]}x{mask.shape[-2]} px, the picture {width}x{height}: "
-            "they must have the same size"
+            f"the mask is {tuple(mask.shape)}, the picture {(height, width)}: they must have the "
+            "same height and width"
         )
     found, turns = 1, 0
     if landmarks is None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ImageError
-from ..files.values import load_values, save_values
+from ..files.values import load_values, making, save_values
 from .channels import FACE_CHANNELS
 from .topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT, NUM_LANDMARKS
 
@@ -97,14 +97,16 @@ class Portrait:
             ImageError: if there is no such file, or it holds something else.
         """
         values = load_values(path, "portrait", ImageError, (*_STORED[:-1], "faces"))
-        if values["image"].dtype == np.uint8:
-            values["image"] = values["image"] / np.float32(255)
-        tensors: dict[str, Any] = {
-            name: torch.from_numpy(values[name].astype(np.float32))
-            for name in _STORED
-            if name in values
-        }
-        return cls(**tensors, faces=int(values["faces"]))
+        with making(path, "portrait", ImageError):
+            if values["image"].dtype == np.uint8:
+                values["image"] = values["image"] / np.float32(255)
+            tensors: dict[str, Any] = {
+                name: torch.from_numpy(values[name].astype(np.float32))
+                for name in _STORED
+                if name in values
+            }
+            made = cls(**tensors, faces=int(values["faces"]))
+        return made
 
     @property
     def rest(self) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import DreamTalkError
+from .arrays import read_npz
 from .atomic import atomic_write
 
 _FORMAT = "dreamtalk."
@@ -51,11 +53,10 @@ def load_values(
     if not path.is_file():
         raise error(f"there is no {kind} file '{path}'")
     try:
-        with np.load(path, allow_pickle=False) as data:
-            values = {name: data[name] for name in data.files}
+        values = read_npz(path)
     except Exception as fault:
-        # np.load meets arbitrary bytes: whatever it trips over, the file is at fault
-        raise error(f"'{path.name}' is no {kind} file, or is damaged: {fault}") from fault
+        # the reader meets arbitrary bytes: whatever it trips over, the file is at fault
+        raise error(f"'{path.name}' is no {kind} file, or is damaged: {reason(fault)}") from fault
     found = str(values.get("format", ""))
     if found != _FORMAT + kind:
         said = f"it holds a '{found.removeprefix(_FORMAT)}'" if found else "it doesn't say what"
@@ -64,3 +65,26 @@ def load_values(
     if missing:
         raise error(f"'{path.name}' is a damaged {kind} file: it has no '{missing[0]}'")
     return values
+
+
+@contextmanager
+def making(path: str | Path, kind: str, error: type[DreamTalkError]) -> Iterator[None]:
+    """A value is made of a file's arrays: whatever fails meanwhile, the file is at fault.
+
+    Raises:
+        DreamTalkError: of the type ``error``.
+    """
+    try:
+        yield
+    except DreamTalkError:
+        raise
+    except Exception as fault:
+        raise error(f"'{Path(path).name}' is a damaged {kind} file: {reason(fault)}") from fault
+
+
+def reason(fault: Exception) -> str:
+    """Why a file can't be read, for people: what a reader tripped over in its own terms is none."""
+    told = str(fault).strip().splitlines()
+    if told and isinstance(fault, (ValueError, OSError, DreamTalkError)):
+        return told[0][:200]
+    return "its contents are not what such a file holds"

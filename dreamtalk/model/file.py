@@ -9,6 +9,7 @@ import torch
 
 from ..checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from ..errors import CheckpointError, ModelNotFoundError
+from ..files.values import reason
 from ..networks.denoiser import Denoiser, DenoiserConfig
 from ..networks.lip_expert import LipExpert, LipExpertConfig
 from ..networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
@@ -124,7 +125,10 @@ def _official(checkpoint: Checkpoint) -> DreamTalkModel:
 def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
     config, state, path = checkpoint.config, checkpoint.state, checkpoint.path
     try:
-        denoiser = Denoiser(DenoiserConfig.from_dict(config["denoiser"]))
+        settings_of_it = DenoiserConfig.from_dict(config["denoiser"])
+        if settings_of_it.least_weights() > sum(value.numel() for value in state.values()):
+            raise ValueError("it describes a network larger than the file")
+        denoiser = Denoiser(settings_of_it)
         space, features = str(config["space"]), str(config["features"])
         numbers = {name: float(config[name]) for name in _NUMBERS if name in config}
         parts = {
@@ -133,7 +137,8 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
             if config.get(name) is not None
         }
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the config of '{path.name}' is damaged: {error!r}") from error
+        why = f"it has no {error}" if isinstance(error, KeyError) else reason(error)
+        raise CheckpointError(f"the config of '{path.name}' is damaged: {why}") from error
     load_weights(denoiser, checkpoint.section("denoiser"), path, "its own config's denoiser")
     for name, network in parts.items():
         load_weights(network, checkpoint.section(name), path, f"its {name.replace('_', ' ')}")

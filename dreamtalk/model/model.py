@@ -160,7 +160,7 @@ class DreamTalkModel(nn.Module):
         Raises:
             DreamTalkError: if the checkpoint has no such preset.
         """
-        if emotion not in self.presets:
+        if not isinstance(emotion, str) or emotion not in self.presets:
             if emotion not in EMOTIONS:
                 raise DreamTalkError(f"no emotion '{emotion}': there are {', '.join(EMOTIONS)}")
             have = f"presets for {', '.join(self.presets)} only" if self.presets else "no presets"

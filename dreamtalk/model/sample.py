@@ -71,8 +71,11 @@ def sample_motion(
     """
     _check(model, features, style)
     checked(steps=steps, sampler=sampler, seed=seed, sync=sync)
-    if not isinstance(guidance, Tensor):
-        checked(guidance=guidance)
+    steps, seed = int(steps), int(seed)
+    if isinstance(guidance, Tensor) and (guidance.ndim != 1 or len(guidance) == 0):
+        raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
+    for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
+        checked(guidance=scale)
     if sync and model.lip_expert is None:
         raise DreamTalkError(
             f"the checkpoint '{model.title}' has no lip expert: set the lip-sync guidance to 0"

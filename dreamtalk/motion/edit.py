@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..curves.easing import smoothstep
 from ..errors import MotionError, SpaceMismatchError
+from ..options import OPTIONS, checked
 from .bridges import add_head_to_pose
 from .motion import HEAD_CHANNELS, Motion
 from .regions import HEAD_REGIONS, region_channels
@@ -37,13 +38,14 @@ def adjust(
 
     Raises:
         MotionError: if a name is neither a region nor a channel of the motion's space, or a
-            number is not finite.
+            number is out of its range.
     """
     expression, head = motion.expression.clone(), motion.head.clone()
     for table, is_gain in ((gains or {}, True), (offsets or {}, False)):
         for name, value in table.items():
-            if not np.isfinite(value):
-                raise MotionError(f"'{name}' is set to {value}: give a number")
+            problem = OPTIONS["edit.gain" if is_gain else "edit.offset"].problem(value)
+            if problem is not None:
+                raise MotionError(f"'{name}' can't be set to {value}: {problem}")
             values, columns = _columns(motion, expression, head, name)
             if is_gain:
                 values[:, columns] *= value
@@ -84,10 +86,9 @@ def smooth(motion: Motion, seconds: float, protect_closures: bool = True) -> Mot
         protect_closures: see above.
 
     Raises:
-        MotionError: if ``seconds`` is negative.
+        MotionError: if ``seconds`` is negative, above 1 or not a number.
     """
-    if not seconds >= 0.0:
-        raise MotionError(f"smoothing of {seconds} s: give 0 or more")
+    checked(MotionError, **{"edit.smoothing": seconds})
     sigma = seconds * motion.fps
     if sigma < 0.05 or len(motion) < 2:
         return motion
@@ -167,8 +168,7 @@ def resample(motion: Motion, fps: float) -> Motion:
     Raises:
         MotionError: if ``fps`` is not a frame rate.
     """
-    if not 0 < fps <= 1000:
-        raise MotionError(f"fps of {fps} is not a frame rate")
+    checked(MotionError, frame_rate=fps)
     if abs(fps - motion.fps) < 1e-6 or len(motion) == 0:
         return motion
     if motion.fps / fps > 1.5:
@@ -183,14 +183,18 @@ def change_speed(motion: Motion, factor: float) -> Motion:
     Raises:
         MotionError: if the factor is not between 0.1 and 10.
     """
-    if not 0.1 <= factor <= 10.0:
-        raise MotionError(f"speed of {factor} is not within 0.1 .. 10")
+    checked(MotionError, **{"edit.speed": factor})
     count = max(1, round(len(motion) / factor))
     return _at(motion, np.arange(count) * factor / motion.fps)
 
 
 def shift(motion: Motion, seconds: float) -> Motion:
-    """Move in time within the same length: positive = later. The ends are held."""
+    """Move in time within the same length: positive = later. The ends are held.
+
+    Raises:
+        MotionError: if it is more than a day.
+    """
+    checked(MotionError, **{"edit.shift": seconds})
     return _at(motion, np.arange(len(motion)) / motion.fps - seconds)
 
 
@@ -202,8 +206,9 @@ def trim(motion: Motion, start: float = 0.0, end: float | None = None) -> Motion
         start, end: s; a negative ``end`` counts from the end, None is the end.
 
     Raises:
-        MotionError: if nothing is left.
+        MotionError: if nothing is left, or a time is not one.
     """
+    checked(MotionError, start=start, **({} if end is None else {"edit.shift": end}))
     stop = motion.duration if end is None else end if end >= 0 else motion.duration + end
     first, last = max(0, round(start * motion.fps)), min(len(motion), round(stop * motion.fps))
     if first >= last:
@@ -230,7 +235,9 @@ def crossfade(first: Motion, second: Motion, seconds: float) -> Motion:
 
     Raises:
         SpaceMismatchError: if they are in different spaces.
+        MotionError: if ``seconds`` is out of its range.
     """
+    checked(MotionError, crossfade=seconds)
     if first.space != second.space:
         raise SpaceMismatchError(
             f"can't join a '{first.space}' motion with a '{second.space}' one: convert one of them"
@@ -278,8 +285,9 @@ def loop(motion: Motion, duration: float, seconds: float = 0.5) -> Motion:
         seconds: length of the crossfade at each seam; at most half of the motion.
 
     Raises:
-        MotionError: if the motion is empty or the duration is not positive.
+        MotionError: if the motion is empty, or a time is out of its range.
     """
+    checked(MotionError, duration=duration, crossfade=seconds)
     frames = round(duration * motion.fps)
     if len(motion) == 0 or frames < 1:
         raise MotionError(f"can't loop {motion.duration:.2f} s to {duration:g} s")
@@ -298,7 +306,11 @@ def with_head_of(motion: Motion, source: Motion, strength: float = 1.0) -> Motio
         motion: whose expression is kept.
         source: whose head is taken, in any space, against its own median pose.
         strength: scales it.
+
+    Raises:
+        MotionError: if the strength is out of its range.
     """
+    checked(MotionError, **{"edit.gain": strength})
     timed = resample(source, motion.fps)
     head = loop(timed.with_(pose=None), len(motion) / motion.fps).head.to(motion.head)
     head = strength * (head - timed.head.to(head).contiguous().median(dim=0).values)

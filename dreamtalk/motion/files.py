@@ -16,7 +16,10 @@ import torch
 from scipy.io import loadmat, savemat
 
 from ..errors import MotionError, OutputError
+from ..files.arrays import read_npy
 from ..files.atomic import atomic_write
+from ..files.values import reason
+from ..options import checked
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion, stored_rate
@@ -48,7 +51,8 @@ def load_motion(
         path: ``.npz`` (ours), ``.mat`` (Deep3DFaceRecon: ``coeff`` (T, 257), ``transform_params``
             (T, 5)), ``.npy`` (official motion: (T, 73) or (T, 64)), ``.txt`` (64 columns),
             ``.csv`` (Live Link Face), ``.jsonl`` or ``.json`` (ours, one frame a line).
-        fps: frames a second, for files that don't say (official ones: 25) or say it wrongly.
+        fps: frames a second, for files that don't say (official ones: 25) or say it wrongly; 0 is
+            the file's own.
         neutral: of the same person who acts nothing, whose neutral face is taken off.
 
     Returns:
@@ -58,6 +62,9 @@ def load_motion(
     Raises:
         MotionError: if there is no such file, the kind is unknown, or the contents are malformed.
     """
+    if fps is not None:
+        checked(MotionError, **{"file.fps": fps})
+    fps = fps or None
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -73,7 +80,7 @@ def load_motion(
         raise MotionError(f"'{path.name}': {error}") from error
     except Exception as error:
         # readers meet arbitrary bytes: whatever they trip over, the file is at fault
-        raise MotionError(f"'{path.name}' can't be read as a motion: {error}") from error
+        raise MotionError(f"'{path.name}' can't be read as a motion: {reason(error)}") from error
     if len(motion) == 0:
         raise MotionError(f"'{path.name}' holds no frames")
     return motion if neutral is None else without_neutral(motion, neutral)
@@ -157,7 +164,7 @@ def _read_columns(array: np.ndarray, fps: float | None) -> Motion:
 
 
 def _read_npy(path: Path, fps: float | None) -> Motion:
-    return _read_columns(np.load(path, allow_pickle=False), fps)
+    return _read_columns(read_npy(path), fps)
 
 
 def _read_txt(path: Path, fps: float | None) -> Motion:

@@ -21,6 +21,8 @@ from .timecode import row_times
 
 EYE_TURN = 0.5
 """Radians that an eye is turned at an eyeLook score of 1."""
+_MOST_FILLED = 100
+"""Frames a row that gaps are filled with; more is no recording whose phone dropped frames."""
 _HEAD = ("HeadYaw", "HeadPitch", "HeadRoll")
 _EYES = (
     "LeftEyeYaw",
@@ -85,6 +87,11 @@ def parse_livelink(text: str, fps: float | None = None) -> Motion:
     stamps = [row[columns["timecode"]].strip() for row in body] if "timecode" in columns else []
     times, rate, kept = row_times(stamps, len(body), fps)
     values = values[kept]
+    if (times[-1] - times[0]) * rate > _MOST_FILLED * len(body) + rate:
+        raise MotionError(
+            f"its time codes run over {times[-1] - times[0]:.0f} s, and it has {len(body)} rows: "
+            "cut out the part that was recorded"
+        )
     if len(times) > 1 and np.abs(np.diff(times) * rate - 1.0).max() > 0.2:
         values = resample_frames(values, times, rate)
     head = np.zeros((len(values), 6))

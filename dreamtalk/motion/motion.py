@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from ..errors import MotionError
+from ..files.arrays import read_npz
 from ..files.atomic import atomic_write
 from ..files.timeline import exact_rate
+from ..files.values import reason
+from ..options import OPTIONS
 from .spaces import MotionSpace, space
 
 HEAD_CHANNELS: tuple[str, ...] = ("pitch", "yaw", "roll", "x", "y", "z")
@@ -55,10 +58,12 @@ class Motion:
             raise MotionError(f"head is ({len(self)}, 6), not {tuple(self.head.shape)}")
         if self.pose is not None and tuple(self.pose.shape) != (len(self), 9):
             raise MotionError(f"pose is ({len(self)}, 9), not {tuple(self.pose.shape)}")
-        if not 0 < self.fps <= 1000:
-            raise MotionError(f"fps of {self.fps} is not a frame rate")
-        for name, value in (("expression", self.expression), ("head", self.head)):
-            if not torch.isfinite(value).all():
+        problem = OPTIONS["frame_rate"].problem(self.fps)
+        if problem is not None:
+            raise MotionError(f"fps of {self.fps} is not a frame rate: {problem}")
+        parts = (("expression", self.expression), ("head", self.head), ("pose", self.pose))
+        for name, value in parts:
+            if value is not None and not torch.isfinite(value).all():
                 raise MotionError(f"{name} holds NaN or infinite values")
 
     def __len__(self) -> int:
@@ -115,8 +120,7 @@ class Motion:
             MotionError: if the file is not a motion file, or lacks a channel.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {key: data[key] for key in data.files}
+            arrays = read_npz(path)
             name = str(arrays["space"])
             stored = [str(c) for c in arrays["channels"]]
             columns = [stored.index(c) for c in space(name).channels]
@@ -125,16 +129,16 @@ class Motion:
                 head=torch.from_numpy(arrays["head"].astype(np.float32)),
                 fps=stored_rate(arrays["fps"]),
                 space=name,
-                pose=torch.from_numpy(arrays["pose"]) if "pose" in arrays else None,
+                pose=torch.from_numpy(arrays["pose"].astype(np.float32))
+                if "pose" in arrays
+                else None,
             )
         except FileNotFoundError:
             raise MotionError(f"there is no motion file '{path}'") from None
         except MotionError:
             raise
-        except (OSError, ValueError, KeyError, IndexError, AttributeError, EOFError) as error:
-            raise MotionError(f"'{path}' is not a motion file of ours: {error}") from error
-        except Exception as error:  # zipfile.BadZipFile and friends come from np.load
-            raise MotionError(f"'{path}' is not a motion file of ours: {error}") from error
+        except Exception as error:  # arbitrary bytes: whatever it trips over, the file is at fault
+            raise MotionError(f"'{path}' is not a motion file of ours: {reason(error)}") from error
 
 
 def stored_rate(fps: np.ndarray) -> float:

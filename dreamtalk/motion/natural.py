@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import MotionError
+from ..options import checked
 from ..speech.speech import Speech
 from .blinks import RATE, Blink, closure_curves, draw_blinks
 from .bridges import add_head_to_pose, face_to_scores, map_offsets, to_face
@@ -31,8 +32,6 @@ CLOSED_LOWER_LID = 0.012
 """IOD that the lower lid rises meanwhile."""
 _BROW_BEAT = 0.010  # IOD: brows rise with a stressed syllable
 _NOSTRIL_BREATH = 0.0015  # IOD
-
-MAX_STRENGTH = 3.0
 
 
 def add_natural_motion(
@@ -69,15 +68,14 @@ def add_natural_motion(
         MotionError: if a strength is negative, above 3 or not a number.
     """
     strengths = {"blinks": blinks, "gaze": gaze, "head": head, "breathing": breathing}
-    for name, value in strengths.items():
-        if not 0.0 <= value <= MAX_STRENGTH:
-            raise MotionError(f"strength '{name}' of {value} is not within 0 .. {MAX_STRENGTH:g}")
+    named = {f"natural.{name}": value for name, value in strengths.items()}
+    checked(MotionError, seed=seed, **named)
     if not any(strengths.values()) or len(motion) == 0:
         return motion
     times = np.arange(len(motion)) / motion.fps
     prosody = analyse(speech, motion.duration)
     # one stream each: numpy's PCG64 on the CPU is the same everywhere
-    streams = spawn(np.random.default_rng(seed % 2**63), 4)
+    streams = spawn(np.random.default_rng(int(seed) % 2**63), 4)
     offsets = np.zeros((len(motion), len(FACE)))
     pose = np.zeros((len(motion), 6))
     if breathing:

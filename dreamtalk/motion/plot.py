@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import MissingDependencyError, MotionError, OutputError
 from ..face.channels import CLOSED_APERTURE
 from ..files.atomic import atomic_write
+from ..options import checked, default
 from ..speech.speech import SAMPLE_RATE, Speech
 from .bridges import convert
 from .motion import Motion
@@ -75,7 +76,7 @@ def plot_motion(
     title: str = "",
     start: float = 0.0,
     end: float | None = None,
-    width: int = 1600,
+    width: int = default("width"),
 ) -> Tensor:
     """Draw a motion.
 
@@ -90,11 +91,9 @@ def plot_motion(
         (H, W, 3) float32 0..1.
 
     Raises:
-        MotionError: if the motion has no frames in that piece, or the width is below 320 px.
+        MotionError: if the motion has no frames in that piece, or a number is out of its range.
         MissingDependencyError: if matplotlib is not installed.
     """
-    if width < 320:
-        raise MotionError(f"a plot {width} px wide can't be read: make it 320 or wider")
     figure = _figure(motion, speech, title, start, end, width)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
@@ -112,7 +111,7 @@ def save_plot(
     path = Path(path)
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise OutputError(f"'{path.name}': a plot is written as .png, .svg or .pdf")
-    arguments = {"title": "", "start": 0.0, "end": None, "width": 1600, **options}
+    arguments = {"title": "", "start": 0.0, "end": None, "width": default("width"), **options}
     figure = _figure(motion, speech, **arguments)
     with atomic_write(path, "the plot") as part:
         figure.savefig(part, facecolor=_PAPER)
@@ -121,6 +120,7 @@ def save_plot(
 def _figure(
     motion: Motion, speech: Speech | None, title: str, start: float, end: float | None, width: int
 ) -> Figure:
+    checked(MotionError, width=width, start=start, **({} if end is None else {"edit.shift": end}))
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure as NewFigure

@@ -192,4 +192,4 @@ def space(name: str) -> MotionSpace:
     try:
         return SPACES[name]
     except KeyError:
-        raise MotionError(f"no motion space '{name}': there are {', '.join(SPACES)}") from None
+        raise MotionError(f"no motion space '{name[:40]}': there are {', '.join(SPACES)}") from None

@@ -20,6 +20,8 @@ from .transformer import AttentionPooling, Decoder, Encoder, PositionTable, time
 
 OFFICIAL_LOWER: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
 """Coefficients of the mouth among the 64 of the official checkpoint."""
+_MOST = 1 << 16
+"""Of any size in a config: far beyond the official ones, and small enough to be tried."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,23 @@ class DenoiserConfig:
         known = dict(values)
         if "lower" in known:
             known["lower"] = tuple(known["lower"])
-        return cls(**known)
+        made = cls(**known)
+        for field in fields(cls):
+            value = getattr(made, field.name)
+            if isinstance(field.default, int):
+                fits = type(value) is int and 1 <= value <= _MOST
+            elif isinstance(field.default, float):
+                fits = isinstance(value, (int, float)) and 0 <= value < 1
+            else:
+                fits = all(type(i) is int and 0 <= i < made.expression_dim for i in value)
+            if not fits:
+                raise ValueError(f"{field.name} can't be {str(value)[:40]!r}")
+        return made
+
+    def least_weights(self) -> int:
+        """How many numbers a network of these sizes has at least."""
+        width = self.d_model
+        return max(self.layers * (4 * width + 2 * self.ff) * width, self.feature_dim * width)
 
 
 class ContentEncoder(nn.Module):

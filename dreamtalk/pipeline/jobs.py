@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DreamTalkError
 from ..options import checked, default
+from ..style.track import parse_style_track
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class SpeechSource:
     start: float = default("start")
     duration: float | None = None
 
+    def __post_init__(self) -> None:
+        checked(start=self.start, duration=0.0 if self.duration is None else self.duration)
+
 
 @dataclass(frozen=True)
 class StyleChoice:
@@ -34,13 +38,18 @@ class StyleChoice:
         emotion: a preset of the checkpoint.
         clip: a video or a motion file of somebody who speaks the way that is wanted.
         track: emotions over time, see :func:`style_track`.
-        intensity: of the emotion or clip; a track has its own.
+        intensity: of the emotion or clip, and of a track's marks that don't say one.
     """
 
     emotion: str = default("emotion")
     clip: Path | None = None
     track: str | None = None
     intensity: float = default("intensity")
+
+    def __post_init__(self) -> None:
+        checked(intensity=self.intensity)
+        if self.track is not None:
+            parse_style_track(self.track, self.intensity)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,9 @@ class Performance:
     checkpoint: str = default("checkpoint")
     device: str = default("device")
 
+    def __post_init__(self) -> None:
+        checked(liveliness=self.liveliness)
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -93,6 +105,7 @@ class Shot:
         label: whether the file says that it is AI-generated.
         debug: a picture to draw the mesh renderer's layers and masks into.
         device: where to compute.
+        visible_mark: whether every frame says so too.
     """
 
     portrait: Path
@@ -107,6 +120,13 @@ class Shot:
     label: bool = default("label")
     debug: Path | None = None
     device: str = default("device")
+    visible_mark: bool = default("visible_mark")
+
+    def __post_init__(self) -> None:
+        checked(
+            start=self.start, quality=self.quality, label=self.label,
+            visible_mark=self.visible_mark,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
 from ..options import checked, default
 from ..progress import Progress, silent
+from ..render.mark import marked
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound, write_video
 from ..speech.speech import Features, Speech
@@ -32,6 +33,7 @@ def choose_style(
     intensity: float = default("intensity"),
     track: str | None = None,
     progress: Progress = silent,
+    duration: float | None = None,
 ) -> Style:
     """A style from a preset, from a clip, or emotions over time.
 
@@ -39,15 +41,16 @@ def choose_style(
         model: the checkpoint.
         emotion: which preset, unless there is a clip or a track.
         clip: a video, or a motion file, of somebody who speaks the way that is wanted.
-        intensity: how strongly it shows; a track has its own.
+        intensity: how strongly it shows; in a track, of the marks that don't say it themselves.
         track: as :func:`style_track` takes it.
+        duration: s of the speech: a track is made no longer.
 
     Raises:
         DreamTalkError: if the checkpoint has no such preset, or the clip can't be used.
     """
     checked(intensity=intensity)
     if track is not None:
-        return style_track(track, model.preset)
+        return style_track(track, model.preset, duration, intensity=intensity)
     if clip is None:
         return model.preset(emotion, intensity)
     if is_motion_file(clip):
@@ -139,8 +142,13 @@ def render_video(
     quality: int = default("quality"),
     features: Features | None = None,
     progress: Progress = silent,
+    visible_mark: bool = default("visible_mark"),
 ) -> int:
     """Portrait (within the renderer) + motion -> mp4, in constant memory.
+
+    Args:
+        comment: goes into the file's metadata.
+        visible_mark: write on every frame that it is AI-generated.
 
     Returns:
         The number of frames written.
@@ -149,4 +157,5 @@ def render_video(
         OutputError: if the file can't be written; then nothing is left behind.
     """
     with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
-        return write_video(out, chunks, motion.fps, sound, comment, quality)
+        frames = marked(chunks) if visible_mark else chunks
+        return write_video(out, frames, motion.fps, sound, comment, quality)

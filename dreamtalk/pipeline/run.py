@@ -16,7 +16,6 @@ from ..files.atomic import check_writable
 from ..model import load_model, speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
-from ..options import checked
 from ..progress import Stages, silent_stages
 from ..render.group import together
 from ..render.registry import load_renderer
@@ -74,7 +73,6 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
 
 def _load_speech(source: SpeechSource, stages: Stages) -> Speech:
     with stages("speech") as stage:
-        checked(start=source.start, duration=source.duration or 0.0)
         speech = load_speech(source.audio, source.start, source.duration or None)
         stage.note(f"{speech.duration:.1f} s")
     return speech
@@ -87,8 +85,9 @@ def _perform(job: Performance, speech: Speech, stages: Stages) -> tuple[Motion, 
     with stages("style") as stage:
         choice = job.style
         style = choose_style(
-            model, choice.emotion, choice.clip, choice.intensity, choice.track, stage.progress
-        )
+            model, choice.emotion, choice.clip, choice.intensity, choice.track, stage.progress,
+            speech.duration,
+        )  # fmt: skip
         stage.note(style.name)
     with stages("motion") as stage:
         features = speech_features(speech, model)
@@ -104,7 +103,6 @@ _Scene = tuple[list[Portrait], list[Renderer]]
 
 
 def _open_scene(job: Shot, stages: Stages) -> _Scene:
-    checked(quality=job.quality)
     _check_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
@@ -146,7 +144,7 @@ def _shoot(
         renderer, motion = together(*scene, motions)
         frames = render_video(
             renderer, motion, job.out, sound, AI_COMMENT if job.label else None, job.quality,
-            features, stage.progress,
+            features, stage.progress, job.visible_mark,
         )  # fmt: skip
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
 

@@ -18,7 +18,7 @@ from ..errors import OutputError
 from ..face.image import to_uint8
 from ..files.atomic import atomic_write, check_writable
 from ..files.timeline import exact_rate
-from ..options import default
+from ..options import checked, default
 from ..speech.decoding import cut_sound, decode_sound, layout_name, sound_format
 from ..speech.loading import at_most_stereo, to_unit_range
 
@@ -71,6 +71,7 @@ def write_video(
     Raises:
         OutputError: if the file can't be written, or there are no frames.
     """
+    checked(quality=quality, frame_rate=fps)
     path = Path(path)
     check_writable(path)
     with atomic_write(path, "the video") as part:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
+from ..options import checked
 from .decoding import decode_sound, full_scale, layout_name, sound_format, unreadable
 from .speech import SAMPLE_RATE, Speech
 
@@ -74,8 +75,7 @@ def _read(path: Path, start: float, duration: float | None) -> tuple[Iterator[np
 
     At least one block comes, of at least one sample.
     """
-    if start < 0 or (duration is not None and duration < 0):
-        raise AudioError(f"start ({start} s) and duration ({duration} s) must not be negative")
+    checked(AudioError, start=start, duration=0.0 if duration is None else duration)
     source = sound_format(path)
     if source.full_scale != 1.0:
         log.warning(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError
-from ..files.values import load_values, save_values
+from ..files.values import load_values, making, save_values
 
 SAMPLE_RATE = 16_000
 """Hz. Every waveform in the library has this rate."""
@@ -56,9 +56,11 @@ class Speech:
             AudioError: if there is no such file, or it holds something else.
         """
         values = load_values(path, "speech", AudioError, ("waveform", "rate"))
-        if int(values["rate"]) != SAMPLE_RATE:
-            raise AudioError(f"'{path}' holds speech at {values['rate']} Hz, not {SAMPLE_RATE}")
-        return cls(torch.from_numpy(values["waveform"].astype(np.float32)))
+        with making(path, "speech", AudioError):
+            if int(values["rate"]) != SAMPLE_RATE:
+                raise AudioError(f"'{path}' holds speech at {values['rate']} Hz, not {SAMPLE_RATE}")
+            made = cls(torch.from_numpy(values["waveform"].astype(np.float32)))
+        return made
 
     @property
     def duration(self) -> float:
@@ -108,7 +110,9 @@ class Features:
             AudioError: if there is no such file, or it holds something else.
         """
         values = load_values(path, "features", AudioError, ("rows", "kind"))
-        return cls(torch.from_numpy(values["rows"].astype(np.float32)), str(values["kind"]))
+        with making(path, "features", AudioError):
+            made = cls(torch.from_numpy(values["rows"].astype(np.float32)), str(values["kind"]))
+        return made
 
     @property
     def num_frames(self) -> int:

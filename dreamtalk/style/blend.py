@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..curves.length import hold_last
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..options import OPTIONS, checked
 from .style import Style
 
 
@@ -28,9 +29,11 @@ def blend_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     """
     if not styles or len(styles) != len(weights):
         raise DreamTalkError(f"{len(weights)} weights were given for {len(styles)} styles")
+    for weight in weights:
+        checked(weight=weight)
     total = float(sum(weights))
-    if any(not w >= 0 for w in weights) or total <= 0:
-        raise DreamTalkError(f"weights {list(weights)}: give 0 or more, and not only zeros")
+    if total <= 0:
+        raise DreamTalkError(f"the weights {list(weights)} are only zeros: give one that is not")
     models = {style.model for style in styles}
     if len(models) > 1:
         raise SpaceMismatchError(
@@ -47,8 +50,10 @@ def blend_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     for share, style in zip(shares, styles, strict=True):
         own = style.intensity
         intensity = intensity + share * (hold_last(own, length) if isinstance(own, Tensor) else own)
+    most = OPTIONS["intensity"].high or 0.0  # a mean, but for rounding
+    bounded = intensity.clamp(max=most) if isinstance(intensity, Tensor) else min(intensity, most)
     name = " + ".join(style.name for style in styles if style.name)
-    return Style(torch.as_tensor(code), styles[0].model, intensity, name)
+    return Style(torch.as_tensor(code), styles[0].model, bounded, name)
 
 
 def _over_time(code: Tensor, frames: int) -> Tensor:

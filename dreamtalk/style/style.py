@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DreamTalkError
-from ..options import EMOTIONS
+from ..options import EMOTIONS, checked
 
 __all__ = ["EMOTIONS", "Style"]
 
@@ -29,7 +29,8 @@ class Style:
         name: for people.
 
     Raises:
-        DreamTalkError: if code or intensity have another shape or are not finite.
+        DreamTalkError: if code or intensity have another shape or are not finite, or the
+            intensity is out of its range.
     """
 
     code: Tensor
@@ -42,12 +43,18 @@ class Style:
 
         if self.code.ndim not in (1, 2) or 0 in self.code.shape:
             raise DreamTalkError(f"a style code is (d,) or (T, d), not {tuple(self.code.shape)}")
-        intensity = torch.as_tensor(self.intensity)
+        try:
+            intensity = torch.as_tensor(self.intensity, dtype=torch.float64)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            checked(intensity=self.intensity)
+            raise DreamTalkError("a style's intensity is a number or (T,)") from None
         if intensity.ndim > 1 or intensity.numel() == 0:
             raise DreamTalkError(f"a style's intensity is a number or (T,), not {intensity.shape}")
         for what, value in (("code", self.code), ("intensity", intensity)):
             if not torch.isfinite(value).all():
                 raise DreamTalkError(f"the {what} of the style '{self.name}' is not finite")
+        for strength in (intensity.min(), intensity.max()):
+            checked(intensity=round(float(strength), 6))  # float32 is not exactly 1.2
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``: code, checkpoint, intensity, name; exactly.
@@ -81,13 +88,15 @@ class Style:
         import numpy as np
         import torch
 
-        from ..files.values import load_values
+        from ..files.values import load_values, making
 
         values = load_values(path, "style", DreamTalkError, ("code", "model", "intensity", "name"))
-        stored = values["intensity"]
-        return cls(
-            torch.from_numpy(values["code"].astype(np.float32)),
-            str(values["model"]),
-            float(stored) if stored.ndim == 0 else torch.from_numpy(stored.astype(np.float32)),
-            str(values["name"]),
-        )
+        with making(path, "style", DreamTalkError):
+            stored = values["intensity"]
+            made = cls(
+                torch.from_numpy(values["code"].astype(np.float32)),
+                str(values["model"]),
+                float(stored) if stored.ndim == 0 else torch.from_numpy(stored.astype(np.float32)),
+                str(values["name"]),
+            )
+        return made

@@ -14,11 +14,14 @@ from torch import Tensor
 
 from ..curves.easing import minimum_jerk
 from ..errors import DreamTalkError, SpaceMismatchError
+from ..options import OPTIONS, checked, default
 from ..speech.speech import FPS
 from .style import Style
 
-DEFAULT_TRANSITION = 0.8
+DEFAULT_TRANSITION: float = default("transition")
 """s from one style to the next: faces take half a second to a second to change their expression."""
+MAX_OPEN_END = 10_800.0
+"""s that a track may last whose end is not said: codes are made up to its last mark then."""
 _LABEL = re.compile(
     r"^\s*(?P<start>\d+(?:[.,]\d+)?)\t\s*(?:\d+(?:[.,]\d+)?\t\s*)?(?P<style>[^\s:]+)\s*$"
 )
@@ -45,17 +48,14 @@ class StyleMark:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.time) and self.time >= 0):
             raise DreamTalkError(f"a style can't begin at {self.time} s")
-        if not (math.isfinite(self.intensity) and self.intensity >= 0):
-            raise DreamTalkError(
-                f"the intensity of '{self.name}' is {self.intensity}: give 0 or more"
-            )
+        checked(intensity=self.intensity)
 
 
 Mark = Union[StyleMark, "tuple[float, str]", "tuple[float, str, float]"]
 """A mark as :func:`style_track` takes it: ready-made, or time, name and perhaps intensity."""
 
 
-def parse_style_track(text: str) -> tuple[StyleMark, ...]:
+def parse_style_track(text: str, intensity: float = default("intensity")) -> tuple[StyleMark, ...]:
     """Read marks from text.
 
     Args:
@@ -63,6 +63,7 @@ def parse_style_track(text: str) -> tuple[StyleMark, ...]:
             time is in seconds (``2.5``) or minutes and seconds (``1:02.5``). Or the markers of an
             audio editor, as Audacity exports its labels: a line each with start, end (not used) and
             name, tabs between, the name being ``style`` or ``style@intensity``.
+        intensity: of marks that don't say one.
 
     Returns:
         The marks in the order of time.
@@ -70,6 +71,8 @@ def parse_style_track(text: str) -> tuple[StyleMark, ...]:
     Raises:
         DreamTalkError: if a mark can't be read, two begin at the same time, or there is none.
     """
+    if not isinstance(text, str):
+        raise DreamTalkError(f"a style track is a text like 0:neutral 2.5:happy, not {text!r}")
     labels = [_LABEL.match(line) for line in text.splitlines() if line.strip()]
     if labels and all(labels):
         text = " ".join(
@@ -82,16 +85,20 @@ def parse_style_track(text: str) -> tuple[StyleMark, ...]:
         match = _MARK.match(word)
         if not match:
             raise DreamTalkError(
-                f"can't read the style mark '{word}': write time:style or time:style@intensity, "
-                "for example 0:neutral 2.5:happy@1.2"
+                f"can't read the style mark '{word[:40]}': write time:style or "
+                "time:style@intensity, for example 0:neutral 2.5:happy@1.2"
             )
-        time = 60.0 * int(match["minutes"] or 0) + float(match["seconds"])
-        marks.append(StyleMark(time, match["name"], float(match["intensity"] or 1.0)))
-    return _ordered(marks)
+        time = 60.0 * float(match["minutes"] or 0) + float(match["seconds"])
+        own = match["intensity"]
+        marks.append(StyleMark(time, match["name"], float(own) if own else intensity))
+    return _ordered(marks, intensity)
 
 
-def _ordered(marks: Sequence[Mark]) -> tuple[StyleMark, ...]:
-    made = [mark if isinstance(mark, StyleMark) else StyleMark(*mark) for mark in marks]
+def _ordered(marks: Sequence[Mark], intensity: float) -> tuple[StyleMark, ...]:
+    made = [
+        mark if isinstance(mark, StyleMark) else StyleMark(*(*mark, intensity)[:3])
+        for mark in marks
+    ]
     if not made:
         raise DreamTalkError("the style track is empty: write for example 0:neutral 2.5:happy@1.2")
     ordered = tuple(sorted(made, key=lambda mark: mark.time))
@@ -109,6 +116,7 @@ def style_track(
     duration: float | None = None,
     transition: float = DEFAULT_TRANSITION,
     fps: float = FPS,
+    intensity: float = default("intensity"),
 ) -> Style:
     """A style that changes over time.
 
@@ -119,20 +127,25 @@ def style_track(
         marks: as text (see :func:`parse_style_track`) or ready-made: :class:`StyleMark` or tuples
             of time and name, with an intensity or without.
         style_of: name and intensity -> style, for example ``model.preset``. Called once per mark.
-        duration: s; up to a second after the last change by default. The last code holds beyond.
+        duration: s of codes to make, such as the speech's; up to a second after the last change by
+            default. The last code holds beyond; marks beyond cost nothing.
         transition: s that a change takes.
         fps: codes a second.
+        intensity: of marks that don't say one.
 
     Returns:
         A style with code (T, d). Its intensity is one number if all marks have the same, else (T,).
 
     Raises:
-        DreamTalkError: if the text can't be read, or the transition is negative.
+        DreamTalkError: if the text can't be read, a number is out of its range, or the track is
+            longer than 3 hours and no duration is given.
         SpaceMismatchError: if the styles belong to different checkpoints.
     """
-    ordered = parse_style_track(marks) if isinstance(marks, str) else _ordered(marks)
-    if not transition >= 0:
-        raise DreamTalkError(f"a transition of {transition} s: give 0 or more")
+    checked(transition=transition, frame_rate=fps, intensity=intensity)
+    if isinstance(marks, str):
+        ordered = parse_style_track(marks, intensity)
+    else:
+        ordered = _ordered(marks, intensity)
     styles = [style_of(mark.name, mark.intensity) for mark in ordered]
     models = {style.model for style in styles}
     if len(models) > 1:
@@ -140,29 +153,54 @@ def style_track(
             "the styles of one track come from different checkpoints "
             f"({', '.join(sorted(models))}): make all of them with the same"
         )
-    end = ordered[-1].time + transition / 2 + 1.0 if duration is None else duration
-    times = torch.arange(max(1, math.ceil(end * fps))) / fps
-    weights = _weights([mark.time for mark in ordered], times, transition)
+    times = torch.arange(_codes(ordered, duration, transition, fps)) / fps
     rows = torch.stack([style.code.reshape(-1, style.code.shape[-1])[0] for style in styles])
     intensities = torch.tensor([mark.intensity for mark in ordered])
     constant = bool((intensities == intensities[0]).all())
+    before, after, reached = _changes([mark.time for mark in ordered], times, transition)
+    strength = torch.lerp(intensities[before], intensities[after], reached)
     return Style(
-        weights.to(rows) @ rows,
+        torch.lerp(rows[before], rows[after], reached.to(rows)[:, None]),
         styles[0].model,
-        float(intensities[0]) if constant else weights @ intensities,
-        " ".join(f"{mark.time:g}:{mark.name}" for mark in ordered),
+        float(intensities[0]) if constant else strength.clamp(0.0, OPTIONS["intensity"].high),
+        _name(ordered),
     )
 
 
-def _weights(starts: list[float], times: Tensor, transition: float) -> Tensor:
-    """How much each style counts at each time: (T, S), rows sum to 1."""
-    reached = [torch.ones_like(times)]
-    for index in range(1, len(starts)):
-        gaps = [starts[index] - starts[index - 1]]
-        if index + 1 < len(starts):
-            gaps.append(starts[index + 1] - starts[index])
-        length = max(min(transition, *gaps), 1e-6)
-        phase = ((times - starts[index]) / length + 0.5).clamp(0.0, 1.0)
-        reached.append(minimum_jerk(phase))
-    edges = torch.stack([*reached, torch.zeros_like(times)], dim=1)
-    return edges[:, :-1] - edges[:, 1:]
+def _codes(
+    ordered: tuple[StyleMark, ...], duration: float | None, transition: float, fps: float
+) -> int:
+    """How many codes are made: at least one."""
+    end = ordered[-1].time + transition / 2 + 1.0 if duration is None else duration
+    if duration is None and end > MAX_OPEN_END:
+        raise DreamTalkError(
+            f"the style track goes on until {ordered[-1].time:g} s: a track of more than "
+            f"{MAX_OPEN_END:g} s needs the speech that it is for"
+        )
+    if not (math.isfinite(end) and end >= 0):
+        raise DreamTalkError(f"a style track can't last {end} s: give the seconds of the speech")
+    return max(1, math.ceil(end * fps))
+
+
+def _name(ordered: tuple[StyleMark, ...], most: int = 20) -> str:
+    """The marks in words, the first ones of very many."""
+    words = [f"{mark.time:g}:{mark.name}" for mark in ordered[:most]]
+    return " ".join(words + ["..."] * (len(ordered) > most))
+
+
+def _changes(
+    starts: list[float], times: Tensor, transition: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which two styles count at each time, and how far the change to the second is (0..1).
+
+    Changes don't overlap, so two are enough however many there are: (T,) int64 twice, (T,) float.
+    """
+    marks = torch.tensor(starts, dtype=torch.float64)
+    gaps = torch.diff(marks)
+    nearest = torch.bucketize(times.double(), marks[:-1] + gaps / 2, right=True)
+    inf = torch.tensor([math.inf], dtype=torch.float64)
+    room = torch.minimum(torch.cat([inf, gaps]), torch.cat([gaps, inf]))
+    length = room.clamp(1e-6, max(transition, 1e-6))
+    phase = ((times - marks[nearest]) / length[nearest] + 0.5).clamp(0.0, 1.0)
+    reached = minimum_jerk(phase).float()
+    return (nearest - 1).clamp(min=0), nearest, reached

@@ -28,6 +28,7 @@ from ..motion.edit import concat, resample_frames, smooth, trim
 from ..motion.motion import Motion
 from ..motion.neutral import neutral_channels
 from ..motion.spaces import FACE
+from ..options import checked, default
 from ..progress import Progress, silent
 from .cuts import Thumbnail, find_cuts, thumbnail
 from .follow import follow
@@ -35,12 +36,11 @@ from .video import read_pictures
 
 log = logging.getLogger("dreamtalk")
 
-DEFAULT_SMOOTHING = 0.02
+DEFAULT_SMOOTHING: float = default("track.smoothing")
 """s, standard deviation: half a frame at 25 fps, which takes the tracker's own jitter."""
-MAX_GAP = 0.5
+MAX_GAP: float = default("max_gap")
 """s without a face that are bridged by interpolation."""
 _CHUNK = 32
-_NEUTRALS = ("mean", "clip", "none")
 
 
 @dataclass(frozen=True)
@@ -178,10 +178,9 @@ def track_frames(
         MotionError: if the batch has another shape.
         FaceNotFoundError: if there is no face in it.
     """
-    if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or len(frames) == 0:
+    if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or 0 in frames.shape:
         raise MotionError(f"frames are (T, H, W, 3), not {tuple(frames.shape)}")
-    if not 0 < source_fps <= 1000:
-        raise MotionError(f"fps of {source_fps} is not a frame rate")
+    checked(MotionError, frame_rate=source_fps)
 
     def pictures() -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
         for index, frame in enumerate(frames):
@@ -218,7 +217,7 @@ def track_pictures(
         name: of where they come from, for messages.
 
     Raises:
-        MotionError: if ``fps`` or ``neutral`` is none.
+        MotionError: if ``fps``, ``neutral``, ``smoothing`` or ``max_gap`` can't be.
         FaceNotFoundError: if there is no face in them.
     """
     recording = _Recording(FaceBasis.load())
@@ -248,8 +247,7 @@ def track_landmarks(
         MotionError: if a rate or ``neutral`` is none.
         FaceNotFoundError: if no frame has a face.
     """
-    if not 0 < source_fps <= 1000:
-        raise MotionError(f"fps of {source_fps} is not a frame rate")
+    checked(MotionError, frame_rate=source_fps)
     found = ((index / source_fps, marks) for index, marks in enumerate(landmarks))
     return _measured(
         _Recording(FaceBasis.load()), found, source_fps, fps, neutral, smoothing, max_gap, progress,
@@ -269,10 +267,9 @@ def _measured(
     count: int,
     name: str,
 ) -> Tracked:
-    if isinstance(neutral, str) and neutral not in _NEUTRALS:
-        raise MotionError(f"neutral is one of {', '.join(_NEUTRALS)}, not '{neutral}'")
-    if not 0 < fps <= 1000:
-        raise MotionError(f"fps of {fps} is not a frame rate")
+    if not isinstance(neutral, Tensor):
+        checked(MotionError, neutral=neutral)
+    checked(MotionError, frame_rate=fps, max_gap=max_gap, **{"track.smoothing": smoothing})
     for done, (time, landmarks) in enumerate(found, start=1):
         recording.add(time, landmarks)
         progress(done, max(done, count))
@@ -355,7 +352,7 @@ def _smoothed(values: npt.NDArray[np.float64], fps: float, smoothing: float) -> 
     motion = Motion(tensor[:, : len(FACE)].contiguous(), tensor[:, len(FACE) :].contiguous(), fps)
     motion = smooth(motion, smoothing)
     # heads are slower than lips, and their jitter shows more: the whole picture shakes with it
-    return motion.with_(head=smooth(motion, 1.5 * smoothing).head)
+    return motion.with_(head=smooth(motion, min(1.0, 1.5 * smoothing)).head)
 
 
 def _head_offsets(pose: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...face import topology as t
 from ...motion import FACE, Motion
+from ...options import checked, default
 from .portrait.raster import pixel_grid
 from .renderer import MeshRenderer
 
@@ -71,7 +72,9 @@ def debug_views(renderer: MeshRenderer) -> dict[str, np.ndarray]:
     return views
 
 
-def debug_sheet(*renderers: MeshRenderer, height: int = 360, columns: int = 4) -> Tensor:
+def debug_sheet(
+    *renderers: MeshRenderer, height: int = default("height"), columns: int = 4
+) -> Tensor:
     """All views on one sheet with their names.
 
     Args:
@@ -82,6 +85,7 @@ def debug_sheet(*renderers: MeshRenderer, height: int = 360, columns: int = 4) -
     Returns:
         (H, W, 3) float32 in 0..1.
     """
+    checked(height=height)
     sheets = [_sheet(renderer, height, columns) for renderer in renderers]
     width = max(sheet.shape[1] for sheet in sheets)
     padded = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0))) for s in sheets]

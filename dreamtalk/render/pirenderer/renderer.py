@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
 from ...networks.pirenderer import FaceGenerator, Source
+from ...options import checked, default
 from ...progress import Progress, silent
 from ...speech.speech import Features
 from ...speed import run_parallel, speed_up, worker_count
@@ -42,8 +43,11 @@ class PIRendererOptions:
     crop: bool | None = None
     paste_back: bool = True
     match_colours: bool = True
-    feather: float = 0.08
+    feather: float = default("feather")
     move_head: bool = True
+
+    def __post_init__(self) -> None:
+        checked(feather=self.feather)
 
 
 class PIRenderer:

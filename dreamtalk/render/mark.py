@@ -1,0 +1,61 @@
+"""A visible mark: small words at the lower edge of every frame that say what the video is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+MARK = "AI-generated"
+"""What is written."""
+_HEIGHT = 0.032
+"""Of capital letters, as a share of the picture's height."""
+_SMALLEST = 9.0
+"""px: of capital letters that can still be read."""
+_WIDEST = 0.9
+"""Of the words, as a share of the picture's width."""
+_OPACITY = 0.85
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def marked(chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Frames with the mark on each.
+
+    Args:
+        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
+
+    Yields:
+        (n, H, W, 3) uint8: white words with a dark edge, in the lower right corner. Nothing else
+        changes.
+    """
+    for chunk in chunks:
+        frames = chunk if chunk.dtype == torch.uint8 else (chunk.clamp(0, 1) * 255).round().byte()
+        height, width = frames.shape[1:3]
+        rows, ink, share = (value.to(frames.device) for value in _overlay(height, width))
+        strip = frames[:, rows[0] : rows[1]].float()
+        mixed = (strip + share * (ink - strip)).round().byte()
+        yield torch.cat([frames[:, : rows[0]], mixed, frames[:, rows[1] :]], dim=1)
+
+
+@lru_cache(maxsize=8)
+def _overlay(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The rows that change (first, end), and their colour and opacity, (h, W, 1) float32."""
+    scale = cv2.getFontScaleFromHeight(_FONT, max(1, round(max(_SMALLEST, _HEIGHT * height))))
+    (wide, _), _ = cv2.getTextSize(MARK, _FONT, scale, 1)
+    scale *= min(1.0, _WIDEST * width / wide)
+    line = max(1, round(scale * 1.6))
+    (wide, tall), below = cv2.getTextSize(MARK, _FONT, scale, line)
+    margin = max(1, round(0.6 * tall))
+    at = (max(0, width - wide - margin), max(0, height - margin - below // 2))
+    edge, letters = (np.zeros((height, width), np.uint8) for _ in range(2))
+    cv2.putText(edge, MARK, at, _FONT, scale, 255, 3 * line, cv2.LINE_AA)
+    cv2.putText(letters, MARK, at, _FONT, scale, 255, line, cv2.LINE_AA)
+    touched = np.flatnonzero(np.maximum(edge, letters).any(axis=1))
+    first, end = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (height, height)
+    ink = torch.from_numpy(letters[first:end, :, None].astype(np.float32))
+    share = torch.from_numpy(np.maximum(edge, letters)[first:end, :, None].astype(np.float32))
+    return torch.tensor([first, end]), ink, _OPACITY * share / 255

@@ -1,0 +1,147 @@
+"""Weights files: damaged, with absurd headers, with settings that can't be, with code in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save
+
+from dreamtalk.checkpoints import convert, read_checkpoint
+from dreamtalk.errors import CheckpointError
+from dreamtalk.model import load_model
+from dreamtalk.model.model import DreamTalkModel
+from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
+from tests.fuzz.cases import ABSURD_VALUES, damaged, damaged_text, unused, works_or_says
+
+SMALL = DenoiserConfig(
+    feature_dim=4, expression_dim=31, lower=(0, 1), d_model=8, heads=1, layers=1, ff=8, window=1,
+    max_style_length=8, diffusion_steps=10,
+)  # fmt: skip
+
+
+def ours() -> bytes:
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.safetensors"
+        DreamTalkModel(Denoiser(SMALL), "face", "starter").save(path)
+        return path.read_bytes()
+
+
+def pickled(content: Any, legacy: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=not legacy)
+    return buffer.getvalue()
+
+
+OURS = ours()
+STATE = {"net.content_encoder.w": torch.zeros(3), "net.b": torch.ones(2)}
+FILES = {
+    "ours.safetensors": OURS, "foreign.safetensors": save(STATE),
+    "official.pth": pickled({"model_state_dict": STATE}),
+    "legacy.pth": pickled({"model_state_dict": STATE}, legacy=True),
+    "plain.pth": pickle.dumps({"a": 1}),
+}  # fmt: skip
+HEADER = OURS[8 : 8 + int.from_bytes(OURS[:8], "little")].decode()
+CONFIG = json.loads(json.loads(HEADER)["__metadata__"]["config"])
+
+
+def with_header(header: str) -> bytes:
+    coded = header.encode("utf-8", "surrogatepass")
+    return len(coded).to_bytes(8, "little") + coded + OURS[8 + len(HEADER) :]
+
+
+@given(case=damaged(FILES))
+def test_weights_files(tmp_path_factory: pytest.TempPathFactory, case: tuple[str, bytes]) -> None:
+    path = unused(tmp_path_factory.getbasetemp(), Path(case[0]).suffix)
+    path.write_bytes(case[1])
+    works_or_says(lambda: load_model(path))
+
+
+@given(case=damaged_text({"header": HEADER}))
+def test_headers(tmp_path_factory: pytest.TempPathFactory, case: tuple[str, str]) -> None:
+    path = unused(tmp_path_factory.getbasetemp(), ".safetensors")
+    path.write_bytes(with_header(case[1]))
+    works_or_says(lambda: load_model(path))
+
+
+SETTINGS = st.sampled_from([value for value in ABSURD_VALUES if type(value) not in (bytes, complex)
+                            and value is not object])  # fmt: skip
+
+
+@given(
+    part=st.sampled_from(["denoiser", "config"]),
+    names=st.lists(st.sampled_from([*SMALL.to_dict(), *CONFIG, "other"]), min_size=1, max_size=3),
+    value=SETTINGS | st.sampled_from([1 << 20, 1 << 31, 1e9, -3, [0] * 5, [99], ["x"]]),
+)
+def test_settings(
+    tmp_path_factory: pytest.TempPathFactory, part: str, names: list[str], value: Any
+) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    (config["denoiser"] if part == "denoiser" else config).update(dict.fromkeys(names, value))
+    header = json.loads(HEADER)
+    header["__metadata__"]["config"] = json.dumps(config)
+    path = unused(tmp_path_factory.getbasetemp(), ".safetensors")
+    path.write_bytes(with_header(json.dumps(header)))
+    works_or_says(lambda: load_model(path))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, 1 << 27, 1 << 40, (1 << 64) - 1])
+def test_headers_are_refused_by_their_size(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", size) + b"{" + bytes(4096))
+    works_or_says(lambda: read_checkpoint(path))
+
+
+def test_tensors_that_claim_more_than_there_is(tmp_path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}
+    header = json.dumps({"net.content_encoder.w": entry}).encode()
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(64))
+    works_or_says(lambda: read_checkpoint(path))
+
+
+class Trap:
+    """Makes a file when it is unpickled by a reader that runs what it reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_in_a_file_does_not_run(tmp_path: Path, legacy: bool) -> None:
+    trap, path = tmp_path / "trap", tmp_path / "m.pth"
+    for data in (pickled({"w": Trap(trap)}, legacy), pickle.dumps(Trap(trap))):
+        path.write_bytes(data)
+        works_or_says(lambda: read_checkpoint(path))
+        works_or_says(lambda: convert(path, tmp_path / "m.safetensors"))
+        assert not trap.exists()
+
+
+def test_bombs_of_zeros_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "m.pth"
+    with (
+        zipfile.ZipFile(io.BytesIO(FILES["official.pth"])) as source,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for item in source.namelist():
+            if not item.endswith("data.pkl"):
+                archive.writestr(item, source.read(item))
+        with archive.open("archive/data.pkl", "w", force_zip64=True) as bomb:
+            for _ in range(512):
+                bomb.write(bytes(1 << 20))
+    with pytest.raises(CheckpointError, match="unpack to 512 MiB"):
+        read_checkpoint(path)

@@ -1,0 +1,88 @@
+"""Pictures whose bytes are damaged, and masks and pictures of any shape and value."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from dreamtalk.face import Portrait, analyze_portrait
+from dreamtalk.face.image import as_rgb, load_image
+from tests.comfy_pack import run_node
+from tests.fuzz.cases import damaged, unused, works_or_says
+
+
+def drawn(kind: str, mode: str) -> bytes:
+    picture = Image.linear_gradient("L").resize((60, 48)).convert(mode.removesuffix(";16"))
+    picture = picture.convert(mode) if mode.endswith(";16") else picture
+    buffer = io.BytesIO()
+    picture.save(buffer, kind)
+    return buffer.getvalue()
+
+
+PICTURES = {
+    "rgb.png": drawn("PNG", "RGB"), "alpha.png": drawn("PNG", "RGBA"),
+    "i.png": drawn("PNG", "I;16"),
+    "palette.gif": drawn("GIF", "P"), "rgb.jpg": drawn("JPEG", "RGB"),
+    "cmyk.jpg": drawn("JPEG", "CMYK"), "rgb.webp": drawn("WEBP", "RGB"),
+    "f.tif": drawn("TIFF", "F"), "rgb.bmp": drawn("BMP", "RGB"), "grey.ppm": drawn("PPM", "L"),
+}  # fmt: skip
+NUMBERS = st.floats(width=32) | st.sampled_from([0.0, 1.0, 255.0, -1.0, 3e38])
+
+
+@given(case=damaged(PICTURES))
+def test_picture_files(tmp_path_factory: pytest.TempPathFactory, case: tuple[str, bytes]) -> None:
+    path = unused(tmp_path_factory.getbasetemp(), Path(case[0]).suffix)
+    path.write_bytes(case[1])
+    image = works_or_says(lambda: load_image(path))
+    if image is not None:
+        assert image.dtype == torch.float32
+        assert image.shape[2] == 3
+        assert 0 <= float(image.min()) <= float(image.max()) <= 1
+
+
+@given(
+    shape=st.lists(st.integers(0, 6), max_size=5),
+    kind=st.sampled_from([torch.float32, torch.float16, torch.uint8, torch.int64, torch.bool]),
+    value=NUMBERS,
+)
+def test_pictures_of_any_shape(shape: list[int], kind: torch.dtype, value: float) -> None:
+    image = torch.full(shape, value).to(kind)
+    works_or_says(lambda: as_rgb(image))
+    works_or_says(lambda: analyze_portrait(image))
+
+
+@given(
+    mask=arrays.arrays(
+        np.float32, arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+        elements=NUMBERS,
+    ),
+    spread=st.booleans(),
+)  # fmt: skip
+def test_masks(portrait: Portrait, mask: np.ndarray, spread: bool) -> None:
+    given_mask = torch.from_numpy(mask)
+    if spread and mask.ndim == 2 and mask.size:
+        given_mask = torch.nn.functional.interpolate(given_mask[None, None], portrait.size)[0, 0]
+    made = works_or_says(
+        lambda: analyze_portrait(
+            portrait.image, mask=given_mask, landmarks=portrait.landmarks.numpy()
+        )
+    )
+    if made is not None and made.mask is not None:
+        assert torch.isfinite(made.mask).all()
+
+
+@given(
+    shape=st.lists(st.integers(0, 3) | st.just(70), min_size=3, max_size=5),
+    max_size=st.sampled_from([0, 1, 64, 1024, -1, 1 << 40, float("nan"), None, "big"]),
+)
+def test_pictures_in_the_portrait_node(shape: list[int], max_size: object) -> None:
+    image = torch.zeros(shape)
+    works_or_says(lambda: run_node("DreamTalkPortrait", image=image, max_size=max_size))
