@@ -140,7 +140,7 @@ def render_video(
     features: Features | None = None,
     progress: Progress = silent,
 ) -> int:
-    """Portrait (within the renderer) + motion -> mp4, in constant memory.
+    """Portrait (within the renderer) + motion -> video, in constant memory.
 
     Returns:
         The number of frames written.
