@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from .errors import CheckpointError, ModelNotFoundError, OutputError
 from .files.arrays import check_unpacked
 from .files.atomic import atomic_write
+from .files.clashes import check_outputs
+from .files.tensors import read_safetensors
 from .files.values import reason
 
 _LIGHTNING = tuple(
@@ -98,6 +100,9 @@ KINDS: dict[str, Kind] = {
     )
 }
 """What :func:`read_checkpoint` knows; a new kind is one more row."""
+_MAPPED_FROM = 2**30
+"""Bytes from which a pickled checkpoint is mapped: training states are several GB, mostly of
+optimizers that are never read."""
 DTYPES: dict[str, torch.dtype] = {
     "fp32": torch.float32,
     "fp16": torch.float16,
@@ -228,6 +233,7 @@ def convert(src: str | Path, dst: str | Path, dtype: str = "fp32") -> str:
         raise CheckpointError(f"no dtype '{dtype}': there are {', '.join(DTYPES)}")
     if Path(dst).suffix != ".safetensors":
         raise CheckpointError(f"'{dst}' should end in .safetensors")
+    check_outputs({"the safetensors": dst}, {"the checkpoint": src})
     checkpoint = read_checkpoint(src)
     if checkpoint.kind not in KINDS:
         raise CheckpointError(
@@ -305,10 +311,8 @@ def _what_is(head: bytes) -> str:
 
 def _read_safetensors(path: Path) -> Checkpoint:
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        metadata, state = read_safetensors(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"'{path.name}' is damaged or cut off ({error}): get the file again"
         ) from error
@@ -329,8 +333,10 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
         if zipped:
             with zipfile.ZipFile(path) as archive:
                 check_unpacked(archive, path.stat().st_size)
+        # A mapped file that is cut off meanwhile ends the process: only what would not fit else.
+        mapped = True if zipped and path.stat().st_size > _MAPPED_FROM else None
         with _lightning_stand_ins():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped or None)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except CheckpointError:
         raise
     except Exception as error:

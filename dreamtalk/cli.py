@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from .console import flush_streams, open_streams, say, tell
 from .errors import DreamTalkError
+from .files.names import user_path
 from .options import OPTIONS, default
 from .progress import terminal_stages
+from .signals import Ended, ended_by_signals
 from .training.cli import add_train_parser
 
 # Only what the parser needs is imported here: torch takes seconds, and --help should not.
@@ -21,26 +24,43 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
+_MAY_BE_FILES = ("checkpoint", "renderer")
 _FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
+_VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 error, 130 interrupted."""
+    """Run the command; returns the exit status.
+
+    0 done, 1 error, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP.
+    """
+    open_streams()
+    try:
+        return _run(argv)
+    finally:
+        flush_streams()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     # Threads of torch's pool that wait for each other at full speed make small operations twenty
     # times slower as soon as something else runs on the machine. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     args = build_parser().parse_args(argv)
     _set_up_logging(args.verbose)
     try:
-        args.run(args)
+        with ended_by_signals():
+            args.run(args)
     except DreamTalkError as error:
         if args.verbose:
             logging.getLogger("dreamtalk").exception("where it happened")
-        print(f"dreamtalk: error: {error}", file=sys.stderr)
+        tell(f"dreamtalk: error: {error}")
         return 1
     except KeyboardInterrupt:
-        print("dreamtalk: interrupted", file=sys.stderr)
+        tell("dreamtalk: interrupted")
         return 130
+    except Ended as end:
+        tell(f"dreamtalk: {end}")
+        return end.status
     return 0
 
 
@@ -48,7 +68,7 @@ class _Stderr(logging.Handler):
     """Writes to whatever ``sys.stderr`` is at the time."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)
+        tell(self.format(record))
 
 
 def _set_up_logging(verbose: bool) -> None:
@@ -71,59 +91,63 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     talk = commands.add_parser("talk", help="portrait + recording -> video")
-    talk.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
+    talk.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
     _add_option(talk, "face")
     _add_performance(talk)
     _add_shot(talk)
-    talk.add_argument("--save-motion", type=Path, metavar="FILE", help=f"keep the motion: {_FILES}")
+    talk.add_argument(
+        "--save-motion", type=user_path, metavar="FILE", help=f"keep the motion: {_FILES}"
+    )
     talk.set_defaults(run=run_talk)
 
     animate = commands.add_parser("animate", help="recording -> motion file")
     _add_performance(animate)
-    animate.add_argument("--out", required=True, type=Path, help=f"the motion file: {_FILES}")
+    animate.add_argument("--out", required=True, type=user_path, help=f"the motion file: {_FILES}")
     animate.set_defaults(run=run_animate)
 
     render = commands.add_parser("render", help="portrait + motion file -> video")
-    render.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
+    render.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
     render.add_argument(
         "--face", action="append",
         help=f"{OPTIONS['face'].help}; with several motions, once for each (from the left by "
         "default)",
     )  # fmt: skip
     render.add_argument(
-        "--motion", required=True, type=Path, action="append",
+        "--motion", required=True, type=user_path, action="append",
         help="a motion file; give it again for every further --face",
     )  # fmt: skip
     render.add_argument(
-        "--neutral", type=Path, action="append",
+        "--neutral", type=user_path, action="append",
         help="a motion file of the same person who acts nothing: their resting face is taken off "
         "(for .mat, .npy and .csv); with several motions, once for each",
     )  # fmt: skip
-    render.add_argument("--audio", type=Path, help="the sound of the video")
+    render.add_argument("--audio", type=user_path, help="the sound of the video")
     _add_shot(render)
     render.set_defaults(run=run_render)
 
     track = commands.add_parser("track", help="video -> motion file")
-    track.add_argument("--video", required=True, type=Path, help="a video of a face")
-    track.add_argument("--out", required=True, type=Path, help=f"the motion file: {_FILES}")
+    track.add_argument("--video", required=True, type=user_path, help="a video of a face")
+    track.add_argument("--out", required=True, type=user_path, help=f"the motion file: {_FILES}")
     _add_option(track, "neutral")
     track.set_defaults(run=run_track)
 
     plot = commands.add_parser("plot", help="motion file -> picture of its curves")
-    plot.add_argument("--motion", required=True, type=Path, help="a motion file")
-    plot.add_argument("--audio", type=Path, help="its sound, drawn on top")
-    plot.add_argument("--out", required=True, type=Path, help="the .png, .svg or .pdf to write")
+    plot.add_argument("--motion", required=True, type=user_path, help="a motion file")
+    plot.add_argument("--audio", type=user_path, help="its sound, drawn on top")
+    plot.add_argument(
+        "--out", required=True, type=user_path, help="the .png, .svg or .pdf to write"
+    )
     plot.set_defaults(run=run_plot)
 
     convert = commands.add_parser("convert", help="official checkpoint -> safetensors")
-    convert.add_argument("source", type=Path, help="a .pth, .pt or .safetensors checkpoint")
-    convert.add_argument("out", type=Path, help="the .safetensors to write")
+    convert.add_argument("source", type=user_path, help="a .pth, .pt or .safetensors checkpoint")
+    convert.add_argument("out", type=user_path, help="the .safetensors to write")
     _add_option(convert, "dtype")
     convert.set_defaults(run=run_convert)
 
     bench = commands.add_parser("bench", help="how long each stage takes on this machine")
-    bench.add_argument("--portrait", required=True, type=Path, help="a picture of a person")
-    bench.add_argument("--audio", required=True, type=Path, help="a recording")
+    bench.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
+    bench.add_argument("--audio", required=True, type=user_path, help="a recording")
     _add_option(bench, "bench.duration")
     _add_option(bench, "device")
     bench.set_defaults(run=run_bench)
@@ -135,7 +159,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_option(parser: Any, name: str, **settings: Any) -> None:
     """An argument of the table in ``options``; its range is checked where it is used."""
     option = OPTIONS[name]
-    kind, short = type(option.default), name.rpartition(".")[2]
+    kind: Any = os.path.expanduser if name in _MAY_BE_FILES else type(option.default)
+    short = name.rpartition(".")[2]
     parser.add_argument(
         f"--{short}", type=kind, default=option.default, choices=option.choices or None,
         help=f"{option.help} (default: {option.default})", **settings,
@@ -143,7 +168,9 @@ def _add_option(parser: Any, name: str, **settings: Any) -> None:
 
 
 def _add_performance(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--audio", required=True, type=Path, help="the recording (audio or video)")
+    parser.add_argument(
+        "--audio", required=True, type=user_path, help="the recording (audio or video)"
+    )
     for name in ("start", "duration"):
         _add_option(parser, name)
     style = parser.add_mutually_exclusive_group()
@@ -154,7 +181,7 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
         "without @",
     )  # fmt: skip
     style.add_argument(
-        "--style", type=Path, metavar="CLIP",
+        "--style", type=user_path, metavar="CLIP",
         help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
     )  # fmt: skip
     for name in (
@@ -183,12 +210,14 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
         "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
     )
     parser.add_argument(
-        "--debug", type=Path, metavar="PNG",
+        "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
     )  # fmt: skip
     if "--device" not in parser._option_string_actions:
         _add_option(parser, "device")
-    parser.add_argument("--out", required=True, type=Path, help="the mp4 to write")
+    parser.add_argument(
+        "--out", required=True, type=user_path, help=f"the video to write: {_VIDEOS}"
+    )
 
 
 # ------------------------------------------------------------------------------------------- jobs
@@ -200,54 +229,59 @@ def run_talk(args: argparse.Namespace) -> None:
 
     job = Talk(_performance(args), _shot(args, (args.face,), args.start), args.save_motion)
     talk(job, terminal_stages)
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def run_animate(args: argparse.Namespace) -> None:
     """recording -> motion file"""
-    from .files.atomic import check_writable
     from .motion.files import save_motion
-    from .pipeline import perform
+    from .pipeline import check_performance, perform
 
-    check_writable(args.out)
-    motion = perform(_performance(args), terminal_stages)
+    job = _performance(args)
+    check_performance(job, args.out)
+    motion = perform(job, terminal_stages)
     save_motion(motion, args.out)
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def run_render(args: argparse.Namespace) -> None:
     """portrait + motion file -> video"""
-    from .pipeline import shoot
+    from .pipeline import check_shot, shoot
 
     job = _shot(args, _faces(args.face, len(args.motion)), 0.0)
+    check_shot(job, {"a motion": args.motion, "a resting face": args.neutral})
     motions = _load_motions(args.motion, args.neutral or [])
     shoot(job, motions, terminal_stages)
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def run_track(args: argparse.Namespace) -> None:
     """video -> motion file"""
-    from .files.atomic import check_writable
-    from .motion.files import save_motion
+    from .files.clashes import check_outputs
+    from .motion.files import check_motion_name, save_motion
     from .tracking.track import track_video
 
-    check_writable(args.out)
+    check_motion_name(args.out)
+    check_outputs({"the motion": args.out}, {"the video": args.video})
     with terminal_stages("tracking") as stage:
         tracked = track_video(args.video, neutral=args.neutral, progress=stage.progress)
         stage.note(f"{tracked.frames} frames, face found in {tracked.found:.0%} of the time")
     save_motion(tracked.motion, args.out)
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def run_plot(args: argparse.Namespace) -> None:
     """motion file -> picture of its curves"""
+    from .files.clashes import check_outputs
     from .motion.files import load_motion
-    from .motion.plot import save_plot
+    from .motion.plot import check_plot_name, save_plot
     from .speech.loading import load_speech
 
+    check_plot_name(args.out)
+    check_outputs({"the plot": args.out}, {"the motion": args.motion, "the sound": args.audio})
     motion = load_motion(args.motion)
     save_plot(args.out, motion, load_speech(args.audio) if args.audio else None)
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def run_bench(args: argparse.Namespace) -> None:
@@ -255,18 +289,16 @@ def run_bench(args: argparse.Namespace) -> None:
     from .bench import bench
 
     report = bench(args.portrait, args.audio, args.duration, args.device)
-    print(report)
+    say(f"{report}")
 
 
 def run_convert(args: argparse.Namespace) -> None:
     """official checkpoint -> safetensors"""
     from .checkpoints import convert
-    from .files.atomic import check_writable
 
-    check_writable(args.out)
     with terminal_stages("convert") as stage:
         stage.note(convert(args.source, args.out, args.dtype))
-    print(f"{args.out}")
+    say(f"{args.out}")
 
 
 def _performance(args: argparse.Namespace) -> Performance:

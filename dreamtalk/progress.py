@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from .console import tell
+
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``. It may raise to cancel the work: code that holds resources
 releases them in ``finally`` and lets the exception pass."""
@@ -48,15 +50,18 @@ def terminal_stages(name: str) -> Iterator[Stage]:
     with terminal_bar(name) as progress:
         yield Stage(notes.append, progress)
     took = time.perf_counter() - start
-    print(f"  {name:<9} {took:7.2f} s  {' '.join(notes)}".rstrip(), file=sys.stderr)
+    tell(f"  {name:<9} {took:7.2f} s  {' '.join(notes)}".rstrip())
 
 
 @contextmanager
 def terminal_bar(name: str) -> Iterator[Progress]:
     """A progress bar that is there only while the work lasts, and only on a terminal."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
     from tqdm import tqdm
 
-    with tqdm(total=0, desc=f"  {name}", leave=False, disable=None, file=sys.stderr) as shown:
+    with tqdm(total=0, desc=f"  {name}", leave=False, file=sys.stderr) as shown:
 
         def progress(done: int, total: int) -> None:
             shown.total = total

@@ -143,9 +143,7 @@ class DreamTalkLoadMotion(io.ComfyNode):
     def validate_inputs(cls, file: str | None) -> bool | str:
         if not file:
             return "choose a motion file, or upload one"
-        if not runtime.input_path(file).is_file():
-            return f"there is no '{file}' in the input folder"
-        return True
+        return runtime.input_problem(file) or True
 
     @classmethod
     def fingerprint_inputs(cls, file: str, fps: float | None, **_: Any) -> str:

@@ -26,7 +26,9 @@ import folder_paths
 import torch
 from torch import Tensor, nn
 
-from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError
+from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError, OutputError
+from ..dreamtalk.files.atomic import atomic_write
+from ..dreamtalk.files.names import check_name, is_inside, name_problem
 
 log = logging.getLogger("dreamtalk")
 
@@ -67,8 +69,9 @@ def provide_examples() -> None:
     for name, example in EXAMPLES.items():
         try:
             if example.is_file() and not (folder / name).exists():
-                shutil.copyfile(example, folder / name)
-        except OSError as error:
+                with atomic_write(folder / name) as part:
+                    shutil.copyfile(example, part)
+        except (OSError, OutputError) as error:
             log.info("the example '%s' was not copied: %s", name, error)
 
 
@@ -81,6 +84,8 @@ def model_files(suffixes: Iterable[str] = (".safetensors", ".pth", ".pt", ".ckpt
 
 def model_path(name: str) -> Path | None:
     """Where the model file of that name is, or None if there is none."""
+    if name_problem(name) is not None:
+        return None
     found = folder_paths.get_full_path(MODEL_FOLDER, name)
     return Path(found) if found else None
 
@@ -102,7 +107,13 @@ def input_files(accept: Callable[[str], bool]) -> list[str]:
         return []
     found = []
     for folder, _, names in os.walk(root):
-        found += [os.path.relpath(os.path.join(folder, n), root) for n in names if accept(n)]
+        paths = (os.path.join(folder, name) for name in names if accept(name))
+        # what input_path would refuse is not offered
+        found += [
+            os.path.relpath(path, root)
+            for path in paths
+            if not os.path.islink(path) or is_inside(path, _allowed())
+        ]
     return sorted(name.replace(os.sep, "/") for name in found)
 
 
@@ -116,20 +127,36 @@ def input_path(name: str) -> Path:
     """The file behind a name from :func:`input_files`; ``name [output]`` works as in ComfyUI.
 
     Raises:
-        DreamTalkError: if the name leads out of ComfyUI's folders.
+        DreamTalkError: if the name leads out of ComfyUI's folders, by itself or through a link.
     """
+    check_name(name, "the file")
     found = Path(folder_paths.get_annotated_filepath(name))
-    allowed = [os.path.abspath(_folder(kind)) for kind in ("input", "output", "temp")]
-    if not any(Path(os.path.abspath(found)).is_relative_to(folder) for folder in allowed):
-        raise DreamTalkError(f"'{name}' is not in ComfyUI's input folder")
+    if not is_inside(found, _allowed()):
+        raise DreamTalkError(
+            f"'{name}' leads out of ComfyUI's input folder: copy the file into it instead"
+        )
     return found
+
+
+def _allowed() -> list[Path]:
+    return [_folder(kind) for kind in ("input", "output", "temp")]
+
+
+def input_problem(name: str) -> str | None:
+    """Why the file of that name can't be read, for ComfyUI's check before a run; None if it can."""
+    try:
+        if input_path(name).is_file():
+            return None
+    except (DreamTalkError, OSError) as error:
+        return str(error)
+    return f"there is no '{name}' in the input folder"
 
 
 def file_stamp(name: str) -> str:
     """Changes when the file does: lets ComfyUI see that a node must run again."""
     try:
         stat = input_path(name).stat()
-    except OSError:
+    except (OSError, DreamTalkError):
         return f"{name} is missing"
     return f"{name} {stat.st_mtime_ns} {stat.st_size}"
 
@@ -162,11 +189,32 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
     Args:
         prefix: like ``motion/talk``; ComfyUI's ``%date:...%`` forms work.
         suffix: with the dot.
+
+    Raises:
+        OutputError: if the prefix leads out of the output folder, by itself or through a link, is
+            too long, or its folder can't be made.
     """
-    folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-        prefix, str(_folder("output"))
-    )
-    return Path(folder) / f"{name}_{counter:05}_{suffix}", subfolder
+    root = _folder("output")
+    problem = name_problem(prefix)
+    # looked at before the folder is made, and again with the date in it
+    if problem is None and not is_inside((root / prefix).parent, [root]):
+        problem = "it leads out of the output folder"
+    if problem is None:
+        try:
+            folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
+                prefix, str(root)
+            )
+        except OSError as error:
+            problem = error.strerror or str(error)
+        else:
+            path = Path(folder) / f"{name}_{counter:05}_{suffix}"
+            problem = name_problem(path.name)
+            if problem is None and not is_inside(path, [root]):
+                problem = "it leads out of the output folder"
+    if problem is not None:
+        shown = prefix if len(prefix) <= 80 else prefix[:80] + "..."
+        raise OutputError(f"filename_prefix can't be {shown!r}: {problem}")
+    return path, subfolder
 
 
 # ------------------------------------------------------------------------------ talking to people

@@ -57,9 +57,7 @@ class DreamTalkLoadSpeech(io.ComfyNode):
     def validate_inputs(cls, audio: str | None) -> bool | str:
         if not audio:
             return "choose a recording, or upload one"
-        if not runtime.input_path(audio).is_file():
-            return f"there is no '{audio}' in the input folder"
-        return True
+        return runtime.input_problem(audio) or True
 
     @classmethod
     def fingerprint_inputs(cls, audio: str, **settings: Any) -> str:

@@ -43,6 +43,8 @@ WORDS = {
     "options": "one table of options",
     "files": "whole or not at all",
     "curves": "easing",
+    "console": "standard streams",
+    "signals": "SIGTERM as an exception",
     "errors": "what a person can act on",
     "progress": "who is told",
 }

@@ -54,6 +54,19 @@ def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
         raise ImageError(f"'{path}' can't be read as a picture: {error}") from error
 
 
+def check_picture_name(path: str | Path) -> None:
+    """Find out before the work whether :func:`save_image` knows the suffix.
+
+    Raises:
+        OutputError: if not.
+    """
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind is None or kind not in Image.SAVE:
+        raise OutputError(
+            f"'{Path(path).name}' has no suffix of a picture that can be written: choose .png"
+        )
+
+
 def _scaled(picture: Image.Image, path: Path, most_pixels: int | None) -> Image.Image:
     """Upright, and not larger than wanted."""
     width, height = picture.size
@@ -148,11 +161,13 @@ def save_image(image: Tensor, path: str | Path) -> None:
     Raises:
         OutputError: if it can't be written.
     """
+    check_picture_name(path)
+    kind = Image.registered_extensions()[Path(path).suffix.lower()]
     with atomic_write(path, "the picture") as part:
-        try:
-            Image.fromarray(to_uint8(image)).save(part)
-        except ValueError as error:  # a suffix that names no format
-            raise OutputError(f"can't write the picture '{path}': {error}") from error
+        # Into memory first: Pillow writes past Python, and a disk that fills goes unnoticed.
+        data = BytesIO()
+        Image.fromarray(to_uint8(image)).save(data, kind)
+        part.write_bytes(data.getvalue())
 
 
 def to_uint8(image: Tensor) -> np.ndarray:

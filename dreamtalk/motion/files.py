@@ -7,6 +7,7 @@ ARKit shapes to 6 decimals and the head's rotation, not where it is.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,18 @@ def load_motion(
     return motion if neutral is None else without_neutral(motion, neutral)
 
 
+def check_motion_name(path: str | Path) -> None:
+    """Find out before the work whether :func:`save_motion` knows the suffix.
+
+    Raises:
+        OutputError: if not; the message lists those that it knows.
+    """
+    if Path(path).suffix.lower() not in _WRITERS:
+        raise OutputError(
+            f"'{Path(path).name}' has no known motion suffix: choose one of {', '.join(_WRITERS)}"
+        )
+
+
 def save_motion(motion: Motion, path: str | Path) -> None:
     """Write a motion file, by its suffix; converts to the space that the format speaks.
 
@@ -98,11 +111,8 @@ def save_motion(motion: Motion, path: str | Path) -> None:
             is left behind.
     """
     path = Path(path)
-    writer = _WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise OutputError(
-            f"'{path.name}' has no known motion suffix: choose one of {', '.join(_WRITERS)}"
-        )
+    check_motion_name(path)
+    writer = _WRITERS[path.suffix.lower()]
     with atomic_write(path, "the motion") as part:
         writer(motion, part)
 
@@ -174,8 +184,10 @@ def _read_txt(path: Path, fps: float | None) -> Motion:
 def _write_npy(motion: Motion, path: Path) -> None:
     bfm, pose = _with_pose(motion)
     columns = np.concatenate([bfm.expression.cpu().numpy(), pose], axis=1)
-    with open(path, "wb") as file:
-        np.save(file, columns.astype(np.float32))
+    # Into memory first: numpy writes an array past Python, and a disk that fills goes unnoticed.
+    data = io.BytesIO()
+    np.save(data, columns.astype(np.float32))
+    path.write_bytes(data.getvalue())
 
 
 def _with_pose(motion: Motion) -> tuple[Motion, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,16 @@ def plot_motion(
     return torch.from_numpy(pixels.astype(np.float32) / 255.0)
 
 
+def check_plot_name(path: str | Path) -> None:
+    """Find out before the work whether :func:`save_plot` knows the suffix.
+
+    Raises:
+        OutputError: if not.
+    """
+    if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise OutputError(f"'{Path(path).name}': a plot is written as .png, .svg or .pdf")
+
+
 def save_plot(
     path: str | Path, motion: Motion, speech: Speech | None = None, **options: Any
 ) -> None:
@@ -108,13 +119,13 @@ def save_plot(
     Raises:
         OutputError: if the suffix is another or the file can't be written.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise OutputError(f"'{path.name}': a plot is written as .png, .svg or .pdf")
+    check_plot_name(path)
     arguments = {"title": "", "start": 0.0, "end": None, "width": default("width"), **options}
     figure = _figure(motion, speech, **arguments)
+    data = io.BytesIO()  # Pillow, which writes the .png, would not notice a disk that fills
+    figure.savefig(data, format=Path(path).suffix.lower()[1:], facecolor=_PAPER)
     with atomic_write(path, "the plot") as part:
-        figure.savefig(part, facecolor=_PAPER)
+        part.write_bytes(data.getvalue())
 
 
 def _figure(

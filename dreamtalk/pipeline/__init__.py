@@ -1,5 +1,6 @@
 """The one road from speech to video: what the command runs as a job, and the nodes in parts."""
 
+from .check import check_performance, check_shot, check_talk
 from .jobs import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
 from .parts import animate, choose_style, fit_length, render, render_video
 from .run import perform, shoot, talk
@@ -12,6 +13,9 @@ __all__ = [
     "StyleChoice",
     "Talk",
     "animate",
+    "check_performance",
+    "check_shot",
+    "check_talk",
     "choose_style",
     "fit_length",
     "perform",

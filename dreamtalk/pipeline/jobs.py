@@ -94,7 +94,7 @@ class Shot:
 
     Attributes:
         portrait: a picture.
-        out: the mp4 to write.
+        out: the video to write; its suffix says in which container.
         faces: which faces of the picture, one a motion.
         points: where the one face is, if it is not found: see :func:`parse_points`.
         renderer: the name of a renderer, or the file of its weights.
@@ -150,7 +150,7 @@ class Talk:
         Args:
             portrait: a picture.
             audio: a recording.
-            out: the mp4 to write.
+            out: the video to write; its suffix says in which container.
             **options: fields of the parts of a job (``emotion``, ``seed``, ``quality``, ...), and
                 ``style``, ``style_track``, ``face``, ``renderer_options``, ``save_motion``.
 

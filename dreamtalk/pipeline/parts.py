@@ -144,7 +144,7 @@ def render_video(
     progress: Progress = silent,
     visible_mark: bool = default("visible_mark"),
 ) -> int:
-    """Portrait (within the renderer) + motion -> mp4, in constant memory.
+    """Portrait (within the renderer) + motion -> video, in constant memory.
 
     Args:
         comment: goes into the file's metadata.

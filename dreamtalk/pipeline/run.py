@@ -12,7 +12,6 @@ from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, load_image, save_image
 from ..face.points import landmarks_from_points, parse_points
 from ..face.portrait import Portrait
-from ..files.atomic import check_writable
 from ..model import load_model, speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
@@ -23,6 +22,7 @@ from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound
 from ..speech.loading import load_speech
 from ..speech.speech import Features, Speech
+from .check import check_shot, check_talk
 from .jobs import Performance, Shot, SpeechSource, Talk
 from .parts import animate, choose_style, render_video
 
@@ -39,8 +39,7 @@ def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
     Raises:
         DreamTalkError: as the stages do; outputs appear whole or not at all.
     """
-    for path in filter(None, (job.shot.out, job.save_motion)):
-        check_writable(path)
+    check_talk(job)
     speech = _load_speech(job.performance.speech, stages)
     scene = _open_scene(job.shot, stages)
     motion, features = _perform(job.performance, speech, stages)
@@ -65,7 +64,7 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
     Raises:
         DreamTalkError: as the stages do; the video appears whole or not at all.
     """
-    check_writable(job.out)
+    check_shot(job)
     if job.audio is not None:
         load_speech(job.audio, duration=1.0)  # a bad file is an error now, not after the work
     _shoot(job, _open_scene(job, stages), motions, None, stages)

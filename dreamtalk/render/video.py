@@ -1,12 +1,14 @@
-"""Frames and sound into an mp4, as they come: memory does not grow with length."""
+"""Frames and sound into a video, as they come: memory does not grow with length."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,17 +18,103 @@ from torch import Tensor
 
 from ..errors import OutputError
 from ..face.image import to_uint8
-from ..files.atomic import atomic_write, check_writable
+from ..files.atomic import atomic_write
+from ..files.clashes import check_outputs
 from ..files.timeline import exact_rate
 from ..options import checked, default
 from ..speech.decoding import cut_sound, decode_sound, layout_name, sound_format
 from ..speech.loading import at_most_stereo, to_unit_range
+from .gif import GIF_PIXELS, write_gif
+
+log = logging.getLogger("dreamtalk")
 
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
 
 _BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
-_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)  # what AAC encoders take
+_AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_OPUS_RATES = (48000, 24000, 16000, 12000, 8000)
+
+
+@dataclass(frozen=True)
+class Container:
+    """How a video is written into files of one suffix.
+
+    Attributes:
+        format: FFmpeg's name of the container.
+        video: encoder of the pictures.
+        pixels: their pixel format.
+        encoding: the encoder's options at a constant rate factor on h264's scale, 0..51.
+        sound: encoder of the sound; None where the container has none.
+        rates: Hz that the encoder of the sound takes.
+        options: of the container.
+    """
+
+    format: str
+    video: str
+    pixels: str
+    encoding: Callable[[int], Mapping[str, str]]
+    sound: str | None = "aac"
+    rates: tuple[int, ...] = _AAC_RATES
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def _repeatable() -> dict[str, str]:
+    """Options with which libx264 makes the same bytes of the same frames.
+
+    Its AVX-512 code for macroblock trees reads past the rows of pictures whose width is no multiple
+    of 256: what happened to be there decides how bits are spent. AVX2 makes what AVX-512 makes of
+    the others. Only said where there is AVX-512: elsewhere the encoder would take it for an order.
+    """
+    if torch.backends.cpu.get_cpu_capability() == "AVX512":
+        return {"x264-params": "asm=avx2"}
+    return {}
+
+
+def _x264(quality: int) -> Mapping[str, str]:
+    return {"crf": str(quality), **_repeatable()}
+
+
+def _vp9(quality: int) -> Mapping[str, str]:
+    # its scale goes to 63; a rate of 0 makes the quality constant
+    return {
+        "crf": str(round(quality * 63 / 51)), "b": "0", "deadline": "good", "cpu-used": "4",
+        "row-mt": "1",
+    }  # fmt: skip
+
+
+_FAST_START = {"movflags": "+faststart"}
+CONTAINERS: dict[str, Container] = {
+    ".mp4": Container("mp4", "libx264", "yuv420p", _x264, options=_FAST_START),
+    ".mov": Container("mov", "libx264", "yuv420p", _x264, options=_FAST_START),
+    ".mkv": Container("matroska", "libx264", "yuv420p", _x264),
+    ".webm": Container("webm", "libvpx-vp9", "yuv420p", _vp9, "libopus", _OPUS_RATES),
+    ".gif": Container("gif", "gif", GIF_PIXELS, lambda quality: {}, None),
+}
+"""What :func:`write_video` writes, by the suffix of the file."""
+
+
+def container_of(path: str | Path) -> Container:
+    """How a file of that name is written.
+
+    Raises:
+        OutputError: if its suffix is none that is known, or this FFmpeg lacks an encoder for it.
+    """
+    container = CONTAINERS.get(Path(path).suffix.lower())
+    if container is None:
+        if Path(path).is_dir():
+            raise OutputError(f"'{path}' is a folder: give the output a file name")
+        raise OutputError(
+            f"'{Path(path).name}' has no suffix of a video that can be written: choose one of "
+            f"{', '.join(CONTAINERS)}"
+        )
+    for encoder in (container.video, container.sound):
+        if encoder is not None and encoder not in av.codecs_available:
+            raise OutputError(
+                f"'{Path(path).name}' needs the encoder {encoder}, which this PyAV is built "
+                "without: choose .mp4, or install PyAV from its own wheels"
+            )
+    return container
 
 
 @dataclass(frozen=True)
@@ -52,30 +140,41 @@ def write_video(
     comment: str | None = AI_COMMENT,
     quality: int = default("quality"),
 ) -> int:
-    """Encode h264 and aac into an mp4.
+    """Encode a video: into what, the suffix says (see ``CONTAINERS``).
 
     The file appears under its name only when it is complete. The sound is cut, or padded with
-    silence, to the length of the video. Odd sizes get one row or column more, a copy of the last.
+    silence, to the length of the video. Odd sizes get one row or column more, a copy of the last;
+    but for GIF, which has no sound either.
 
     Args:
-        path: the mp4 to write; its folder is made.
+        path: the file to write; its folder is made.
         chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
         fps: frames per second.
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
-        quality: libx264's constant rate factor, smaller is better.
+        quality: constant rate factor on libx264's scale, smaller is better.
 
     Returns:
         The number of frames written.
 
     Raises:
-        OutputError: if the file can't be written, or there are no frames.
+        OutputError: if the file can't be written, its suffix is unknown, it is the file of the
+            sound, or there are no frames.
     """
     checked(quality=quality, frame_rate=fps)
     path = Path(path)
-    check_writable(path)
+    kind = container_of(path)
+    source = sound.source if sound is not None else None
+    check_outputs(
+        {"the video": path}, {"the sound": source if isinstance(source, (str, Path)) else None}
+    )
+    if sound is not None and kind.sound is None:
+        log.warning("'%s' can hold no sound: the video is silent", path.name)
     with atomic_write(path, "the video") as part:
-        frames = _encode(part, chunks, fps, sound, comment, quality)
+        if kind.format == "gif":
+            frames = write_gif(part, map(to_uint8, chunks), exact_rate(fps), comment)
+        else:
+            frames = _encode(part, kind, chunks, fps, sound, comment, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
     return frames
@@ -83,6 +182,7 @@ def write_video(
 
 def _encode(
     path: Path,
+    kind: Container,
     chunks: Iterable[Tensor],
     fps: float,
     sound: Sound | None,
@@ -90,17 +190,18 @@ def _encode(
     quality: int,
 ) -> int:
     rate = exact_rate(fps)
-    audio = _AudioFeed(sound) if sound is not None else None
+    audio = _AudioFeed(sound, kind) if sound is not None else None
     count = 0
     with contextlib.ExitStack() as stack:
         container = stack.enter_context(
-            av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+            av.open(str(path), "w", format=kind.format, options=dict(kind.options))
         )
         if comment:
             container.metadata["comment"] = comment
-        options = {"crf": str(quality), **_repeatable()}
-        stream = container.add_stream("libx264", rate=rate, options=options)
-        stream.pix_fmt = "yuv420p"
+        stream: Any = container.add_stream(
+            kind.video, rate=rate, options=dict(kind.encoding(quality))
+        )
+        stream.pix_fmt = kind.pixels
         context = stream.codec_context
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         if audio is not None:
@@ -112,7 +213,7 @@ def _encode(
                 if count == 0:
                     stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
                 frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
-                    format="yuv420p", dst_colorspace=Colorspace.ITU709
+                    format=kind.pixels, dst_colorspace=Colorspace.ITU709
                 )
                 frame.pts, frame.time_base = count, 1 / rate
                 container.mux(stream.encode(frame))
@@ -126,18 +227,6 @@ def _encode(
     return count
 
 
-def _repeatable() -> dict[str, str]:
-    """Options with which libx264 makes the same bytes of the same frames.
-
-    Its AVX-512 code for macroblock trees reads past the rows of pictures whose width is no multiple
-    of 256: what happened to be there decides how bits are spent. AVX2 makes what AVX-512 makes of
-    the others. Only said where there is AVX-512: elsewhere the encoder would take it for an order.
-    """
-    if torch.backends.cpu.get_cpu_capability() == "AVX512":
-        return {"x264-params": "asm=avx2"}
-    return {}
-
-
 def _even(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     if height % 2 or width % 2:
@@ -148,13 +237,15 @@ def _even(image: np.ndarray) -> np.ndarray:
 class _AudioFeed:
     """Hands an encoder as much sound as the video needs so far."""
 
-    def __init__(self, sound: Sound) -> None:
-        self._blocks, self.rate, self.channels = _open_sound(sound)
+    def __init__(self, sound: Sound, kind: Container) -> None:
+        self._encoder = kind.sound or ""
+        self._stream: Any = None
+        self._blocks, self.rate, self.channels = _open_sound(sound, kind.rates)
         self._pending: np.ndarray = np.zeros((self.channels, 0), dtype=np.float32)
         self._written = 0
 
     def add_to(self, container: av.container.OutputContainer) -> None:
-        self._stream = container.add_stream("aac", rate=self.rate)
+        self._stream = container.add_stream(self._encoder, rate=self.rate)
         self._stream.layout = layout_name(self.channels)
         self._stream.bit_rate = 96_000 * self.channels
 
@@ -185,11 +276,11 @@ class _AudioFeed:
             close()
 
 
-def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
+def _open_sound(sound: Sound, rates: tuple[int, ...]) -> tuple[Iterator[np.ndarray], int, int]:
     """Blocks (C, n) float32, their rate and the number of channels, one or two."""
     if isinstance(sound.source, (str, Path)):
         found = sound_format(sound.source)
-        rate = min(_RATES, key=lambda r: abs(r - found.rate))
+        rate = min(rates, key=lambda r: abs(r - found.rate))
         blocks = _readable(
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
@@ -197,7 +288,7 @@ def _open_sound(sound: Sound) -> tuple[Iterator[np.ndarray], int, int]:
     waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
     samples = at_most_stereo(waveform).numpy()
     skipped = samples[:, round(sound.start * sound.sample_rate) :]
-    rate = min(_RATES, key=lambda r: abs(r - sound.sample_rate))
+    rate = min(rates, key=lambda r: abs(r - sound.sample_rate))
     blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
     if rate != sound.sample_rate:
         blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError, CheckpointError, MissingDependencyError, ModelNotFoundError
+from ..files.tensors import read_safetensors
 from ..progress import Progress, silent
 from .speech import SAMPLE_RATE, Features, Speech
 
@@ -207,12 +208,9 @@ def load_wav2vec(source: str | Path | None = None, device: str | torch.device = 
 
 
 def _load_single_file(model: Any, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        state = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+        _, state = read_safetensors(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"'{path.name}' is no wav2vec2 weights file: {error}") from error
     state = {k.removeprefix("wav2vec2."): v.float() for k, v in state.items()}
     old, new = ".conv.weight_", ".conv.parametrizations.weight.original"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..console import say
+from ..files.clashes import check_outputs
+from ..files.names import user_path
 from ..progress import Progress, terminal_bar
 
 Stage = Callable[[argparse.Namespace, Progress], str]
@@ -43,19 +46,23 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     sync = stages.add_parser("sync", help="stage 4: the denoiser goes on with L_sync")
     sync.set_defaults(run=_command(_sync))
     for stage in (speech, denoiser, expert, sync):
-        stage.add_argument("--config", type=Path, help="a recipe (toml); the starter's by default")
+        stage.add_argument(
+            "--config", type=user_path, help="a recipe (toml); the starter's by default"
+        )
         stage.add_argument("--steps", type=int, help="instead of the recipe's")
-        stage.add_argument("--work", type=Path, required=True, help="checkpoints and curves")
+        stage.add_argument("--work", type=user_path, required=True, help="checkpoints and curves")
     for stage in (speech, denoiser):
         stage.add_argument(
-            "--init", help="begin with the weights of this file ('starter': the built-in)"
+            "--init",
+            type=os.path.expanduser,
+            help="begin with the weights of this file ('starter': the built-in)",
         )
     coverage = stages.add_parser("coverage", help="phones and diphones of a corpus")
     coverage.add_argument("--split", choices=("train", "test"), default="train")
     coverage.set_defaults(run=_command(_coverage))
 
     evaluate = stages.add_parser("evaluate", help="figures on held-out voices and texts")
-    evaluate.add_argument("--checkpoint", default="starter")
+    evaluate.add_argument("--checkpoint", type=os.path.expanduser, default="starter")
     evaluate.add_argument("--recordings", type=int, default=16, help="for each line")
     evaluate.add_argument("--steps", type=int, default=10, help="sampler steps")
     evaluate.add_argument(
@@ -64,11 +71,13 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     evaluate.add_argument("--sync", type=float, default=0.0, help="lip-sync guidance")
     evaluate.set_defaults(run=_command(_evaluate))
     evaluate.add_argument(
-        "--clips", type=Path, help="folder of tracked clips, PERSON_EMOTION.npz: styles from them"
+        "--clips",
+        type=user_path,
+        help="folder of tracked clips, PERSON_EMOTION.npz: styles from them",
     )
-    evaluate.add_argument("--out", type=Path, help="also as tables (.md) or as JSON")
+    evaluate.add_argument("--out", type=user_path, help="also as tables (.md) or as JSON")
     for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
-        stage.add_argument("--corpus", type=Path, required=True, help="folder of the corpus")
+        stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
     return train
 
 
@@ -76,7 +85,7 @@ def _command(stage: Stage) -> Callable[[argparse.Namespace], None]:
     def run(args: argparse.Namespace) -> None:
         with terminal_bar(args.stage) as progress:
             report = stage(args, progress)
-        sys.stdout.write(report + "\n")
+        say(report)
 
     return run
 
@@ -161,6 +170,12 @@ def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
     from .measure import tables
     from .measure.evaluate import evaluate
 
+    if args.out is not None:
+        tables.check_report_name(args.out)
+        check_outputs(
+            {"the report": args.out},
+            {"the checkpoint": args.checkpoint, "the corpus": args.corpus, "the clips": args.clips},
+        )
     found = evaluate(
         load_model(args.checkpoint), args.corpus, args.recordings, args.steps, args.conditions,
         args.sync, args.clips, progress,

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ...errors import CheckpointError
+from ...files.tensors import read_safetensors
 from .blendshapes import BlendshapeMixer
 from .cpu import keep_freed_memory, speed_up
 from .detector import BlazeFace
@@ -64,13 +64,13 @@ def load_networks(device: torch.device, dtype: torch.dtype = torch.float32) -> N
 
 def _read() -> dict[str, Tensor]:
     try:
-        with safe_open(ASSET, framework="pt") as file:
-            found = json.loads((file.metadata() or {}).get("about", "{}")).get("format")
-            if found != FORMAT:
-                raise CheckpointError(f"'{ASSET}' has the format '{found}', not '{FORMAT}'")
-            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        metadata, state = read_safetensors(ASSET)
+        found = json.loads(metadata.get("about", "{}")).get("format")
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"the weights of the face landmarker '{ASSET}' can't be read ({error}): install this "
             "package again"
         ) from error
+    if found != FORMAT:
+        raise CheckpointError(f"'{ASSET}' has the format '{found}', not '{FORMAT}'")
+    return state

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import DreamTalkError, MissingDependencyError
+from ...files.atomic import atomic_write
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from .align import dictionary
@@ -122,16 +123,14 @@ def save_shard(path: Path, recordings: list[Recording]) -> None:
         arrays[f"samples{i}"] = np.round(r.waveform / peak * 32767).astype(np.int16)
         arrays[f"phone{i}"] = np.array([PHONE_INDEX[s.phone] for s in r.segments], np.int16)
         arrays[f"times{i}"] = np.array([(s.start, s.end, s.stress) for s in r.segments], np.float32)
-    partial = path.with_suffix(".part")
-    with open(partial, "wb") as file:
+    with atomic_write(path, "the recordings") as part, part.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
-    partial.replace(path)
 
 
 def load_shard(path: Path) -> list[Recording]:
     """Read what :func:`save_shard` wrote."""
     found = []
-    with np.load(path) as data:
+    with np.load(path, allow_pickle=False) as data:
         names = [str(p) for p in data["phones"]]
         count = len(data["voices"])
         emotions = data["emotions"] if "emotions" in data else [""] * count
@@ -188,7 +187,8 @@ def build_corpus(
         raise DreamTalkError(
             f"'{target}' holds a corpus made with other settings: choose another folder"
         )
-    note.write_text(json.dumps(settings))
+    with atomic_write(note) as unfinished:
+        unfinished.write_text(json.dumps(settings))
     shards = max(1, round(hours * 3600 / (seconds + 2) / SHARD))
     for shard in range(shards):
         progress(shard, shards)
@@ -224,7 +224,7 @@ def read_corpus(folder: Path, split: str = "train") -> Iterator[Recording]:
     Raises:
         DreamTalkError: if there are none.
     """
-    paths = sorted((folder / split).glob("*.npz"))
+    paths = sorted((folder / split).glob("[!.]*.npz"))  # no unfinished ones
     if not paths:
         raise DreamTalkError(f"no corpus in '{folder / split}': run 'dreamtalk train corpus' first")
     for path in paths:

@@ -193,7 +193,7 @@ def add_songs(folder: Path, hours: float, seed: int = 0, progress: Progress = si
     Raises:
         DreamTalkError: if there is no speech.
     """
-    paths = sorted((folder / "train").glob("*.npz"))
+    paths = sorted((folder / "train").glob("[!.]*.npz"))
     spoken = [p for p in paths if not p.name.startswith(("acted", "prompts", "sung"))]
     sources = [r for path in spoken for r in load_shard(path)]
     if not sources:

@@ -38,7 +38,7 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
         DreamTalkError: if there are no such files, or a person has no neutral clip.
     """
     people: dict[str, dict[str, list[Motion]]] = {}
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob("[!.]*.npz")):
         parts = path.stem.split("_")
         emotion = next((e for e in EMOTIONS if e in parts), None)
         if emotion is not None:

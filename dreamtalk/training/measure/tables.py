@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ...errors import OutputError
+from ...files.atomic import atomic_write
 from ...style import EMOTIONS
 from .evaluate import Evaluation
 
@@ -99,11 +101,28 @@ def _short(value: float) -> str:
 
 
 def save(evaluation: Evaluation, path: Path, command: str) -> None:
-    """Write as Markdown (``.md``) or JSON."""
+    """Write as Markdown (``.md``) or JSON (``.json``), whole or not at all.
+
+    Raises:
+        OutputError: if the suffix is another or the file can't be written.
+    """
+    check_report_name(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".md":
-        path.write_text(markdown(evaluation, command), encoding="utf-8")
-        return
+    with atomic_write(path, "the report") as part:
+        part.write_text(_REPORTS[path.suffix.lower()](evaluation, command), encoding="utf-8")
+
+
+def check_report_name(path: Path) -> None:
+    """Refuse a suffix that :func:`save` doesn't know.
+
+    Raises:
+        OutputError: then.
+    """
+    if path.suffix.lower() not in _REPORTS:
+        raise OutputError(f"'{path.name}': a report is written as {' or '.join(_REPORTS)}")
+
+
+def _as_json(evaluation: Evaluation, command: str) -> str:
     data = {
         "command": command,
         "speech": {name: {"recordings": n, **asdict(f)} for name, n, f in evaluation.lines},
@@ -111,4 +130,7 @@ def save(evaluation: Evaluation, path: Path, command: str) -> None:
         "style_transfer": evaluation.style_transfer,
         "lip_expert": evaluation.shifts,
     }
-    path.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    return json.dumps(data, indent=1)
+
+
+_REPORTS: dict[str, Callable[[Evaluation, str], str]] = {".md": markdown, ".json": _as_json}

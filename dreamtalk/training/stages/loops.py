@@ -17,6 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...errors import OutputError
+from ...files.atomic import atomic_write
+from ...files.tensors import save_torch
 from ...progress import Progress, silent
 from .plots import plot_curves
 
@@ -115,10 +118,8 @@ def train(
             }
             _write_row(folder / "curves.csv", row)
         if (step + 1) % settings.save_every == 0 or step + 1 == last:
-            partial = checkpoint.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                        "average": average, "step": step + 1}, partial)  # fmt: skip
-            partial.replace(checkpoint)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            save_torch(checkpoint, {**state, "average": average, "step": step + 1})
     progress(last, settings.steps)
     plot_curves(folder)
     if last == settings.steps:
@@ -150,16 +151,20 @@ def _drop_rows(path: Path, first: int) -> None:
         reader = csv.DictReader(file)
         names = reader.fieldnames or []
         rows = [r for r in reader if (r.get("step") or "").isdigit() and int(r["step"]) < first]
-    with path.open("w", newline="") as file:
+    with atomic_write(path, "the curves") as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=names)
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _write_row(path: Path, row: dict[str, float]) -> None:
+    """Add a line; rows after the last checkpoint, half ones too, are dropped when it goes on."""
     new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+    try:
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(row))
+            if new:
+                writer.writeheader()
+            writer.writerow({k: f"{v:.6g}" for k, v in row.items()})
+    except OSError as error:
+        raise OutputError(f"can't write the curves to '{path}': {error.strerror}") from error

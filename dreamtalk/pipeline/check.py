@@ -1,0 +1,61 @@
+"""What can be known of a job's files before its work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..face.image import check_picture_name
+from ..files.clashes import Paths, check_outputs
+from ..motion.files import check_motion_name
+from ..render.video import container_of
+from .jobs import Performance, Shot, Talk
+
+
+def check_talk(job: Talk) -> None:
+    """Refuse outputs of an unknown kind, or that would be written over an input or each other.
+
+    Raises:
+        OutputError: on the first that can't be; nothing has been written then.
+    """
+    _check(job.shot, _sources(job.performance), job.save_motion)
+
+
+def check_performance(job: Performance, out: Path) -> None:
+    """The same for the motion file that a performance is written to."""
+    check_motion_name(out)
+    check_outputs({"the motion": out}, _sources(job))
+
+
+def check_shot(job: Shot, sources: Mapping[str, Paths] | None = None) -> None:
+    """The same for a video.
+
+    Args:
+        sources: what else is read, as :func:`check_outputs` takes it: the motions.
+    """
+    _check(job, sources or {})
+
+
+def _sources(job: Performance) -> dict[str, Paths]:
+    return {
+        "the recording": job.speech.audio,
+        "the style's clip": job.style.clip,
+        "the checkpoint": job.checkpoint,
+    }
+
+
+def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) -> None:
+    container_of(job.out)
+    if motion is not None:
+        check_motion_name(motion)
+    if job.debug is not None:
+        check_picture_name(job.debug)
+    check_outputs(
+        {"the video": job.out, "the motion": motion, "the layers": job.debug},
+        {
+            "the portrait": job.portrait,
+            "the sound": job.audio,
+            "the renderer": job.renderer,
+            **sources,
+        },
+    )
