@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .console import flush_streams, open_streams, say, tell
 from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS, default
 from .progress import terminal_stages
-from .signals import Ended, ended_by_signals
+from .terminal.console import flush_streams, open_streams, say, tell
+from .terminal.signals import Ended, ended_by_signals
 from .training.cli import add_train_parser
 
 # Only what the parser needs is imported here: torch takes seconds, and --help should not.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from .console import tell
+from .terminal.console import tell
 
 Progress = Callable[[int, int], None]
 """Called as ``progress(done, total)``. It may raise to cancel the work: code that holds resources

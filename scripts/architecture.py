@@ -43,8 +43,7 @@ WORDS = {
     "options": "one table of options",
     "files": "whole or not at all",
     "curves": "easing",
-    "console": "standard streams",
-    "signals": "SIGTERM as an exception",
+    "terminal": "standard streams, signals",
     "errors": "what a person can act on",
     "progress": "who is told",
 }

@@ -103,7 +103,7 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """What a library writes to descriptor 2 must not land in a file of ours."""
     code = f"""
 import os
-from dreamtalk.console import open_streams
+from dreamtalk.terminal.console import open_streams
 open_streams()
 with open({str(tmp_path / "v.mp4")!r}, "wb") as file:
     os.write(2, b"a message of a codec")

@@ -107,7 +107,7 @@ def test_a_signal_ends_a_talk_cleanly(
 def test_a_signal_gets_through_where_exceptions_are_lost(server: Server) -> None:
     run = server.start("""
 import os, signal, time
-from dreamtalk.signals import Ended, ended_by_signals
+from dreamtalk.terminal.signals import Ended, ended_by_signals
 
 class Deaf:
     def __del__(self):

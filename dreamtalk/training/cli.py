@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..console import say
 from ..files.clashes import check_outputs
 from ..files.names import user_path
 from ..progress import Progress, terminal_bar
+from ..terminal.console import say
 
 Stage = Callable[[argparse.Namespace, Progress], str]
 PARTS = ("base", "acted", "piper", "hibari", "kokoro", "prompts", "sung")

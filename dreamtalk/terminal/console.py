@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from .errors import OutputError
+from ..errors import OutputError
 
 _CLOSED = (errno.EPIPE, errno.EBADF, errno.EINVAL)  # Windows says EINVAL of a pipe that closed
 

@@ -1,0 +1,1 @@
+"""The command and the system around it: standard streams, signals."""
