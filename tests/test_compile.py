@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dreamtalk.checkpoints import PIRENDERER, save_checkpoint
-from dreamtalk.model import DreamTalkModel, load_model
+from dreamtalk.model import DreamTalkModel, load_model, save_model
 from dreamtalk.networks.denoiser import Denoiser
 from dreamtalk.render.pirenderer import FaceGenerator, load_pirenderer
 from dreamtalk.speech.speech import Features
@@ -23,7 +23,7 @@ pytestmark = [
 def test_denoiser(tmp_path):
     net = Denoiser()
     fill_module(net, DENOISER_PREFIX)
-    DreamTalkModel(net).save(tmp_path / "denoiser.safetensors")
+    save_model(DreamTalkModel(net), tmp_path / "denoiser.safetensors")
     rows = torch.randn(36, 1024, generator=torch.Generator().manual_seed(0))
     results = []
     for compiled in (False, True):

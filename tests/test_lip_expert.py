@@ -10,7 +10,7 @@ import torch
 
 from dreamtalk.diffusion.sync import sync_guided
 from dreamtalk.errors import DreamTalkError
-from dreamtalk.model import DreamTalkModel, load_model, speech_features
+from dreamtalk.model import DreamTalkModel, load_model, save_model, speech_features
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
 from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
@@ -127,7 +127,7 @@ def test_guidance_needs_an_expert(model: DreamTalkModel) -> None:
 
 
 def test_the_expert_travels_with_the_weights(model: DreamTalkModel, tmp_path: Path) -> None:
-    model.save(tmp_path / "m.safetensors")
+    save_model(model, tmp_path / "m.safetensors")
     again = load_model(tmp_path / "m.safetensors")
     features = Features(torch.randn(30, 60), "starter")
     first, second = (

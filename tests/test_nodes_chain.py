@@ -31,7 +31,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def checkpoint(folders: Path) -> str:
     """The name of a tiny checkpoint in the models folder."""
-    from dreamtalk.model import DreamTalkModel
+    from dreamtalk.model import DreamTalkModel, save_model
     from dreamtalk.motion.spaces import FACE, LIP_CHANNELS
     from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
     from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
@@ -63,7 +63,7 @@ def checkpoint(folders: Path) -> str:
         lip_expert=expert,
         name="tiny",
     )
-    model.save(folders / "models" / "dreamtalk" / "tiny.safetensors")
+    save_model(model, folders / "models" / "dreamtalk" / "tiny.safetensors")
     return "tiny.safetensors"
 
 

@@ -1,8 +1,9 @@
 """The motion model: speech features and a style -> motion, by DreamTalk's denoising network."""
 
+from .calibration import Calibration
 from .features import speech_features
-from .file import STARTER, STARTER_FILE, load_model
-from .model import OFFICIAL_FEATURES, Calibration, DreamTalkModel
+from .file import STARTER, STARTER_FILE, load_model, save_model
+from .model import OFFICIAL_FEATURES, DreamTalkModel
 
 __all__ = [
     "OFFICIAL_FEATURES",
@@ -11,5 +12,6 @@ __all__ = [
     "Calibration",
     "DreamTalkModel",
     "load_model",
+    "save_model",
     "speech_features",
 ]

@@ -13,7 +13,8 @@ from ..files.values import reason
 from ..networks.denoiser import Denoiser, DenoiserConfig
 from ..networks.lip_expert import LipExpert, LipExpertConfig
 from ..networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from .model import Calibration, DreamTalkModel
+from .calibration import Calibration
+from .model import DreamTalkModel
 
 STARTER = "starter"
 """Name of the checkpoint that comes with the package."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,32 +22,10 @@ from ..progress import Progress, silent
 from ..speech.speech import FPS, Features
 from ..speed import speed_up
 from ..style.style import EMOTIONS, Style
+from .calibration import Calibration
 from .sample import sample_motion
 
 OFFICIAL_FEATURES = "wav2vec2-xlsr-53"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What was measured on a checkpoint after its training, and makes its motion come out right.
-
-    Attributes:
-        noise_scale: factor on the noise that sampling starts from: below 1 the motion keeps nearer
-            to the mean of what the network considers possible; seeds differ by less.
-        noise_smoothing: of that noise over time, frames; see :class:`FrameNoise`.
-        settling: share of its two neighbours that each sampled frame takes on, 0 for none; against
-            flicker at the edge of what 25 frames a second show, too little to open a closure.
-        style_center, style_gain: (C,) each, or None; what a style clip shows on average is drawn
-            away from the center (an average neutral speaker) by the gain, channel by channel,
-            because a style encoder that can't tell a face from its expression takes over too
-            little of it.
-    """
-
-    noise_scale: float = 1.0
-    noise_smoothing: float = 0.0
-    settling: float = 0.0
-    style_center: Tensor | None = None
-    style_gain: Tensor | None = None
 
 
 class DreamTalkModel(nn.Module):
@@ -205,9 +181,3 @@ class DreamTalkModel(nn.Module):
             array = values[key].detach().cpu().float().numpy()
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
-
-    def save(self, path: str | Path, dtype: torch.dtype | None = None, **extra: Any) -> None:
-        """Write as one of our files: see :func:`save_model`."""
-        from .file import save_model  # it loads this module's class
-
-        save_model(self, path, dtype, **extra)

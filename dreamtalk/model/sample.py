@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,17 +11,18 @@ from torch import Tensor
 from ..curves.length import hold_last
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
+from ..diffusion.schedule import VarianceSchedule
 from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..motion.motion import Motion
+from ..networks.denoiser import Denoiser
+from ..networks.lip_expert import LipExpert
 from ..options import checked
 from ..progress import Progress, Steps, silent
 from ..speech.speech import FPS, Features
 from ..speed import run_parallel, worker_count
 from ..style.style import Style
-
-if TYPE_CHECKING:
-    from .model import DreamTalkModel
+from .calibration import Calibration
 
 CPU_CHUNK = 32
 """Frames computed together on a CPU: few, to stay near its cache and to keep all cores busy."""
@@ -31,9 +32,29 @@ MOST_WORKERS = 8
 """Chunks at a time on a CPU; more would wait for Python's lock between the operations."""
 
 
+class Sampled(Protocol):
+    """What sampling asks of a model: see :class:`DreamTalkModel`."""
+
+    denoiser: Denoiser
+    schedule: VarianceSchedule
+    calibration: Calibration
+    lip_expert: LipExpert | None
+    motion_mean: Tensor
+    motion_std: Tensor
+    space: str
+    feature_kind: str
+    fingerprint: str
+    compiled: bool
+
+    @property
+    def title(self) -> str:
+        """What to call it in a sentence."""
+        ...
+
+
 @torch.no_grad()
 def sample_motion(
-    model: DreamTalkModel,
+    model: Sampled,
     features: Features,
     style: Style,
     steps: int = 10,
@@ -80,12 +101,12 @@ def sample_motion(
         raise DreamTalkError(
             f"the checkpoint '{model.title}' has no lip expert: set the lip-sync guidance to 0"
         )
-    frames, channels = features.num_frames, model.config.expression_dim
+    frames, channels = features.num_frames, model.denoiser.config.expression_dim
     if noise is not None and tuple(noise.shape) != (frames, channels):
         raise DreamTalkError(
             f"the noise is {tuple(noise.shape)}, but the speech needs {(frames, channels)}"
         )
-    device, dtype = model.device, next(model.denoiser.parameters()).dtype
+    device, dtype = model.motion_mean.device, next(model.denoiser.parameters()).dtype
     calibration = model.calibration
     drawn = FrameNoise(channels, seed, calibration.noise_smoothing)
     rows = features.rows.to(device, dtype)[None]
@@ -98,7 +119,7 @@ def sample_motion(
         chunk = CPU_CHUNK if device.type == "cpu" and not sync else CHUNK
     parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
     ddim = sampler == "ddim"
-    calls = len(model.schedule.ddim_times(steps)) if ddim else model.config.diffusion_steps
+    calls = len(model.schedule.ddim_times(steps)) if ddim else model.denoiser.config.diffusion_steps
     expression = torch.empty(frames, channels)
     done = Steps(progress, len(parts) * calls)
 
@@ -148,18 +169,18 @@ def settle(values: Tensor, share: float) -> Tensor:
     return (1 - 2 * share) * values + share * neighbours
 
 
-def _check(model: DreamTalkModel, features: Features, style: Style) -> None:
+def _check(model: Sampled, features: Features, style: Style) -> None:
     if features.kind != model.feature_kind:
         raise SpaceMismatchError(
             f"the speech features are '{features.kind}', but the checkpoint '{model.title}' was "
             f"trained on '{model.feature_kind}': make features of that kind"
         )
-    if features.rows.shape[1] != model.config.feature_dim:
+    if features.rows.shape[1] != model.denoiser.config.feature_dim:
         raise SpaceMismatchError(
             f"feature rows of width {features.rows.shape[1]} don't fit the checkpoint "
-            f"'{model.title}', which takes {model.config.feature_dim}"
+            f"'{model.title}', which takes {model.denoiser.config.feature_dim}"
         )
-    if style.model != model.fingerprint or style.code.shape[-1] != model.config.d_model:
+    if style.model != model.fingerprint or style.code.shape[-1] != model.denoiser.config.d_model:
         raise SpaceMismatchError(
             f"the style '{style.name or 'code'}' was made with the checkpoint {style.model}, "
             f"but the motion is sampled with {model.fingerprint} ('{model.title}'): make the "

@@ -19,7 +19,7 @@ from safetensors.torch import save
 
 from dreamtalk.checkpoints import convert, read_checkpoint
 from dreamtalk.errors import CheckpointError
-from dreamtalk.model import load_model
+from dreamtalk.model import load_model, save_model
 from dreamtalk.model.model import DreamTalkModel
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from tests.fuzz.cases import ABSURD_VALUES, damaged, damaged_text, unused, works_or_says
@@ -34,7 +34,7 @@ def ours() -> bytes:
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.safetensors"
-        DreamTalkModel(Denoiser(SMALL), "face", "starter").save(path)
+        save_model(DreamTalkModel(Denoiser(SMALL), "face", "starter"), path)
         return path.read_bytes()
 
 

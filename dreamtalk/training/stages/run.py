@@ -14,7 +14,7 @@ from ...errors import DreamTalkError
 from ...files.atomic import atomic_write
 from ...files.clashes import check_outputs
 from ...files.tensors import save_torch
-from ...model import Calibration, DreamTalkModel, load_model
+from ...model import Calibration, DreamTalkModel, load_model, save_model
 from ...motion.spaces import FACE, FACE_CHANNELS, LIP_CHANNELS
 from ...networks.denoiser import Denoiser, DenoiserConfig
 from ...networks.lip_expert import LipExpert
@@ -178,7 +178,7 @@ def train_lip_expert(
         figures = " ".join(f"{k}:{v:.3f}" for k, v in found.items())
         report.append(f"{'with' if styled else 'without'} style  {figures}")
         model.lip_expert = expert.half().float()
-    model.save(work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
+    save_model(model, work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
     text = "\n".join(report)
     with atomic_write(work / "lip-expert" / "accuracy.txt") as part:
         part.write_text(text + "\n")
@@ -273,7 +273,7 @@ def export(
         ),
         name="starter",
     )
-    model.save(target, dtype=torch.float16)
+    save_model(model, target, dtype=torch.float16)
     return model
 
 
