@@ -28,7 +28,7 @@ REASONS = {
     "av": "FFmpeg: reading sound and video, writing video",
     "pillow": "reading and writing pictures",
     "tqdm": "progress on the terminal",
-    "librosa": "mel filter banks; loaded when they are needed",
+    "matplotlib": "plots of motions; loaded when one is drawn",
 }
 """Why each is there. A dependency without a reason is an error."""
 _LICENCE_FILES = {
@@ -40,6 +40,7 @@ _LICENCE_FILES = {
 """Of packages that put the whole text, or more than one, where a name belongs."""
 _NAMES = {
     "BSD": "BSD-3-Clause", "MIT License": "MIT", "Apache 2.0": "Apache-2.0",
+    "Python Software Foundation License": "PSF-2.0",
     "Apache Software License": "Apache-2.0", "ISC License (ISCL)": "ISC",
 }  # fmt: skip
 

@@ -191,7 +191,7 @@ def test_a_face_that_fills_the_frame(portrait_image: torch.Tensor) -> None:
 
 
 def test_mask_must_fit(portrait_image: torch.Tensor) -> None:
-    with pytest.raises(ImageError, match="same size"):
+    with pytest.raises(ImageError, match="same height and width"):
         analyze_portrait(portrait_image, mask=torch.ones(10, 10))
     mask = torch.ones(portrait_image.shape[:2])
     assert analyze_portrait(portrait_image, mask=mask).mask is not None

@@ -175,14 +175,14 @@ WRITERS = {
     "m.npy": "save_motion(motion, path)",
     "m.csv": "save_motion(motion, path)",
     "m.jsonl": "save_motion(motion, path)",
-    "p.png": "save_image(torch.rand(64, 64, 3), path)",
-    "p.jpg": "save_image(torch.rand(64, 64, 3), path)",
+    "p.png": "save_image(torch.linspace(0, 1, 12288).reshape(64, 64, 3), path)",
+    "p.jpg": "save_image(torch.linspace(0, 1, 12288).reshape(64, 64, 3), path)",
     "plot.png": "save_plot(path, motion)",
     "plot.svg": "save_plot(path, motion)",
     "plot.pdf": "save_plot(path, motion)",
     "w.safetensors": "save_checkpoint(path, 'k', {'w': torch.zeros(9000)}, {})",
     "last.pt": "save_torch(path, {'w': torch.zeros(9000)})",
-    "speech.npz": "save_values(path, 'speech', {'w': np.random.rand(9000)})",
+    "speech.npz": "save_values(path, 'speech', {'w': np.arange(9000.0)})",
     "base-00000.npz": "save_shard(path, [])",
 }
 _PREPARE = """

@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             metadata = {str(k): str(v) for k, v in (header.pop("__metadata__", None) or {}).items()}
             places = [_place(name, entry) for name, entry in header.items()]
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"its header is damaged: {error!r}") from error
+            raise ValueError("its header is damaged") from error
         end = 0
         for name, begin, stop, *_ in sorted(places, key=lambda place: place[1:3]):
             if begin != end:
