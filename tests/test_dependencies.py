@@ -20,6 +20,7 @@ def test_every_licence_is_known_and_permissive() -> None:
     for row in rows:
         parts = re.split(r" AND | OR ", row[2])
         assert set(parts) <= {
-            "MIT", "BSD-3-Clause", "BSD-2-Clause", "Apache-2.0", "ISC", "MPL-2.0", "MIT-CMU", "HPND",
+            "MIT", "BSD-3-Clause", "BSD-2-Clause", "Apache-2.0", "ISC", "MPL-2.0", "MIT-CMU",
+            "HPND",
             "PSF-2.0",
         }, row  # fmt: skip
