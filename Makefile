@@ -15,7 +15,7 @@ TORCH ?= torch==2.13.0
 TORCH_LOWEST ?= torch==2.3.0
 UV ?= uv==0.13.9
 # All that `make test` and `make demo` use. The lock holds these and what they need.
-EXTRAS := wav2vec2,serve,batch,dev
+EXTRAS := wav2vec2,dev
 PYTEST := -m pytest -n auto -m "not slow"
 
 BIN := $(VENV)/$(SCRIPTS)
