@@ -140,17 +140,20 @@ def audio_of(waveform: Tensor, rate: int) -> dict[str, Any]:
     return {"waveform": torch.atleast_2d(waveform)[None].contiguous(), "sample_rate": rate}
 
 
-def option_input(option: str, tooltip: str, id: str | None = None) -> Any:
+def option_input(option: str, tooltip: str, id: str | None = None, optional: bool = False) -> Any:
     """The widget of an option: its default and range are those of the library and the command.
 
     Args:
         option: its name in the table of options.
         tooltip: what it means for this node.
         id: of the widget; the option's name by default.
+        optional: graphs that were made before the widget was there go on working.
     """
     row = OPTIONS[option]
     id = id or option.rpartition(".")[2]
     settings: dict[str, Any] = {"default": row.default, "tooltip": tooltip}
+    if optional:
+        settings["optional"] = True
     if row.choices:
         return io.Combo.Input(id, options=list(row.choices), **settings)
     if isinstance(row.default, bool):

