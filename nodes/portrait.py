@@ -10,11 +10,12 @@ from comfy_api.latest import io, ui
 
 from ..dreamtalk.errors import FaceNotFoundError, ImageError
 from ..dreamtalk.face.portrait import Portrait
+from ..dreamtalk.options import FACE_CHOICES
 from . import runtime
 from .convert import choice, first_image, fit, mask_of, option_input
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
-FACES = ("largest", "leftmost", "rightmost", "1", "2", "3", "4", "5")
+FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
 
 
 class DreamTalkPortrait(io.ComfyNode):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FaceNotFoundError, ImageError
+from ..options import FACE_CHOICES
 from . import topology as t
 from .basis import FaceBasis
 from .channels import FACE_CHANNELS, measure_channels
@@ -38,8 +39,6 @@ _REFINE_MARGIN = 0.9  # of the face's size, on each side
 
 View = tuple[np.ndarray, float, np.ndarray]
 """A picture, its scale against the whole, and where it lies in the whole, px."""
-
-FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 
 
 def analyze_portrait(
