@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -365,3 +366,46 @@ def test_a_file_keeps_its_mode_and_links_stay_links(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new"
     assert real.stat().st_mode & 0o777 == 0o640
     assert [p.name for p in real.parent.iterdir()] == ["real.npz"]
+
+
+NO_NETWORK = """
+import socket, time
+
+def gone(*args, **kwargs):
+    raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+socket.getaddrinfo = socket.gethostbyname = gone
+socket.socket.connect = socket.socket.connect_ex = gone
+time.sleep = lambda seconds: None  # the hub's client tries again several times
+"""
+
+
+def without_network(code: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python that finds no host and gets no connection, and has nothing of the hub's."""
+    environment = os.environ | {"HF_HOME": str(folder / "hub")}
+    return subprocess.run(
+        [sys.executable, "-c", NO_NETWORK + code, *words], env=environment, capture_output=True,
+        text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_a_talk_needs_no_network(inputs: Path, tmp_path: Path) -> None:
+    code = "import sys\nfrom dreamtalk.cli import main\nsys.exit(main(sys.argv[1:]))"
+    done = without_network(code, tmp_path, *talk(inputs, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert is_whole(tmp_path / "v.mp4")
+
+
+def test_the_hub_can_not_be_reached(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    code = """
+from dreamtalk.errors import ModelNotFoundError
+from dreamtalk.speech.wav2vec import load_wav2vec
+try:
+    load_wav2vec()
+except ModelNotFoundError as error:
+    print(error)
+"""
+    done = without_network(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "into the folder that DREAMTALK_MODELS names" in done.stdout

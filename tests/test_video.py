@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,3 +153,16 @@ def test_frames_are_taken_one_chunk_at_a_time(tmp_path: Path) -> None:
 
     assert write_video(tmp_path / "v.mp4", chunks()) == 160
     assert most <= 2
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
+def test_samples_that_no_encoder_takes(tmp_path: Path, suffix: str, bad: float) -> None:
+    """As in damaged files of floats; FFmpeg's encoder stopped at them, at the very end."""
+    samples = (0.2 * np.sin(np.arange(16_000) * 0.1)).astype("<f4")
+    samples[::50] = bad
+    header = struct.pack("<4sI8sIHHIIHH4sI", b"RIFF", 36 + 64_000, b"WAVEfmt ", 16, 3, 1, 16_000,
+                         64_000, 4, 32, b"data", 64_000)  # fmt: skip
+    (tmp_path / "s.wav").write_bytes(header + samples.tobytes())
+    for sound in (Sound(tmp_path / "s.wav"), Sound(torch.from_numpy(samples)[None], 16_000)):
+        assert write_video(tmp_path / f"v{suffix}", frames(25), 25.0, sound) == 25

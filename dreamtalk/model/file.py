@@ -126,14 +126,11 @@ def _official(checkpoint: Checkpoint) -> DreamTalkModel:
 def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
     config, state, path = checkpoint.config, checkpoint.state, checkpoint.path
     try:
-        settings_of_it = DenoiserConfig.from_dict(config["denoiser"])
-        if settings_of_it.least_weights() > sum(value.numel() for value in state.values()):
-            raise ValueError("it describes a network larger than the file")
-        denoiser = Denoiser(settings_of_it)
+        denoiser = _built(Denoiser, DenoiserConfig, checkpoint, "denoiser")
         space, features = str(config["space"]), str(config["features"])
         numbers = {name: float(config[name]) for name in _NUMBERS if name in config}
         parts = {
-            name: network(settings.from_dict(config[name]))
+            name: _built(network, settings, checkpoint, name)
             for name, (network, settings) in _PARTS.items()
             if config.get(name) is not None
         }
@@ -158,3 +155,11 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
         fingerprint=config.get("fingerprint"),
         name=str(config.get("name") or path.stem),
     )
+
+
+def _built(network: Any, settings: Any, checkpoint: Checkpoint, name: str) -> Any:
+    """A network by its settings in the config, if the file has the weights for one so large."""
+    sizes = settings.from_dict(checkpoint.config[name])
+    if sizes.least_weights() > sum(value.numel() for value in checkpoint.section(name).values()):
+        raise ValueError(f"it describes a {name.replace('_', ' ')} larger than the file's")
+    return network(sizes)

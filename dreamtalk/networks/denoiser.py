@@ -8,7 +8,7 @@ time. Names of modules and parameters are the official checkpoint's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
 import torch
@@ -16,12 +16,11 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .settings import settings_from
 from .transformer import AttentionPooling, Decoder, Encoder, PositionTable, time_sinusoid
 
 OFFICIAL_LOWER: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
 """Coefficients of the mouth among the 64 of the official checkpoint."""
-_MOST = 1 << 16
-"""Of any size in a config: far beyond the official ones, and small enough to be tried."""
 
 
 @dataclass(frozen=True)
@@ -67,23 +66,11 @@ class DenoiserConfig:
         Raises:
             ValueError: on a name that this version does not know.
         """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown denoiser settings: {', '.join(sorted(unknown))}")
-        known = dict(values)
-        if "lower" in known:
-            known["lower"] = tuple(known["lower"])
-        made = cls(**known)
-        for field in fields(cls):
-            value = getattr(made, field.name)
-            if isinstance(field.default, int):
-                fits = type(value) is int and 1 <= value <= _MOST
-            elif isinstance(field.default, float):
-                fits = isinstance(value, (int, float)) and 0 <= value < 1
-            else:
-                fits = all(type(i) is int and 0 <= i < made.expression_dim for i in value)
-            if not fits:
-                raise ValueError(f"{field.name} can't be {str(value)[:40]!r}")
+        made = settings_from(cls, values, "denoiser")
+        if any(index >= made.expression_dim for index in made.lower):
+            raise ValueError(f"lower can't be {str(list(made.lower))[:40]!r}")
+        if not all(0 <= share < 1 for share in (made.dropout, made.beta_first, made.beta_last)):
+            raise ValueError("dropout and betas are shares from 0 to below 1")
         return made
 
     def least_weights(self) -> int:

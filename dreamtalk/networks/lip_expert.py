@@ -9,12 +9,14 @@ presets, which have no clip, work like clips.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from .settings import settings_from
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class LipExpertConfig:
         Raises:
             ValueError: on a name that this version does not know.
         """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown lip expert settings: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        return settings_from(cls, values, "lip expert")
+
+    def least_weights(self) -> int:
+        """How many numbers a network of these sizes has at least."""
+        towers = self.width * (3 * self.feature_dim + 8 * self.width + 2 * self.embedding)
+        return towers + 3 * self.vertices * (self.lip_channels + self.width) + self.style_dim
 
 
 class _Tower(nn.Module):

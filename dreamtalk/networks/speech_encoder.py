@@ -7,7 +7,7 @@ posteriors (closures depend on them), the style-free articulation, and a learned
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ..progress import Progress, silent
 from ..speech.loading import speech_gain
 from ..speech.logmel import BANDS, HOP, log_mel, warp_matrix
+from .settings import settings_from
 
 ROW = 2 * HOP
 """Samples a row: 50 rows a second."""
@@ -28,6 +29,8 @@ LEVEL = 0.08
 """Root mean square of active speech that recordings are brought to."""
 MAX_GAIN = 1000.0
 _SILENCE_RMS = 1e-5
+_WIDEST = 256  # dilation, in rows: padding by more would take memory that no file justifies
+_MOST_WARPS = 16
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,17 @@ class SpeechEncoderConfig:
         Raises:
             ValueError: on a name that this version does not know.
         """
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown speech encoder settings: {', '.join(sorted(unknown))}")
-        known = dict(values)
-        for name in {"dilations", "warps"} & set(known):
-            known[name] = tuple(known[name])
-        return cls(**known)
+        made = settings_from(cls, values, "speech encoder")
+        if not all(1 <= dilation <= _WIDEST for dilation in made.dilations):
+            raise ValueError(f"dilations can't be {str(list(made.dilations))[:40]!r}")
+        if not 1 <= len(made.warps) <= _MOST_WARPS or min(made.warps) < 0.5:
+            raise ValueError(f"warps can't be {str(list(made.warps))[:40]!r}")
+        return made
+
+    def least_weights(self) -> int:
+        """How many numbers a network of these sizes has at least."""
+        out = self.phones + self.curves + self.hidden
+        return (4 * len(self.dilations) * self.width + out) * self.width
 
 
 class SpeechOutput(NamedTuple):

@@ -256,6 +256,8 @@ class _AudioFeed:
             block = next(self._blocks, None)
             if block is None:
                 block = np.zeros((self.channels, wanted - self._pending.shape[1]), np.float32)
+            # FFmpeg's encoder stops at samples that are no numbers, or far too large
+            block = np.nan_to_num(block, nan=0.0).clip(-1.0, 1.0)
             self._pending = np.concatenate([self._pending, block], axis=1)
         if wanted <= 0:
             return

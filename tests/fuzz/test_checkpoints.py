@@ -22,19 +22,24 @@ from dreamtalk.errors import CheckpointError
 from dreamtalk.model import load_model, save_model
 from dreamtalk.model.model import DreamTalkModel
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
-from tests.fuzz.cases import ABSURD_VALUES, damaged, damaged_text, unused, works_or_says
+from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
+from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from tests.fuzz.cases import ABSURD_VALUES, damaged, damaged_text, limits, unused, works_or_says
 
 SMALL = DenoiserConfig(
     feature_dim=4, expression_dim=31, lower=(0, 1), d_model=8, heads=1, layers=1, ff=8, window=1,
     max_style_length=8, diffusion_steps=10,
 )  # fmt: skip
+ENCODER = SpeechEncoderConfig(width=8, dilations=(1, 2), phones=3, curves=1, hidden=2, aux=2)
+EXPERT = LipExpertConfig(feature_dim=6, style_dim=8, vertices=2, width=4, embedding=4)
 
 
 def ours() -> bytes:
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.safetensors"
-        save_model(DreamTalkModel(Denoiser(SMALL), "face", "starter"), path)
+        parts = {"speech_encoder": SpeechEncoder(ENCODER), "lip_expert": LipExpert(EXPERT)}
+        save_model(DreamTalkModel(Denoiser(SMALL), "face", "starter", **parts), path)
         return path.read_bytes()
 
 
@@ -61,6 +66,12 @@ def with_header(header: str) -> bytes:
     return len(coded).to_bytes(8, "little") + coded + OURS[8 + len(HEADER) :]
 
 
+def with_config(config: dict[str, Any]) -> bytes:
+    header = json.loads(HEADER)
+    header["__metadata__"]["config"] = json.dumps(config)
+    return with_header(json.dumps(header))
+
+
 @given(case=damaged(FILES))
 def test_weights_files(tmp_path_factory: pytest.TempPathFactory, case: tuple[str, bytes]) -> None:
     path = unused(tmp_path_factory.getbasetemp(), Path(case[0]).suffix)
@@ -80,20 +91,45 @@ SETTINGS = st.sampled_from([value for value in ABSURD_VALUES if type(value) not 
 
 
 @given(
-    part=st.sampled_from(["denoiser", "config"]),
-    names=st.lists(st.sampled_from([*SMALL.to_dict(), *CONFIG, "other"]), min_size=1, max_size=3),
-    value=SETTINGS | st.sampled_from([1 << 20, 1 << 31, 1e9, -3, [0] * 5, [99], ["x"]]),
+    part=st.sampled_from(["denoiser", "speech_encoder", "lip_expert", None]),
+    data=st.data(),
+    value=SETTINGS | st.sampled_from([1 << 20, 1 << 31, 1e9, -3, [0] * 5, [99], ["x"], [1e9]]),
 )
 def test_settings(
-    tmp_path_factory: pytest.TempPathFactory, part: str, names: list[str], value: Any
+    tmp_path_factory: pytest.TempPathFactory, part: str | None, data: st.DataObject, value: Any
 ) -> None:
     config = json.loads(json.dumps(CONFIG))
-    (config["denoiser"] if part == "denoiser" else config).update(dict.fromkeys(names, value))
-    header = json.loads(HEADER)
-    header["__metadata__"]["config"] = json.dumps(config)
+    changed = config if part is None else config[part]
+    names = st.lists(st.sampled_from([*changed, "other"]), min_size=1, max_size=3)
+    changed.update(dict.fromkeys(data.draw(names), value))
     path = unused(tmp_path_factory.getbasetemp(), ".safetensors")
-    path.write_bytes(with_header(json.dumps(header)))
+    path.write_bytes(with_config(config))
     works_or_says(lambda: load_model(path))
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [
+        ("speech_encoder", {"width": -1}),
+        ("speech_encoder", {"width": 40_000}),
+        ("speech_encoder", {"dilations": [1, 100_000_000]}),
+        ("speech_encoder", {"dilations": [1] * 1000}),
+        ("speech_encoder", {"warps": []}),
+        ("speech_encoder", {"warps": [0.0]}),
+        ("speech_encoder", {"phones": True}),
+        ("lip_expert", {"width": -5}),
+        ("lip_expert", {"vertices": 60_000, "width": 60_000}),
+        ("lip_expert", {"styled": "no"}),
+        ("denoiser", {"lower": [31]}),
+        ("denoiser", {"dropout": 1.0}),
+    ],
+)
+def test_settings_that_can_not_be(tmp_path: Path, part: str, changed: dict[str, Any]) -> None:
+    config = json.loads(json.dumps(CONFIG))
+    config[part].update(changed)
+    (tmp_path / "m.safetensors").write_bytes(with_config(config))
+    with limits(), pytest.raises(CheckpointError, match=r"'m\.safetensors' is damaged"):
+        load_model(tmp_path / "m.safetensors")
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, 1 << 27, 1 << 40, (1 << 64) - 1])
