@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import cv2
@@ -135,11 +136,29 @@ def test_depths(pixels: np.ndarray, tmp_path: Path) -> None:
         assert float((load_image(tmp_path / "m.tif") - reference).abs().mean()) < 0.05, mode
 
 
-def test_heic_says_what_to_install(tmp_path: Path) -> None:
+def test_heic_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "photo.jpg"  # whatever it is called
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    with pytest.raises(ImageError, match=r"pillow-heif|can't be read"):
+    with pytest.raises(ImageError, match="can't be read"):  # it is there, but the file is damaged
         load_image(path)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match="pip install pillow-heif"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heic_of_a_phone_that_was_turned(
+    tmp_path: Path, pixels: np.ndarray, orientation: int
+) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = np.rot90(pixels, {1: 0, 3: 2, 6: 1, 8: 3}[orientation]).copy()
+    stored = pillow_heif.from_pillow(Image.fromarray(turned))
+    stored.save(tmp_path / "photo.heic", quality=95, exif=exif.tobytes())
+    read = load_image(tmp_path / "photo.heic")
+    assert read.shape == pixels.shape
+    assert float((read * 255 - torch.from_numpy(pixels)).abs().mean()) < 3
 
 
 @pytest.mark.parametrize("where", [60, 5000])
