@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .errors import CheckpointError, ModelNotFoundError, OutputError
 from .files.arrays import check_unpacked
 from .files.atomic import atomic_write
 from .files.clashes import check_outputs
+from .files.pickles import load_legacy
 from .files.tensors import read_safetensors
 from .files.values import reason
 
@@ -335,8 +337,9 @@ def _read_pickle(path: Path, zipped: bool) -> Any:
                 check_unpacked(archive, path.stat().st_size)
         # A mapped file that is cut off meanwhile ends the process: only what would not fit else.
         mapped = True if zipped and path.stat().st_size > _MAPPED_FROM else None
+        load = partial(torch.load, map_location="cpu", weights_only=True, mmap=mapped)
         with _lightning_stand_ins():
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+            return load(path) if zipped else load_legacy(path, load)
     except CheckpointError:
         raise
     except Exception as error:

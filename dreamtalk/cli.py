@@ -45,7 +45,10 @@ def _run(argv: Sequence[str] | None) -> int:
     # Threads of torch's pool that wait for each other at full speed make small operations twenty
     # times slower as soon as something else runs on the machine. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if [] in vars(args).values():  # a second "--" in place of a file, before Python 3.13
+        parser.error("a file's name is missing: '--' stands once, before the names")
     _set_up_logging(args.verbose)
     try:
         with ended_by_signals():
@@ -199,7 +202,7 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_option(parser, "renderer")
     parser.add_argument(
-        "--renderer-option", action="append", metavar="NAME=VALUE", default=[],
+        "--renderer-option", action="append", metavar="NAME=VALUE",
         help="set something of the renderer, for example feather=0.1; repeat it for more",
     )  # fmt: skip
     _add_option(parser, "quality")
@@ -324,9 +327,9 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
     )  # fmt: skip
 
 
-def _renderer_options(pairs: list[str]) -> dict[str, str]:
+def _renderer_options(pairs: list[str] | None) -> dict[str, str]:
     options = {}
-    for pair in pairs:
+    for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:
             raise DreamTalkError(f"--renderer-option '{pair}': write NAME=VALUE")

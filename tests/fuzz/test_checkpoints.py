@@ -19,6 +19,7 @@ from safetensors.torch import save
 
 from dreamtalk.checkpoints import convert, read_checkpoint
 from dreamtalk.errors import CheckpointError
+from dreamtalk.files.pickles import BoundedReader
 from dreamtalk.model import load_model, save_model
 from dreamtalk.model.model import DreamTalkModel
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
@@ -181,3 +182,30 @@ def test_bombs_of_zeros_are_not_unpacked(tmp_path: Path) -> None:
                 bomb.write(bytes(1 << 20))
     with pytest.raises(CheckpointError, match="unpack to 512 MiB"):
         read_checkpoint(path)
+
+
+def test_lengths_beyond_the_file_cost_nothing(tmp_path: Path) -> None:
+    """Of a text in a legacy file's pickle: 3.5 GB, which Python makes room for before it reads."""
+    path, data = tmp_path / "m.pth", FILES["legacy.pth"]
+    at = data.rindex(b"X\x0e\x00\x00\x00") + 1
+    path.write_bytes(data[:at] + b"\x0e\x00\x00\xd4" + data[at + 4 :])
+    works_or_says(lambda: read_checkpoint(path))
+
+
+@pytest.mark.parametrize("claimed", [b"J\x00\x00\x00\x70", b"\x8a\x05\x00\x00\x00\x00\x10"])
+def test_legacy_tensors_that_claim_more_than_there_is(tmp_path: Path, claimed: bytes) -> None:
+    path, data = tmp_path / "m.pth", FILES["legacy.pth"]
+    at = data.index(b"K\x03Nt")
+    path.write_bytes(data[:at] + claimed + data[at + 2 :])
+    with limits(), pytest.raises(CheckpointError, match="larger than the file"):
+        read_checkpoint(path)
+
+
+def test_a_legacy_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.pth"
+    path.write_bytes(FILES["legacy.pth"])
+    with BoundedReader(path) as file:
+        file.check_storages()
+        assert file.tell() == 0
+        state = torch.load(file, weights_only=True)["model_state_dict"]
+    assert torch.equal(state["net.b"], torch.ones(2))

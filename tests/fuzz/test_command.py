@@ -104,3 +104,13 @@ def test_frame_rates(tmp_path: Path, rate: Any) -> None:
     for name, data in FILES.items():
         (tmp_path / name).write_bytes(data)
         works_or_says(lambda name=name: load_motion(tmp_path / name, rate))
+
+
+@pytest.mark.parametrize("words", [["--", "1", "--"], ["--", "--", "x.safetensors"]])
+def test_a_second_double_dash_is_no_file(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """argparse gives an empty list for it, before Python 3.13."""
+    monkeypatch.chdir(tmp_path)
+    assert status(["convert", *words], capsys) in (1, 2)
