@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .errors import DreamTalkError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAY_BE_FILES = ("checkpoint", "renderer")
 _FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
+_LONGEST = 500  # characters of an error of the parser
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
@@ -84,9 +85,16 @@ def _set_up_logging(verbose: bool) -> None:
 # ----------------------------------------------------------------------------------------- parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells the mistakes without repeating words of any length."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(message if len(message) < _LONGEST else f"{message[:_LONGEST]} ...")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="dreamtalk", description="A portrait and a recording become a talking video."
     )
     parser.add_argument("--version", action="version", version=f"dreamtalk {__version__}")

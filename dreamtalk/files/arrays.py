@@ -64,11 +64,14 @@ def _read(file: IO[bytes], size: int, name: str) -> np.ndarray:
     """One array, after its header was held against the bytes that there are."""
     try:
         version = npy.read_magic(file)
-        if version != (1, 0):  # the others are for headers of more than 64 kB
-            raise ValueError(f"'{name}' is of numpy's format {version}, and (1, 0) is read")
+    except ValueError as error:
+        raise ValueError(f"'{name}' does not begin as numpy's arrays do") from error
+    if version != (1, 0):  # the others are for headers of more than 64 kB
+        raise ValueError(f"'{name}' is of numpy's format {version}, and (1, 0) is read")
+    try:
         shape, by_columns, kind = npy.read_array_header_1_0(file)
-    except (SyntaxError, TypeError, RecursionError, MemoryError, UnicodeError) as error:
-        raise ValueError(f"the header of '{name}' is damaged ({type(error).__name__})") from error
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError(f"the header of '{name}' is damaged") from error  # numpy's words: repr's
     if kind.hasobject:
         raise ValueError(f"'{name}' holds Python objects (a pickle), which are not loaded")
     count = 1

@@ -75,8 +75,10 @@ def _place(name: str, entry: Any) -> tuple[str, int, int, tuple[int, ...], torch
     if entry["dtype"] not in _DTYPES:
         raise ValueError(f"'{name}' has the unknown type {entry['dtype']}")
     dtype = _DTYPES[entry["dtype"]]
-    begin, stop = (int(value) for value in entry["data_offsets"])
-    shape = tuple(int(value) for value in entry["shape"])
+    begin, stop = entry["data_offsets"]
+    shape = tuple(entry["shape"])
+    if not all(type(number) is int for number in (begin, stop, *shape)):
+        raise TypeError(f"'{name}' is not described in whole numbers")
     needed = torch.empty((), dtype=dtype).element_size()
     for side in shape:
         needed *= side

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,7 @@ def _ours(checkpoint: Checkpoint) -> DreamTalkModel:
     try:
         denoiser = _built(Denoiser, DenoiserConfig, checkpoint, "denoiser")
         space, features = str(config["space"]), str(config["features"])
-        numbers = {name: float(config[name]) for name in _NUMBERS if name in config}
+        numbers = {name: _number(config, name) for name in _NUMBERS if name in config}
         parts = {
             name: _built(network, settings, checkpoint, name)
             for name, (network, settings) in _PARTS.items()
@@ -163,3 +164,11 @@ def _built(network: Any, settings: Any, checkpoint: Checkpoint, name: str) -> An
     if sizes.least_weights() > sum(value.numel() for value in checkpoint.section(name).values()):
         raise ValueError(f"it describes a {name.replace('_', ' ')} larger than the file's")
     return network(sizes)
+
+
+def _number(config: Mapping[str, Any], name: str) -> float:
+    """A number of the calibration."""
+    value = config[name]
+    if type(value) not in (int, float) or not 0 <= value <= 1000:
+        raise ValueError(f"{name} can't be {str(value)[:40]!r}")
+    return float(value)

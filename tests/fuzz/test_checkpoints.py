@@ -121,6 +121,7 @@ def test_settings(
         ("lip_expert", {"width": -5}),
         ("lip_expert", {"vertices": 60_000, "width": 60_000}),
         ("lip_expert", {"styled": "no"}),
+        ("denoiser", {"beta_last": 10**400}),
         ("denoiser", {"lower": [31]}),
         ("denoiser", {"dropout": 1.0}),
     ],
@@ -209,3 +210,24 @@ def test_a_legacy_file_is_read(tmp_path: Path) -> None:
         assert file.tell() == 0
         state = torch.load(file, weights_only=True)["model_state_dict"]
     assert torch.equal(state["net.b"], torch.ones(2))
+
+
+@pytest.mark.parametrize("name", ["noise_scale", "noise_smoothing", "settling"])
+@pytest.mark.parametrize("value", [10**400, float("inf"), float("nan"), -1, "x", None, True])
+def test_numbers_of_the_calibration_that_can_not_be(tmp_path: Path, name: str, value: Any) -> None:
+    (tmp_path / "m.safetensors").write_bytes(with_config({**CONFIG, name: value}))
+    with pytest.raises(CheckpointError, match=f"damaged: {name} can't be"):
+        load_model(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"shape": [float("inf")]}, {"data_offsets": [0, float("inf")]}, {"shape": [2.0]}]
+)
+def test_tensors_that_are_not_described_in_whole_numbers(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    header = json.loads(HEADER)
+    next(entry for name, entry in header.items() if name != "__metadata__").update(changed)
+    (tmp_path / "m.safetensors").write_bytes(with_header(json.dumps(header)))
+    with pytest.raises(CheckpointError, match="header is damaged"):
+        load_model(tmp_path / "m.safetensors")

@@ -114,3 +114,10 @@ def test_a_second_double_dash_is_no_file(
     """argparse gives an empty list for it, before Python 3.13."""
     monkeypatch.chdir(tmp_path)
     assert status(["convert", *words], capsys) in (1, 2)
+
+
+def test_words_of_any_length_are_not_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(["talk", f"--unknown={'1' * 4000}"], capsys) == 2
+    assert status(["1" * 4000], capsys) == 2

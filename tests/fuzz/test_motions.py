@@ -184,3 +184,12 @@ def test_bombs_of_zeros_are_not_unpacked(tmp_path: Path, kind: str) -> None:
                 bomb.write(bytes(1 << 20))
     with pytest.raises(DreamTalkError, match="unpack to 512 MiB"):
         (Motion if kind == "motion" else TYPES[kind]).load(path)
+
+
+@pytest.mark.parametrize("wrong", [b"\xfe\xff\xff\xff", b"NaNs,", b"a + b", b"((((("])
+def test_headers_of_arrays_that_are_no_values(tmp_path: Path, wrong: bytes) -> None:
+    """numpy's own words for them are of its parser's objects."""
+    path, data = tmp_path / "m.npy", FILES["m.npy"]
+    at = data.index(b"False")
+    path.write_bytes(data[:at] + wrong + data[at + len(wrong) :])
+    works_or_says(lambda: load_motion(path))
