@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import subprocess
 import sys
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dreamtalk.errors import AudioError
 from dreamtalk.files.timeline import Clock, exact_rate
 from dreamtalk.motion import Motion
 from dreamtalk.motion.files import load_motion, save_motion
@@ -317,3 +319,28 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _ENCODE, str(tmp_path / "v.mp4"), *sides]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines() == [f"{side} 1" for side in sides]
+
+
+@pytest.mark.parametrize("tag", [b"Gespr\xe4ch", b"\xc2\xbc\xd2\xf4", b"\xff\xff\xff\xff"])
+def test_tags_in_other_encodings_than_utf_8(tmp_path: Path, tag: bytes) -> None:
+    """As recorders write them; PyAV refuses the file unless it is told not to."""
+    name = tag + bytes(len(tag) % 2)
+    info = b"INFOINAM" + struct.pack("<I", len(name)) + name
+    tone = (8000 * np.sin(np.arange(16_000) * 0.1)).astype("<i2").tobytes()
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16)
+    body = form + b"LIST" + struct.pack("<I", len(info)) + info
+    body += b"data" + struct.pack("<I", len(tone)) + tone
+    (tmp_path / "s.wav").write_bytes(b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body)
+    assert load_speech(tmp_path / "s.wav").duration == pytest.approx(1.0)
+    write_video(tmp_path / "v.mp4", grey(1.0), 25.0, Sound(tmp_path / "s.wav"))
+
+
+def test_sound_that_has_no_decoder(tmp_path: Path) -> None:
+    data = struct.pack("<4sIHHIIHH", b"fmt ", 16, 0x4242, 1, 16_000, 32_000, 2, 16)
+    data += b"data" + struct.pack("<I", 32_000) + bytes(32_000)
+    path = tmp_path / "s.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(data)) + b"WAVE" + data)
+    with pytest.raises(AudioError, match=r"can't be decoded"):
+        load_speech(path)
+    with pytest.raises(AudioError, match=r"can't be decoded"):
+        write_video(tmp_path / "v.mp4", grey(1.0), 25.0, Sound(path))

@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from ..errors import AudioError
+from ..files.media import decodable, open_media
 from ..files.timeline import Clock, start_of
 
 log = logging.getLogger("dreamtalk")
@@ -60,10 +61,16 @@ def sound_format(path: str | Path) -> SoundFormat:
     if not path.is_file():
         raise AudioError(f"there is no audio file '{path}'")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise AudioError(f"'{path}' has no sound in it")
-            context = container.streams.audio[0].codec_context
+            stream = decodable(container.streams.audio)
+            if stream is None:
+                raise AudioError(
+                    f"'{path}' has sound of a kind that can't be decoded here: convert it to WAV, "
+                    "FLAC or MP3"
+                )
+            context = stream.codec_context
             rate, channels = context.sample_rate, context.layout.nb_channels
             floats = context.codec.name.startswith("pcm_f")
     except (av.FFmpegError, ValueError) as error:
@@ -77,7 +84,7 @@ def _peak_scale(path: Path) -> float:
     """The full scale of a file of floats, for which all of it has to be looked at."""
     peak = 0.0
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             for frame in _frames(container):
                 samples = np.abs(frame.to_ndarray())
                 peak = max(peak, float(samples[np.isfinite(samples)].max(initial=0.0)))
@@ -115,7 +122,7 @@ def decode_sound(
     clock: Clock | None = None
     skipped = False
     converter = _Converter(rate, channels, scale)
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         timed = bool(_TIMED & set(container.format.name.split(",")))
         for frame in _frames(container, path if warn else None):
             begins = clock is None
@@ -171,7 +178,7 @@ def _frames(
 ) -> Iterator[av.AudioFrame]:
     """What can be decoded, packet by packet; with a path it says how much can't."""
     bad, found, fault = 0, False, None
-    for packet in container.demux(container.streams.audio[0]):
+    for packet in container.demux(decodable(container.streams.audio)):
         try:
             frames = packet.decode()
         except av.InvalidDataError as error:

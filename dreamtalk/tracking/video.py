@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import MotionError
+from ..files.media import decodable, open_media
 from ..files.timeline import Clock, start_of
 
 log = logging.getLogger("dreamtalk")
@@ -35,17 +36,21 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
     Raises:
         MotionError: if it is no video.
     """
-    import av
     from av.error import FFmpegError
     from av.video.reformatter import VideoReformatter
 
     if not path.is_file():
         raise MotionError(f"there is no video '{path}'")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.video:
                 raise MotionError(f"'{path.name}' has no pictures in it")
-            stream = container.streams.video[0]
+            stream = decodable(container.streams.video)
+            if stream is None:
+                raise MotionError(
+                    f"'{path.name}' has pictures of a kind that can't be decoded here: convert it "
+                    "to H.264"
+                )
             rate = stream.average_rate or stream.base_rate or Fraction(25)
             length = float((stream.duration or 0) * (stream.time_base or 0))
             count = (
@@ -53,17 +58,19 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
                 or round(length * float(rate))
                 or round((container.duration or 0) / 1e6 * float(rate))
             )
-    except FFmpegError as error:
-        raise MotionError(f"'{path.name}' is not a video: {error.strerror}") from error
+    except (FFmpegError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it can't be read"
+        raise MotionError(f"'{path.name}' is not a video: {why}") from error
 
     def pictures() -> Iterator[tuple[float, Picture]]:
         clock: Clock | None = None
         last, step, repeated = Fraction(-1), 1 / rate, False
         converter = VideoReformatter()  # one for all: a new one a frame takes as long as converting
-        with av.open(str(path)) as container:
-            container.streams.video[0].thread_type = "AUTO"
+        with open_media(path) as container:
+            shown = decodable(container.streams.video)
+            shown.thread_type = "AUTO"
             try:
-                for frame in container.decode(video=0):
+                for frame in container.decode(shown):
                     if clock is None:
                         clock = Clock(start_of(container))
                     stamp = None
@@ -77,7 +84,7 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
                     picture = converter.reformat(frame, format="rgb24").to_ndarray()
                     turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
                     yield float(time), np.ascontiguousarray(np.rot90(picture, turns))
-            except FFmpegError as error:
+            except (FFmpegError, ValueError) as error:
                 if last < 0:
                     raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
                 log.warning(
