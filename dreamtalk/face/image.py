@@ -23,6 +23,8 @@ BACKDROP = 1.0
 VIDEO_PIXELS = 4_194_304
 """Of the largest picture that is made into a video as it is: 2048 x 2048."""
 _BLOCK = 1 << 24
+_PLAUSIBLE = 1 << 24  # pixels that no file is too small for
+_PER_BYTE = 1000  # pixels of larger ones a byte; photographs have 2 to 20, one flat colour some 300
 _PROFILED = ("RGB", "RGBA", "CMYK", "L", "LA", "LAB")
 
 
@@ -47,6 +49,7 @@ def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
         raise ImageError(f"there is no picture '{path}'")
     try:
         with Image.open(path) as picture:
+            _check_size(picture, path)
             return _to_tensor(_in_srgb(_scaled(picture, path, most_pixels), path))
     except UnidentifiedImageError:
         return _read_other(path)
@@ -64,6 +67,17 @@ def check_picture_name(path: str | Path) -> None:
     if kind is None or kind not in Image.SAVE:
         raise OutputError(
             f"'{Path(path).name}' has no suffix of a picture that can be written: choose .png"
+        )
+
+
+def _check_size(picture: Image.Image, path: Path) -> None:
+    """Refuse a picture that claims far more pixels than its file can hold of a photograph."""
+    width, height = picture.size
+    size = path.stat().st_size
+    if width * height > max(_PLAUSIBLE, _PER_BYTE * size):
+        raise ImageError(
+            f"'{path.name}' claims {width}x{height} px in {size} bytes: it is damaged, or made to "
+            "fill the memory"
         )
 
 

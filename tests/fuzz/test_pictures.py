@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from dreamtalk.errors import ImageError
 from dreamtalk.face import Portrait, analyze_portrait
 from dreamtalk.face.image import as_rgb, load_image
 from tests.comfy_pack import run_node
-from tests.fuzz.cases import damaged, unused, works_or_says
+from tests.fuzz.cases import damaged, limits, unused, works_or_says
 
 
 def drawn(kind: str, mode: str) -> bytes:
@@ -86,3 +88,17 @@ def test_masks(portrait: Portrait, mask: np.ndarray, spread: bool) -> None:
 def test_pictures_in_the_portrait_node(shape: list[int], max_size: object) -> None:
     image = torch.zeros(shape)
     works_or_says(lambda: run_node("DreamTalkPortrait", image=image, max_size=max_size))
+
+
+@pytest.mark.parametrize("side", [4097, 12_000])
+def test_pictures_that_claim_more_than_there_is(tmp_path: Path, side: int) -> None:
+    """A GIF of some bytes; a flat picture that really is as large is read."""
+    data = bytearray(PICTURES["palette.gif"])
+    data[6:10] = struct.pack("<HH", side, side)
+    at = data.index(b",", 13 + 3 * 256)  # the frame's own size
+    data[at + 5 : at + 9] = struct.pack("<HH", side, side)
+    (tmp_path / "p.gif").write_bytes(data)
+    with limits(room=100 << 20), pytest.raises(ImageError, match=r"claims .* in .* bytes"):
+        load_image(tmp_path / "p.gif")
+    Image.new("RGB", (4097, 4097), (200, 150, 120)).save(tmp_path / "flat.png")
+    assert load_image(tmp_path / "flat.png", 1 << 16).shape == (256, 256, 3)
