@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.options import default
 from . import runtime
 from .convert import option_input
+from .schema import schema
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class DreamTalkAddFace(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkAddFace",
             display_name="DreamTalk Add Face",
             category="DreamTalk",
@@ -58,7 +59,7 @@ class DreamTalkAddFace(io.ComfyNode):
 class DreamTalkInspectPortrait(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkInspectPortrait",
             display_name="DreamTalk Inspect Portrait",
             category="DreamTalk",

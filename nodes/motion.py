@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.options import checked
 from .convert import option_input, speech_of
+from .schema import schema
 from .sockets import DTMotion
 
 _CATEGORY = "DreamTalk/motion"
@@ -18,7 +19,7 @@ _CATEGORY = "DreamTalk/motion"
 class DreamTalkNaturalMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkNaturalMotion",
             display_name="DreamTalk Natural Motion",
             category=_CATEGORY,
@@ -76,7 +77,7 @@ class DreamTalkNaturalMotion(io.ComfyNode):
 class DreamTalkEditMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkEditMotion",
             display_name="DreamTalk Edit Motion",
             category=_CATEGORY,
@@ -174,7 +175,7 @@ def parse_channel_edits(text: str) -> tuple[dict[str, float], dict[str, float]]:
 class DreamTalkJoinMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkJoinMotion",
             display_name="DreamTalk Join Motion",
             category=_CATEGORY,
@@ -198,7 +199,7 @@ class DreamTalkJoinMotion(io.ComfyNode):
 class DreamTalkPlotMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkPlotMotion",
             display_name="DreamTalk Plot Motion",
             category=_CATEGORY,

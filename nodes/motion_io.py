@@ -10,6 +10,7 @@ from ..dreamtalk.errors import MotionError
 from ..dreamtalk.motion.files import is_motion_file
 from . import runtime
 from .convert import choice, option_input
+from .schema import schema
 from .sockets import DTMotion, FaceLandmarks
 
 _CATEGORY = "DreamTalk/motion"
@@ -19,7 +20,7 @@ FORMATS = ("npz", "mat", "npy", "csv", "jsonl")
 class DreamTalkTrackMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkTrackMotion",
             display_name="DreamTalk Track Motion",
             category=_CATEGORY,
@@ -104,7 +105,7 @@ class DreamTalkTrackMotion(io.ComfyNode):
 class DreamTalkLoadMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadMotion",
             display_name="DreamTalk Load Motion",
             category=_CATEGORY,
@@ -160,7 +161,7 @@ class DreamTalkLoadMotion(io.ComfyNode):
 class DreamTalkSaveMotion(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkSaveMotion",
             display_name="DreamTalk Save Motion",
             category=_CATEGORY,

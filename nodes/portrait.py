@@ -13,6 +13,7 @@ from ..dreamtalk.face.portrait import Portrait
 from ..dreamtalk.options import FACE_CHOICES
 from . import runtime
 from .convert import choice, first_image, fit, mask_of, option_input
+from .schema import schema
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
 FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
@@ -21,7 +22,7 @@ FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
 class DreamTalkPortrait(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkPortrait",
             display_name="DreamTalk Portrait",
             category="DreamTalk",

@@ -13,6 +13,7 @@ from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import checked, default
 from . import runtime
 from .convert import option_input, watched, waveform_of
+from .schema import schema
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, HostedRenderer
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def frames_of(renderer: Renderer, motion: Motion, bar: runtime.Bar) -> Iterator[
 class DreamTalkRender(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkRender",
             display_name="DreamTalk Render Frames",
             category="DreamTalk",
@@ -139,7 +140,7 @@ def _room_for(frames: int, height: int, width: int) -> Tensor:
 class DreamTalkRenderVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkRenderVideo",
             display_name="DreamTalk Render Video",
             category="DreamTalk",

@@ -10,6 +10,7 @@ from ..dreamtalk.errors import ModelNotFoundError
 from ..dreamtalk.options import OPTIONS
 from . import runtime
 from .convert import dtype_of, option_input, precision_input
+from .schema import schema
 from .sockets import DTRenderer, HostedRenderer
 
 NO_FILE = "(no file in models/dreamtalk)"
@@ -18,7 +19,7 @@ NO_FILE = "(no file in models/dreamtalk)"
 class DreamTalkLoadPIRenderer(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadPIRenderer",
             display_name="DreamTalk Load PIRenderer",
             category="DreamTalk",
@@ -75,7 +76,7 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
 class DreamTalkLoadRenderer(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadRenderer",
             display_name="DreamTalk Load Renderer",
             category="DreamTalk",

@@ -10,6 +10,7 @@ from ..dreamtalk.errors import ModelNotFoundError
 from ..dreamtalk.options import SAMPLERS
 from . import runtime
 from .convert import choice, dtype_of, option_input, precision_input
+from .schema import schema
 from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, HostedModel
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def load_checkpoint(name: str, precision: str = "fp32") -> HostedModel:
 class DreamTalkLoadModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadModel",
             display_name="DreamTalk Load Model",
             category="DreamTalk",
@@ -73,7 +74,7 @@ class DreamTalkLoadModel(io.ComfyNode):
 class DreamTalkSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkSampler",
             display_name="DreamTalk Sampler",
             category="DreamTalk",

@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import AudioError
 from . import runtime
 from .convert import audio_of, option_input, speech_of
+from .schema import schema
 from .sockets import DTFeatures, DTModel, HostedModel
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class DreamTalkLoadSpeech(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadSpeech",
             display_name="DreamTalk Load Speech",
             category="DreamTalk",
@@ -76,7 +77,7 @@ class DreamTalkLoadSpeech(io.ComfyNode):
 class DreamTalkSpeechFeatures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkSpeechFeatures",
             display_name="DreamTalk Speech Features",
             category="DreamTalk",

@@ -8,6 +8,7 @@ from comfy_api.latest import io
 
 from ..dreamtalk.style import EMOTIONS, Style
 from .convert import choice, option_input
+from .schema import schema
 from .sockets import DTModel, DTMotion, DTStyle, HostedModel
 
 _INTENSITY = (
@@ -19,7 +20,7 @@ _INTENSITY = (
 class DreamTalkStylePreset(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStylePreset",
             display_name="DreamTalk Style Preset",
             category="DreamTalk/style",
@@ -41,7 +42,7 @@ class DreamTalkStylePreset(io.ComfyNode):
 class DreamTalkStyleEncoder(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStyleEncoder",
             display_name="DreamTalk Style Encoder",
             category="DreamTalk/style",
@@ -73,7 +74,7 @@ class DreamTalkStyleEncoder(io.ComfyNode):
 class DreamTalkStyleBlend(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStyleBlend",
             display_name="DreamTalk Style Blend",
             category="DreamTalk/style",
@@ -115,7 +116,7 @@ class DreamTalkStyleBlend(io.ComfyNode):
 class DreamTalkStyleTrack(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStyleTrack",
             display_name="DreamTalk Style Track",
             category="DreamTalk/style",

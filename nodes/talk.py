@@ -13,6 +13,7 @@ from .convert import choice, first_image, fit, option_input, speech_of
 from .portrait import find_face
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
+from .schema import schema
 from .sockets import DTModel, HostedModel
 from .speech import features_of
 
@@ -20,7 +21,7 @@ from .speech import features_of
 class DreamTalkTalk(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkTalk",
             display_name="DreamTalk Talking Portrait",
             category="DreamTalk",
