@@ -1,4 +1,4 @@
-"""``dreamtalk train corpus|coverage|speech|denoiser|lip-expert|sync|evaluate``: the stages."""
+"""``dreamtalk train corpus|coverage|speech|denoiser|lip-expert|sync|evaluate|pictures``: the stages."""
 
 from __future__ import annotations
 
@@ -76,6 +76,15 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="folder of tracked clips, PERSON_EMOTION.npz: styles from them",
     )
     evaluate.add_argument("--out", type=user_path, help="also as tables (.md) or as JSON")
+    pictures = stages.add_parser(
+        "pictures", help="speaking frames of many people, each drawn from one portrait"
+    )
+    pictures.add_argument("--portraits", type=user_path, required=True, help="folder of pictures")
+    pictures.add_argument("--head", type=user_path, required=True, help="ICT-FaceKit, as .npz")
+    pictures.add_argument("--out", type=user_path, required=True, help="folder of the frames")
+    pictures.add_argument("--frames", type=int, default=25000)
+    pictures.add_argument("--seed", type=int, default=0)
+    pictures.set_defaults(run=_command(_pictures))
     for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
         stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
     return train
@@ -163,6 +172,16 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
     made = train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress)
     return f"{made}\ncurves in {made.parent}"
+
+
+def _pictures(args: argparse.Namespace, progress: Progress) -> str:
+    from .pictures.frames import make_frames
+
+    made = make_frames(args.portraits, args.head, args.out, args.frames, args.seed, progress)
+    return (
+        f"{made.frames} frames of {made.used} people ({made.found} portraits with a face), and "
+        f"their portraits, in {made.shards} shards in {args.out}"
+    )
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:

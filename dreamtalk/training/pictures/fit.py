@@ -6,9 +6,8 @@ are in "cm", the distance of the irises / 6.3, so that one weighting suits every
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -21,8 +20,8 @@ from .head import EYES_OUTER, INNER_PAIRS, Head
 Array = npt.NDArray[np.float32]
 
 IRISES_CM = 6.3
-STEPS, ROUNDS = 400, 3
-"""Of Adam in each round, and rounds."""
+STEPS = (400, 400, 400, 800)
+"""Of Adam in each round."""
 UNFIT = ("Pupil", "cheekPuff", "jawForward", "eyeLook")
 """Expressions that begin so are not fitted: the landmarks can't tell them."""
 _RATES = {"pose": 0.02, "identity": 0.06, "expression": 0.08}
@@ -62,7 +61,7 @@ def fit_heads(
     head: Head,
     landmarks: Array,
     irises: Array,
-    steps: int = STEPS,
+    steps: Sequence[int] = STEPS,
     progress: Progress = silent,
 ) -> Fit:
     """Fit several times: what is left over on average after a round is a property of the
@@ -71,17 +70,19 @@ def fit_heads(
     Args:
         landmarks: (P, 68, 2) px.
         irises: (P, 2, 2) px.
-        steps: of Adam, each time.
+        steps: of Adam in each round.
     """
     size = np.linalg.norm(irises[:, 1] - irises[:, 0], axis=-1) / IRISES_CM
     centre = irises.mean(axis=1)
     wanted = torch.from_numpy((landmarks - centre[:, None]) / size[:, None, None]).float()
     bias = torch.zeros(68, 2)
-    for turn in range(ROUNDS):
+    total, before = sum(steps), 0
+    for turn, count in enumerate(steps):
         found, predicted = _fit(
-            head, wanted, bias, steps, lambda n, turn=turn: progress(turn * steps + n, ROUNDS * steps)
+            head, wanted, bias, count, lambda n, before=before: progress(before + n, total)
         )
-        if turn + 1 < ROUNDS:
+        before += count
+        if turn + 1 < len(steps):
             bias = bias + ((wanted - predicted) / found["pose"][:, 3].exp()[:, None, None]).mean(0)
     pose = found["pose"].numpy()
     rest = (wanted - predicted).numpy() * size[:, None, None]
@@ -100,7 +101,7 @@ def _fitted(head: Head) -> list[int]:
 
 
 def _fit(
-    head: Head, wanted: Tensor, bias: Tensor, steps: int, done: object
+    head: Head, wanted: Tensor, bias: Tensor, steps: int, done: Callable[[int], None]
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The parameters of one fit, and the landmarks (P, 68, 2) that they predict."""
     marks, fitted = head.landmarks, _fitted(head)
@@ -148,8 +149,7 @@ def _fit(
         loss.backward()
         adam.step()
         cosine.step()
-        if callable(done):
-            done(step + 1)
+        done(step + 1)
     with torch.no_grad():
         predicted = predict()
-    return {k: v.detach() for k, v in values.items()}, cast(Tensor, predicted)
+    return {k: v.detach() for k, v in values.items()}, predicted

@@ -84,17 +84,18 @@ def dentures(head: Head, rng: np.random.Generator) -> Array:
     """(N, 3) cm: how one person's teeth and gums differ from the model's, tooth by tooth."""
     moved = np.zeros_like(head.neutral)
     hard = np.isin(head.kind, (GUM, TOOTH)) & (head.tongue == 0)
-    upper, lower = rng.normal(0.02, 0.09), rng.normal(-0.03, 0.08)
+    upper, lower = rng.normal(-0.03, 0.07), rng.normal(-0.03, 0.07)
     moved[:, 1] = np.where(hard, upper + (lower - upper) * head.rides, 0)
-    uneven = rng.uniform(0.2, 1.2)
+    uneven = rng.uniform(0.2, 1.0)
     for tooth in range(1, int(head.tooth.max()) + 1):
         of_it = head.tooth == tooth
         at = head.neutral[of_it]
         off = at - at.mean(axis=0)
         lower_jaw = head.rides[of_it].mean() > 0.5
         longer, forward, tilt, wider, turned = uneven * rng.normal(0, 1, 5) * (
-            0.05, 0.04, 0.045, 0.03, 0.10 if lower_jaw else 0.06
+            0.05, 0.04, 0.03, 0.02, 0.12 if lower_jaw else 0.06
         )  # fmt: skip
+        wider = abs(wider) + 0.5 * abs(tilt)  # teeth overlap more often than they leave gaps
         share = head.along[of_it]
         moved[of_it, 1] += longer * share
         moved[of_it, 0] += tilt * off[:, 1] + wider * off[:, 0]

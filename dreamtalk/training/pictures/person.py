@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import RBFInterpolator
+from scipy.spatial import cKDTree
 
 from ...face.pose import angles_to_rotation
-from .colours import GAMMA, Colours, filled, inner_lips, linear, luminance
+from .colours import GAMMA, Colours, filled, inner_lips, linear, luminance, outer_lips
 from .fit import Fit
 from .head import SKIN, Head
 from .mouth import dentures
@@ -171,7 +172,7 @@ def _bend(head: Head, flat: Array, marks: Array, rest: Array, iod: float) -> Arr
     inside = (flat > marks.min(axis=0) - 0.8 * iod).all(axis=1)
     inside &= (flat < marks.max(axis=0) + 0.8 * iod).all(axis=1)
     offset = np.zeros_like(flat)
-    apart = np.linalg.norm(flat[inside][:, None] - marks, axis=-1).min(axis=1) / iod
+    apart = cKDTree(marks).query(flat[inside])[0] / iod
     fade = np.exp(-np.maximum(apart - 0.25, 0) / 0.4)
     offset[inside] = spline(flat[inside]) * fade[:, None]
     return offset
@@ -189,10 +190,24 @@ def _with_lips_in_one(head: Head, offset: Array) -> Array:
 def _without_opening(picture: Picture, points: Array) -> Picture:
     """The portrait with its open mouth painted over, so that no teeth stick to the lips."""
     polygon = inner_lips(points)
-    mask = filled(picture.shape, polygon)
+    opening = filled(picture.shape, polygon)
+    mask = opening.copy()
     cv2.polylines(mask, [np.round(polygon).astype(np.int32)], True, (255,), 3)
     mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    # what of the teeth reaches beyond the landmarks: brighter and paler than lips
+    lips = filled(picture.shape, outer_lips(points))
+    around = (cv2.dilate(opening, np.ones((11, 11), np.uint8)) > 0) & (lips > 0) & (mask == 0)
+    pale = _paleness(picture)
+    usual = np.median(pale[(lips > 0) & (mask == 0)]) if around.any() else 0.0
+    teeth = np.median(pale[opening > 0]) if opening.any() else 0.0
+    if teeth > usual:
+        mask[around & (pale > 0.5 * (usual + teeth))] = 255
     return cv2.inpaint(picture, mask, 4, cv2.INPAINT_TELEA)
+
+
+def _paleness(picture: Picture) -> Array:
+    """(H, W) how white a pixel is: its smallest channel, 0..255."""
+    return picture.min(axis=-1).astype(np.float32)
 
 
 def sampled(picture: Picture, at: Array) -> Array:

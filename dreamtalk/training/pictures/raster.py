@@ -10,21 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DreamTalkError
+from .crops import OVER, SIDE, crop_matrix
 from .head import GUM, SKIN, Head
 from .mouth import MouthModel
 from .person import Person
-from .shaders import BACKDROP_FRAGMENT, BACKDROP_VERTEX, FRAGMENT, VERTEX
+from .shaders import BACKDROP_VERTEX, FRAGMENT, PHOTO_FRAGMENT, PLAIN_VERTEX, VERTEX
 from .visemes import Shape
 
 Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
-SIDE = 128
-"""Of the crops, px."""
-IRISES = np.array([[38, 8], [90, 8]], np.float32)
-"""Where the subject's right and left iris lie in them."""
-OVER = 2
-"""Times larger that they are drawn."""
+_PLAIN = 0.12  # cm from the lips' line: beyond it the skin is the photo's, and its shader short
 _GRID = 27
 _ANCHORS = 500
 _DEPTH = 40.0  # cm
@@ -45,27 +41,20 @@ class Frame:
     marks: Array
 
 
-def crop_matrix(irises: Array, side: int = SIDE) -> Array:
-    """(2, 3) similarity: px of a picture -> px of the crop of that side.
+@dataclass(frozen=True)
+class _Layer:
+    """Triangles of one shader."""
 
-    Pixel centres have whole coordinates in both.
-    """
-    factor = side / SIDE
-    across, wanted = irises[1] - irises[0], IRISES[1] - IRISES[0]
-    ratio = complex(*wanted) / complex(*across) * factor
-    turn = np.array([[ratio.real, -ratio.imag], [ratio.imag, ratio.real]])
-    # centres of pixels: a crop twice as large has its pixels' centres half a pixel further out
-    centre = (IRISES.mean(axis=0) + 0.5) * factor - 0.5
-    return np.c_[turn, centre - turn @ irises.mean(axis=0)].astype(np.float32)
+    array: Any
+    index: Any
+    triangles: npt.NDArray[np.int32]
 
-
-def crop_of(picture: Picture, irises: Array) -> Picture:
-    """The crop (128, 128, 3) of a picture as it is."""
-    large = cv2.warpAffine(
-        picture, crop_matrix(irises, SIDE * OVER), (SIDE * OVER,) * 2,
-        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
-    return cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    def render(self, shown: npt.NDArray[np.bool_]) -> None:
+        """Draw those that have a vertex which may show."""
+        some = np.ascontiguousarray(self.triangles[shown[self.triangles].any(axis=1)])
+        if some.size:
+            self.index.write(some.tobytes())
+            self.array.render(vertices=some.size)
 
 
 class Rasterizer:
@@ -88,22 +77,24 @@ class Rasterizer:
             context.depth_renderbuffer((self._side, self._side)),
         )
         self._program = context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
+        self._plain = context.program(vertex_shader=PLAIN_VERTEX, fragment_shader=PHOTO_FRAGMENT)
         self._behind = context.program(
-            vertex_shader=BACKDROP_VERTEX, fragment_shader=BACKDROP_FRAGMENT
+            vertex_shader=BACKDROP_VERTEX, fragment_shader=PHOTO_FRAGMENT
         )
         count = len(self._head.neutral)
         self._moving = context.buffer(reserve=count * 11 * 4, dynamic=True)
         self._uv = context.buffer(reserve=count * 2 * 4, dynamic=True)
         fixed = context.buffer(_fixed(self._head).tobytes())
-        index = context.buffer(self._head.triangles.astype(np.int32).tobytes())
-        self._mesh = context.vertex_array(
-            self._program,
-            [
-                (self._moving, "3f 3f 3f 1f 1f", "at", "place", "normal", "shade", "gap"),
-                (self._uv, "2f", "uv"),
-                (fixed, "4f 2f", "part", "of_part"),
-            ],
-            index,
+        triangles = self._head.triangles.astype(np.int32)
+        far = (self._head.kind == SKIN) & (self._head.rim > _PLAIN)
+        plain = far[triangles].all(axis=1)
+        moving = (self._moving, "3f 3f 3f 1f 1f", "at", "place", "normal", "shade", "gap")
+        of_skin = (self._moving, "3f 24x 1f 4x", "at", "shade")
+        uv = (self._uv, "2f", "uv")
+        self._layers = (
+            self._layer(self._plain, [of_skin, uv], triangles[plain]),
+            self._layer(self._program, [moving, uv, (fixed, "4f 2f", "part", "of_part")],
+                        triangles[~plain]),
         )
         nodes = np.stack(np.meshgrid(*[np.linspace(0, 1, _GRID)] * 2), axis=-1).reshape(-1, 2)
         self._nodes = nodes.astype(np.float32)
@@ -156,7 +147,8 @@ class Rasterizer:
         moving[:, 9] = 1 + 0.8 * (np.clip(ratio, 0.72, 1.3) - 1)
         moving[:, 10] = gaps
         self._moving.write(moving.tobytes())
-        self._set("lips", placed[self._opening].astype(np.float32))
+        lips = placed[self._opening].astype(np.float32)
+        self._set("lips", lips)
         self._move_grid(flat, matrix)
         self._target.use()
         context = self._context
@@ -165,11 +157,28 @@ class Rasterizer:
         context.disable(context.DEPTH_TEST)
         self._backdrop.render()
         context.enable(context.DEPTH_TEST)
-        self._mesh.render()
+        shown = self._visible(moving, lips)
+        for layer in self._layers:
+            layer.render(shown)
         drawn = np.frombuffer(self._target.read(components=4, alignment=1), np.uint8)
         image = _finished(drawn.reshape(self._side, self._side, 4))
         marks = (crop[head.landmarks] + 0.5) / OVER - 0.5
         return Frame(image, points, marks)
+
+    def _layer(self, program: Any, content: list[Any], triangles: npt.NDArray[np.int32]) -> _Layer:
+        index = self._context.buffer(reserve=triangles.nbytes, dynamic=True)
+        return _Layer(self._context.vertex_array(program, content, index), index, triangles)
+
+    def _visible(self, moving: Array, lips: Array) -> npt.NDArray[np.bool_]:
+        """Which vertices may show: most do not."""
+        low, high = lips[:, :2].min(axis=0) - 0.3, lips[:, :2].max(axis=0) + 0.3
+        place = moving[:, 3:5]
+        through = ((place > low) & (place < high)).all(axis=1)
+        ahead = (np.abs(moving[:, :2]) < 1.05).all(axis=1) & (moving[:, 8] > -0.15)
+        shown: npt.NDArray[np.bool_] = np.where(
+            self._head.kind == SKIN, ahead | ((self._head.rim < 0) & through), through
+        )
+        return shown
 
     def _set(self, name: str, value: Any) -> None:
         value = np.asarray(value, np.float32)

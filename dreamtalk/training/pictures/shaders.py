@@ -88,10 +88,10 @@ vec3 skin(vec3 normal) {
         float light = (0.55 + 0.5 * max(dot(normal, key), 0.0)) * mix(0.3, 1.0, fr);
         vec3 wet = lip_colour * vec3(1.0, 0.86, 0.88) * light;
         float gloss = pow(max(dot(normal, normalize(key + vec3(0, 0, 1))), 0.0), 50.0);
-        wet += 0.10 * gloss * shine * luminance_of_teeth();
+        wet += 0.10 * gloss * shine * smoothstep(0.05, 0.2, near_gap) * luminance_of_teeth();
         c = mix(c, wet, painted);
     }
-    float dark = 0.62 * exp(-near_gap / 0.1) * (1.0 - smoothstep(-0.13, 0.03, rim));
+    float dark = 0.62 * exp(-near_gap / 0.1) * (1.0 - smoothstep(-0.02, 0.09, rim));
     return c * (1.0 - dark);
 }
 
@@ -147,14 +147,21 @@ void main() {
 BACKDROP_VERTEX = """
 #version 330
 in vec2 at; in vec2 uv;
-out vec2 where;
-void main() { gl_Position = vec4(at, 0.0, 1.0); where = uv; }
+out vec2 where; out float lit;
+void main() { gl_Position = vec4(at, 0.0, 1.0); where = uv; lit = 1.0; }
 """
 
-BACKDROP_FRAGMENT = """
+PLAIN_VERTEX = """
 #version 330
-in vec2 where;
+in vec3 at; in float shade; in vec2 uv;
+out vec2 where; out float lit;
+void main() { gl_Position = vec4(at, 1.0); where = uv; lit = pow(shade, 1.0 / 2.2); }
+"""
+
+PHOTO_FRAGMENT = """
+#version 330
+in vec2 where; in float lit;
 uniform sampler2D photo;
 out vec4 colour;
-void main() { colour = vec4(texture(photo, where).rgb, 0.0); }
+void main() { colour = vec4(texture(photo, where).rgb * lit, 0.0); }
 """
