@@ -74,8 +74,24 @@ def make_frames(
     used = people.accepted()
     if not used:
         raise DreamTalkError(f"no portrait in '{portraits}' can be used: see people.json")
-    model = MouthModel.of(head)
-    raster = Rasterizer(model)
+    raster = Rasterizer(MouthModel.of(head))
+    return write_shards(people, used, raster, out, frames, seed, progress)
+
+
+def write_shards(
+    people: People,
+    used: list[int],
+    raster: Rasterizer,
+    out: Path,
+    frames: int,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Made:
+    """The shards that are missing, as :func:`make_frames` does it.
+
+    Args:
+        used: numbers of the people who are drawn.
+    """
     teeth = people.teeth()
     each = max(2, -(-frames // len(used)))
     order = np.random.default_rng([seed, 0]).permutation(used)

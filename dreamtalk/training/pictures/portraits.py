@@ -20,6 +20,8 @@ from ...progress import Progress, silent
 Array = npt.NDArray[np.float32]
 
 ENLARGED = 2
+LONGEST = 640
+"""Px of the longer side: crops have 128 px, so that more would be lost anyway."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -59,9 +61,11 @@ def portrait_files(folder: Path) -> list[Path]:
 
 
 def read_enlarged(path: Path) -> npt.NDArray[np.uint8]:
-    """A picture (2H, 2W, 3) uint8 RGB."""
+    """A picture (2H, 2W, 3) uint8 RGB; a large one at the size of :data:`LONGEST`."""
     picture = to_uint8(load_image(path))
-    return cv2.resize(picture, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
+    factor = min(ENLARGED, LONGEST / max(picture.shape[:2]))
+    how = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
+    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how)
 
 
 def look(files: Sequence[Path], progress: Progress = silent) -> Seen:
