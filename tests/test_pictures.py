@@ -38,14 +38,14 @@ def head() -> Head:
     angle = np.pi - 2 * np.pi * np.arange(SPOKES) / SPOKES  # from the right corner over the top
     rings = []
     for ring in range(RINGS):
-        out = max(0.0, 0.14 * (ring - 1))
+        out = max(0.0, 0.14 * (ring - 1) + 0.03 * max(0, ring - 6) ** 2)
         flat = np.c_[(2.2 + out) * np.cos(angle), (0.04 + 1.6 * out) * np.sin(angle)] + MOUTH
         rings.append(np.c_[flat, np.full(SPOKES, 11.0 if ring else 10.5) - 0.1 * flat[:, 0] ** 2])
     far = np.array(OUTSIDE)
     points = np.concatenate([*rings, np.c_[far, 11.5 - 0.06 * np.square(far).sum(axis=1)]])
     at = np.arange(RINGS * SPOKES).reshape(RINGS, SPOKES)
     a, b, c, d = (x.ravel() for x in (at[:-1], np.roll(at, -1, 1)[:-1], at[1:], np.roll(at, -1, 1)[1:]))
-    triangles = np.concatenate([np.stack([a, c, b], 1), np.stack([b, c, d], 1)])
+    triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([b, d, c], 1)])
     inner = at[1][[0, 5, 10, 15, 20, 25, 30, 35]]
     outer = at[5][np.round(np.arange(12) * SPOKES / 12).astype(int)]
     number = np.full(26719, -1)
@@ -162,11 +162,12 @@ def test_the_fit_finds_a_head_from_its_own_landmarks(head: Head):
     irises = np.stack([eyes[:, 36:42].mean(axis=1), eyes[:, 42:48].mean(axis=1)], axis=1)
     bias = np.zeros((68, 2))
     bias[60] = 5.0  # a landmarker that sees one corner elsewhere, in everybody
-    fit = fit_heads(head, (eyes + bias).astype(np.float32), irises.astype(np.float32), (150, 300))
-    assert fit.errors(slice(17, 68)).max() < 0.03
+    fit = fit_heads(head, (eyes + bias).astype(np.float32), irises.astype(np.float32), (120, 150))
+    assert fit.errors(slice(17, 68)).max() < 0.05
     assert np.degrees(np.abs(fit.angles[:, 2] - angles[:, 2])).max() < 2
     assert np.abs(fit.scale / 18 - 1).max() < 0.1
-    assert np.linalg.norm(fit.bias, axis=1).argmax() == 60
+    assert np.linalg.norm(fit.bias[17:], axis=1).argmax() == 60 - 17
+    assert np.allclose(fit.bias[60], 5 / 18, atol=0.1)
 
 
 def test_irises_lie_where_every_crop_has_them():
@@ -210,10 +211,10 @@ def test_a_portrait_becomes_frames_and_a_run_goes_on(head: Head, tmp_path: Path)
         raster = Rasterizer(MouthModel.of(head))
     except DreamTalkError as error:
         pytest.skip(str(error))
-    people = find_people(head, ROOT / "samples", tmp_path / "portraits.npz")
-    assert find_people(head, ROOT / "samples", tmp_path / "portraits.npz").seen.names == (
-        "portrait.png",
-    )
+    people = find_people(head, ROOT / "samples", tmp_path / "portraits.npz", steps=(40, 40))
+    again = find_people(head, ROOT / "samples", tmp_path / "portraits.npz")
+    assert again.seen.names == people.seen.names == ("portrait.png",)
+    assert np.array_equal(again.fit.rest, people.fit.rest)
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         folder.mkdir()

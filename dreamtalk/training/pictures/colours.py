@@ -22,6 +22,7 @@ _OUTER = (*t.LIPS[:11], *t.LIPS[11:20][::-1])
 _INNER = (*t.LIPS[20:31], *t.LIPS[31:40][::-1])
 _CHEEKS = (50, 280, 205, 425, 101, 330)
 _RIDGE = 0.3
+_PALE = 0.62  # of green to red in linear light: teeth have more, lips less
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -120,12 +121,19 @@ def _ring(eye: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     return (first, *eye["upper"], last, *eye["lower"][::-1])
 
 
+def seen_teeth(colours: list[Colours]) -> npt.NDArray[np.bool_]:
+    """(P,) whose portraits show teeth; what is as red as lips is none."""
+    teeth = np.stack([c.teeth for c in colours])
+    shown: npt.NDArray[np.bool_] = teeth[:, 1] >= _PALE * teeth[:, 0]  # not so if NaN
+    return shown
+
+
 def guessed_teeth(colours: list[Colours]) -> Array:
     """(P, 3) teeth of every person: measured, or by ridge regression of log colours."""
     skin, sclera, teeth = (
         np.stack([getattr(c, name) for c in colours]) for name in ("skin", "sclera", "teeth")
     )
-    known = np.isfinite(teeth).all(axis=1)
+    known = seen_teeth(colours)
     if known.sum() < 8:
         return np.where(known[:, None], teeth, np.clip(1.4 * skin, 0.05, 0.9)).astype(np.float32)
     rows = np.log(np.concatenate([skin, sclera], axis=1).clip(0.01))

@@ -14,9 +14,9 @@ from ...errors import DreamTalkError
 from ...files.atomic import atomic_write
 from ...files.values import load_values, save_values
 from ...progress import Progress, silent
-from .colours import Colours, find_colours, guessed_teeth
+from .colours import Colours, find_colours, guessed_teeth, seen_teeth
 from .crops import crop_matrix
-from .fit import Fit, fit_heads
+from .fit import STEPS, Fit, fit_heads
 from .head import Head
 from .person import Person, make_person
 from .portraits import ENLARGED, Seen, look, portrait_files, read_enlarged
@@ -117,7 +117,7 @@ class People:
 
     def write_list(self, path: Path) -> None:
         """``people.json``: for each number the file, whether it is used, and why not."""
-        rows = {}
+        rows, shown = {}, seen_teeth(list(self.colours))
         for number, (name, measure) in enumerate(
             zip(self.seen.names, self.measures(), strict=True)
         ):
@@ -125,28 +125,36 @@ class People:
             values = {key: round(value, 2) for key, value in vars(measure).items()}
             rows[str(number)] = {
                 "file": name, "accepted": not refusals, "refusals": refusals, **values,
-                "teeth_seen": bool(np.isfinite(self.colours[number].teeth).all()),
+                "teeth_seen": bool(shown[number]),
             }  # fmt: skip
         with atomic_write(path, "the list of people") as part:
             part.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
-def find_people(head: Head, folder: Path, kept: Path, progress: Progress = silent) -> People:
+def find_people(
+    head: Head,
+    folder: Path,
+    kept: Path,
+    progress: Progress = silent,
+    steps: Sequence[int] = STEPS,
+) -> People:
     """Find and fit everybody in a folder of portraits; what was found before is read.
 
     Args:
         folder: pictures.
-        kept: an ``.npz``: read if it is of the same pictures, else written.
+        kept: an ``.npz``: read if it is there, else written.
+        steps: of the fit, in each round.
 
     Raises:
-        DreamTalkError: if the folder has no pictures, or none with a face.
+        DreamTalkError: if the folder has no pictures, none with a face, or ``kept``
+            is of other pictures.
     """
     files = portrait_files(folder)
     known = _read(kept, files, folder)
     if known is not None:
         return known
     seen = look(files, progress)
-    fit = fit_heads(head, seen.landmarks, seen.irises, progress=progress)
+    fit = fit_heads(head, seen.landmarks, seen.irises, steps, progress)
     colours = tuple(
         find_colours(read_enlarged(folder / name), points)
         for name, points in zip(seen.names, seen.points, strict=True)

@@ -105,7 +105,7 @@ void main() {
     if (sd < -0.18) discard;
     float d = behind(p);
     float ff = mix(1.0, form_factor(p, normal), smoothstep(0.0, 0.3, d));
-    float fr = pow(clamp(look.x * ff, 0.0, 1.0), 1.4);
+    float fr = pow(clamp(look.x * ff, 0.0, 1.0), mix(1.4, 1.15, tongue));
     float w = 0.06 + 0.24 * d;
     float hit = inside(p.xy + key.xy / key.z * d);
     float sh = smoothstep(-w, w, hit - 0.02);
@@ -127,7 +127,7 @@ void main() {
         }
         vec3 soft = vec3(0.64, 0.35, 0.35) * (0.88 + 0.24 * noise(q));
         soft *= 1.0 - 0.14 * exp(-pow(on_part.x / 0.12, 2.0));
-        soft *= mix(1.05, 0.28, smoothstep(0.7, 3.2, d));
+        soft *= mix(1.05, 0.34, smoothstep(0.9, 3.6, d));
         albedo = mix(flesh, soft, tongue);
         gloss = mix(gloss, 0.12, tongue); power = mix(power, 22.0, tongue);
         vec2 rough = vec2(noise(q + 7.0), noise(q + 31.0)) - 0.5;
@@ -136,7 +136,7 @@ void main() {
     float side = 0.45 + 0.55 * normal.z;
     float diffuse = 0.58 * fr * side * (0.72 + 0.28 * sh);
     diffuse += 0.54 * sh * (0.35 + 0.65 * dot(normal, key)) * side * smoothstep(0.0, 0.35, fr);
-    vec3 e = vec3(max(diffuse, 0.0)) + look.w * vec3(1.0, 0.55, 0.5) * (0.06 + 0.10 * ff);
+    vec3 e = vec3(max(diffuse, 0.0)) + look.w * vec3(1.0, 0.55, 0.5) * (0.06 + 0.10 * ff) * (1.0 + tongue);
     vec3 c = teeth * albedo * e;
     float spec = pow(max(dot(bump, normalize(key + vec3(0, 0, 1))), 0.0), power);
     c += gloss * shine * spec * sh * fr;

@@ -53,13 +53,13 @@ VISEMES: dict[str, Viseme] = {
     "CH": _v((1.0, -0.2, 0.2, 0.3), jaw=0.07, funnel=0.5, pucker=0.2, lower=0.15, upper=0.15),
     "SS": _v((0.9, 0, 0.1, 0.3), jaw=0.045, lower=0.3, upper=0.12, stretch=0.2, smile=0.15),
     "RR": _v((0.9, -0.7, 0.4, 0.3), jaw=0.12, pucker=0.35, funnel=0.25),
-    "aa": _v((-0.1, 0, 0, -0.1), jaw=0.34, lower=0.2, upper=0.1),
-    "aah": _v((-0.1, 0, 0, -0.1), jaw=0.45, lower=0.15, upper=0.15, stretch=0.1),
-    "E": _v((0.1, 0.1, 0.1, 0.3), jaw=0.21, lower=0.25, upper=0.15, stretch=0.15, smile=0.15),
+    "aa": _v((-0.1, 0.2, 0, 0.25), jaw=0.34, lower=0.2, upper=0.1),
+    "aah": _v((-0.1, 0.3, 0, 0.3), jaw=0.45, lower=0.15, upper=0.15, stretch=0.1),
+    "E": _v((0.1, 0.3, 0.1, 0.4), jaw=0.21, lower=0.25, upper=0.15, stretch=0.15, smile=0.15),
     "I": _v((0.1, 0.1, 0.1, 0.5), jaw=0.09, lower=0.25, upper=0.15, stretch=0.25, smile=0.3),
     "O": _v((-0.1, -0.5, 0.35, 0.1), jaw=0.26, funnel=0.35, pucker=0.3),
     "U": _v((0, -0.6, 0.5, 0.2), jaw=0.05, pucker=0.75, funnel=0.1),
-    "schwa": _v((0, 0, 0, 0.1), jaw=0.14, lower=0.1, upper=0.05),
+    "schwa": _v((0, 0.2, 0, 0.3), jaw=0.14, lower=0.1, upper=0.05),
 }
 NAMES = tuple(VISEMES)
 """A viseme's number is its place here; 0 is the closed neutral mouth."""
@@ -124,7 +124,8 @@ def draw_shape(head: Head, rng: np.random.Generator) -> Shape:
     if rng.random() < 0.2:
         side = "jawLeft" if rng.random() < 0.5 else "jawRight"
         row[head.weight(side)] += rng.uniform(0, 0.12)
-    tongue[3] += rng.uniform(-0.15, 0.15)
+    tongue[3] += rng.uniform(-0.25, 0.25)
+    tongue[1] += rng.uniform(-0.2, 0.2)
     turn = np.zeros(3)
     if rng.random() < 0.6:
         turn[:2] = np.radians(rng.normal(0, 1.5, 2))
