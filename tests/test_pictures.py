@@ -12,8 +12,9 @@ from dreamtalk.errors import DreamTalkError
 from dreamtalk.face.channels import LIP_CHANNELS
 from dreamtalk.face.pose import angles_to_rotation
 from dreamtalk.training.pictures import head as heads
-from dreamtalk.training.pictures.colours import Colours, guessed_teeth, linear
+from dreamtalk.training.pictures.colours import Colours, guessed_teeth
 from dreamtalk.training.pictures.crops import IRISES, crop_matrix
+from dreamtalk.training.pictures.driven import Driver, own_face
 from dreamtalk.training.pictures.fit import fit_heads
 from dreamtalk.training.pictures.head import SKIN, Head
 from dreamtalk.training.pictures.mouth import MouthModel, gap, lip_channels, solve_closure
@@ -27,7 +28,17 @@ MOUTH = np.array([0.0, -3.4])
 # where the 68 landmarks lie on the face, about, in cm; the lips come from the rings
 JAW = [(-7.4 * np.cos(a), 3.0 - 10.5 * np.sin(a)) for a in np.linspace(0, np.pi, 17)]
 BROWS = [(x, 6.0) for x in (-5.8, -4.9, -3.8, -2.4, -1.2, 1.2, 2.4, 3.8, 4.9, 5.8)]
-NOSE = [(0, 3.7), (0, 2.6), (0, 1.6), (0, 0.4), (-1.2, -1), (-0.6, -1), (0, -1), (0.6, -1), (1.2, -1)]
+NOSE = [
+    (0, 3.7),
+    (0, 2.6),
+    (0, 1.6),
+    (0, 0.4),
+    (-1.2, -1),
+    (-0.6, -1),
+    (0, -1),
+    (0.6, -1),
+    (1.2, -1),
+]
 EYES = [(-4.5, 3.4), (-3.9, 3.9), (-2.8, 3.9), (-1.8, 3.2), (-2.7, 3.1), (-3.9, 3.1)]
 OUTSIDE = [*JAW, *BROWS, *NOSE, *EYES, *[(-x, y) for x, y in (*EYES[3::-1], *EYES[:3:-1])]]
 
@@ -44,7 +55,9 @@ def head() -> Head:
     far = np.array(OUTSIDE)
     points = np.concatenate([*rings, np.c_[far, 11.5 - 0.06 * np.square(far).sum(axis=1)]])
     at = np.arange(RINGS * SPOKES).reshape(RINGS, SPOKES)
-    a, b, c, d = (x.ravel() for x in (at[:-1], np.roll(at, -1, 1)[:-1], at[1:], np.roll(at, -1, 1)[1:]))
+    a, b, c, d = (
+        x.ravel() for x in (at[:-1], np.roll(at, -1, 1)[:-1], at[1:], np.roll(at, -1, 1)[1:])
+    )
     triangles = np.concatenate([np.stack([a, b, c], 1), np.stack([b, d, c], 1)])
     inner = at[1][[0, 5, 10, 15, 20, 25, 30, 35]]
     outer = at[5][np.round(np.arange(12) * SPOKES / 12).astype(int)]
@@ -81,13 +94,16 @@ def base(head: Head) -> np.ndarray:
 
 def test_the_loops_run_around_the_mouth(head: Head):
     assert len(head.upper) == len(head.lower) == SPOKES // 2 + 1
-    assert head.upper[0] == head.lower[0] and head.upper[-1] == head.lower[-1]
+    assert head.upper[0] == head.lower[0]
+    assert head.upper[-1] == head.lower[-1]
     assert (np.diff(head.neutral[head.upper, 0]) > 0).all()
     assert len(set(head.outer)) == SPOKES
     inside = head.rim[:SPOKES]
-    assert (inside < 0).all() and (head.rim[SPOKES : 2 * SPOKES] == 0).all()
+    assert (inside < 0).all()
+    assert (head.rim[SPOKES : 2 * SPOKES] == 0).all()
     assert (np.diff(head.rim[10 : RINGS * SPOKES : SPOKES][1:]) > 0).all()
-    assert head.below[2 * SPOKES + 30] and not head.below[2 * SPOKES + 10]
+    assert head.below[2 * SPOKES + 30]
+    assert not head.below[2 * SPOKES + 10]
 
 
 @pytest.mark.parametrize("viseme", ["rest", "PP", "PPo"])
@@ -144,10 +160,36 @@ def test_channels_are_what_a_motion_has(head: Head):
 
 def test_shapes_are_the_seed_s(head: Head):
     first, again = (draw_shape(head, np.random.default_rng(4)) for _ in range(2))
-    assert np.array_equal(first.weights, again.weights) and first.viseme == again.viseme
+    assert np.array_equal(first.weights, again.weights)
+    assert first.viseme == again.viseme
     drawn = [draw_shape(head, np.random.default_rng([1, i])) for i in range(200)]
     assert 0.03 < np.mean([s.closed for s in drawn]) < 0.25
     assert all(not s.closed or VISEMES[NAMES[s.viseme]].closed for s in drawn)
+
+
+def test_lips_follow_a_motion(head: Head):
+    driver, model = Driver(head, head.neutral, base(head)), MouthModel.of(head)
+    for aperture in (0.0, 0.05, 0.12):
+        wanted = np.zeros(13, np.float32)
+        wanted[0], wanted[LIP_CHANNELS.index("lipLowerY")] = aperture, -aperture
+        wanted[LIP_CHANNELS.index("chinY")] = -aperture
+        shape = driver.shape(wanted)
+        points, _ = model.mesh(head.neutral, base(head), shape)
+        found = lip_channels(head, points, head.neutral)
+        assert shape.closed == (aperture < 0.012)
+        assert found[0] == pytest.approx(aperture, abs=0.01)
+
+
+def test_a_talker_s_own_face_is_taken_out():
+    rng = np.random.default_rng(0)
+    lips = rng.normal(0, 0.002, (400, 13)).astype(np.float32)
+    lips[:, 0] = np.abs(rng.normal(0, 0.06, 400))
+    lips[:, LIP_CHANNELS.index("mouthWidth")] += 0.2 - 0.1 * (lips[:, 0] < 0.01)
+    lips[:, LIP_CHANNELS.index("chinY")] += -0.1 - lips[:, 0]
+    rest = own_face(lips)
+    assert rest[0] == 0
+    assert rest[LIP_CHANNELS.index("mouthWidth")] == pytest.approx(0.2, abs=0.005)
+    assert rest[LIP_CHANNELS.index("chinY")] == pytest.approx(-0.1, abs=0.01)
 
 
 def test_the_fit_finds_a_head_from_its_own_landmarks(head: Head):
@@ -190,16 +232,16 @@ def test_portraits_that_don_t_serve_are_refused():
 def test_teeth_that_nobody_sees_are_guessed_from_the_skin():
     rng = np.random.default_rng(2)
     light = rng.uniform(0.2, 0.7, 60)
-    nan = np.full(3, np.nan)
+    nan, white = np.full(3, np.nan), np.array([1.4, 1.2, 1.0])
+    skin, sclera, lips = np.array([[1, 0.7, 0.6], [1.2, 1.1, 1.1], [0.8, 0.4, 0.4]])
     people = [
-        Colours(
-            l * np.array([1, 0.7, 0.6]), l * np.array([1.2, 1.1, 1.1]), l * np.array([0.8, 0.4, 0.4]),
-            nan if i % 5 == 0 else l * np.array([1.4, 1.2, 1.0]), 40.0,
-        )
-        for i, l in enumerate(light)
-    ]  # fmt: skip
+        Colours(x * skin, x * sclera, x * lips, nan if i % 5 == 0 else x * white, 40.0)
+        for i, x in enumerate(light)
+    ]
     teeth = guessed_teeth(people)
-    assert np.allclose(teeth, light[:, None] * [1.4, 1.2, 1.0], rtol=0.15)
+    assert np.allclose(teeth, light[:, None] * white, rtol=0.15)
+    red = Colours(skin / 2, sclera / 2, lips / 2, lips / 2, 40.0)  # lips taken for teeth
+    assert guessed_teeth([*people, red])[-1, 1] > 0.75 * guessed_teeth([*people, red])[-1, 0]
 
 
 def test_a_portrait_becomes_frames_and_a_run_goes_on(head: Head, tmp_path: Path):
@@ -225,8 +267,10 @@ def test_a_portrait_becomes_frames_and_a_run_goes_on(head: Head, tmp_path: Path)
     write_shards(people, [0], raster, folders[0], frames=4, seed=3)
     assert (folders[0] / "shard_00000.npz").stat().st_mtime_ns == before
     with np.load(folders[0] / "shard_00000.npz") as shard:
-        assert shard["images"].shape == (5, 128, 128, 3) and shard["images"].std() > 10
-        assert shard["lips"].shape == (5, 13) and shard["landmarks"].shape == (5, 68, 2)
+        assert shard["images"].shape == (5, 128, 128, 3)
+        assert shard["images"].std() > 10
+        assert shard["lips"].shape == (5, 13)
+        assert shard["landmarks"].shape == (5, 68, 2)
         assert shard["rest"].tolist() == [True, False, False, False, False]
         assert shard["real"].tolist() == [False, False, False, False, True]
         eyes = shard["landmarks"][-1]
@@ -248,7 +292,8 @@ def test_ict_facekit_closes_and_opens():
     head = heads.load_head(ICT)
     assert len(head.upper) + len(head.lower) == 76
     assert head.rim.min() == pytest.approx(-0.92, abs=0.02)
-    assert int(head.tongue.sum()) == 614 and int(head.tooth.max()) == 24
+    assert int(head.tongue.sum()) == 614
+    assert int(head.tooth.max()) == 24
     gaps = gap(head, head.expression)
     assert gaps[head.weight("jawOpen")] == pytest.approx(2.89, abs=0.01)
     assert gaps[head.weight("mouthClose")] == pytest.approx(-3.72, abs=0.01)

@@ -1,4 +1,4 @@
-"""``dreamtalk train corpus|coverage|speech|denoiser|lip-expert|sync|evaluate|pictures``: the stages."""
+"""``dreamtalk train corpus|speech|denoiser|lip-expert|sync|evaluate|pictures|...``: the stages."""
 
 from __future__ import annotations
 
@@ -84,6 +84,13 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     pictures.add_argument("--out", type=user_path, required=True, help="folder of the frames")
     pictures.add_argument("--frames", type=int, default=25000)
     pictures.add_argument("--seed", type=int, default=0)
+    pictures.add_argument(
+        "--check", type=int, default=0, help="look at that many frames with the landmarker"
+    )
+    pictures.add_argument(
+        "--motions", type=user_path, nargs="+", default=(), metavar="FILE",
+        help="motions that drive the lips; visemes by chance otherwise",
+    )  # fmt: skip
     pictures.set_defaults(run=_command(_pictures))
     for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
         stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
@@ -176,12 +183,15 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
 def _pictures(args: argparse.Namespace, progress: Progress) -> str:
     from .pictures.frames import make_frames
+    from .pictures.measure import measure_frames
 
-    made = make_frames(args.portraits, args.head, args.out, args.frames, args.seed, progress)
-    return (
-        f"{made.frames} frames of {made.used} people ({made.found} portraits with a face), and "
-        f"their portraits, in {made.shards} shards in {args.out}"
+    made = make_frames(
+        args.portraits, args.head, args.out, args.frames, args.seed, progress, args.motions
     )
+    report = f"{made}: {args.out}"
+    if args.check:
+        report += "\n\n" + measure_frames(args.out, args.check, args.seed, progress)
+    return report
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:

@@ -6,7 +6,8 @@ of frames alone, so that a run that was cut off goes on where it stopped.
 
 from __future__ import annotations
 
-import logging
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ...face.channels import LIP_CHANNELS
 from ...files.atomic import atomic_write
 from ...progress import Progress, silent
 from .crops import crop_matrix, crop_of
+from .driven import Driver, Talker, read_talkers, some_frames
 from .fit import Fit
 from .head import Head, load_head
 from .mouth import MouthModel, lip_channels
@@ -25,8 +27,6 @@ from .people import People, find_people
 from .person import Person
 from .raster import Rasterizer
 from .visemes import Shape, draw_shape
-
-log = logging.getLogger("dreamtalk")
 
 Array = npt.NDArray[np.float32]
 
@@ -36,12 +36,28 @@ SHARD = 500
 
 @dataclass(frozen=True)
 class Made:
-    """What was made: people used and found, frames that were asked for, shards in all."""
+    """What there is now.
+
+    Attributes:
+        used, found: people who are drawn, of those with a face.
+        frames: of all shards, the portraits on top.
+        shards: in all.
+        drawn: frames of this run, and cpu: the processor's seconds that they took.
+    """
 
     used: int
     found: int
     frames: int
     shards: int
+    drawn: int = 0
+    cpu: float = 0.0
+
+    def __str__(self) -> str:
+        speed = f" ({self.drawn / self.cpu:.0f} a CPU second)" if self.drawn and self.cpu else ""
+        return (
+            f"{self.frames} frames and the portraits of {self.used} people ({self.found} have a "
+            f"face) in {self.shards} shards; {self.drawn} are new{speed}"
+        )
 
 
 def make_frames(
@@ -51,6 +67,7 @@ def make_frames(
     frames: int,
     seed: int = 0,
     progress: Progress = silent,
+    motions: Sequence[Path] = (),
 ) -> Made:
     """Draw a set of frames, or what is missing of it.
 
@@ -63,6 +80,9 @@ def make_frames(
             ``viseme (n,)``, ``closed (n,)``, ``rest (n,)`` and ``real (n,)``.
         frames: how many, rounded up to as many for every person; the portraits come on top.
         seed: of what is left to chance.
+        motions: files that drive the lips, instead of visemes by chance: each person gets some
+            frames of one of them, one after the other. Shards also have ``motion (n,)``, the number
+            of the file, and ``moment (n,)``, its frame; both -1 for rest and portrait.
 
     Raises:
         DreamTalkError: if something is missing or no portrait can be used.
@@ -74,8 +94,9 @@ def make_frames(
     used = people.accepted()
     if not used:
         raise DreamTalkError(f"no portrait in '{portraits}' can be used: see people.json")
+    talkers = read_talkers(motions)
     raster = Rasterizer(MouthModel.of(head))
-    return write_shards(people, used, raster, out, frames, seed, progress)
+    return write_shards(people, used, raster, out, frames, seed, progress, talkers)
 
 
 def write_shards(
@@ -86,38 +107,63 @@ def write_shards(
     frames: int,
     seed: int = 0,
     progress: Progress = silent,
+    talkers: Sequence[Talker] = (),
 ) -> Made:
     """The shards that are missing, as :func:`make_frames` does it.
 
     Args:
         used: numbers of the people who are drawn.
+        talkers: whose lips they move, if any.
     """
     teeth = people.teeth()
     each = max(2, -(-frames // len(used)))
     order = np.random.default_rng([seed, 0]).permutation(used)
     at_once = max(1, round(SHARD / (each + 1)))
     groups = [order[i : i + at_once] for i in range(0, len(order), at_once)]
+    started, new = time.process_time(), 0
     for number, group in enumerate(groups):
         path = out / f"shard_{number:05d}.npz"
         if not path.exists():
-            drawn = [_frames_of(people, raster, int(i), teeth[i], each, seed) for i in group]
+            drawn = [
+                _frames_of(people, raster, int(i), teeth[i], each, seed, talkers) for i in group
+            ]
             shard = {key: np.concatenate([rows[key] for rows in drawn]) for key in drawn[0]}
             with atomic_write(path, "a shard of frames") as part, part.open("wb") as file:
                 np.savez(file, **shard)
+            new += each * len(group)
         progress(number + 1, len(groups))
-    return Made(len(used), len(people.seen.names), each * len(used), len(groups))
+    return Made(
+        len(used), len(people.seen.names), each * len(used), len(groups), new,
+        time.process_time() - started,
+    )  # fmt: skip
 
 
 def _frames_of(
-    people: People, raster: Rasterizer, number: int, teeth: Array, each: int, seed: int
+    people: People,
+    raster: Rasterizer,
+    number: int,
+    teeth: Array,
+    each: int,
+    seed: int,
+    talkers: Sequence[Talker],
 ) -> dict[str, npt.NDArray]:
-    """All frames of one person: the mouth at rest, others by chance, the portrait itself."""
+    """All frames of one person: the mouth at rest, others, the portrait itself."""
     head = raster.model.head
     person = people.person(head, number, teeth, seed)
     rng = np.random.default_rng([seed, number, 1])
     raster.show(person)
     rest = Shape(np.zeros(len(head.names), np.float32), closed=True)
-    shapes = [rest, *(draw_shape(head, rng) for _ in range(each - 1))]
+    moments: dict[str, npt.NDArray] = {}
+    if talkers:
+        which, at = some_frames(talkers, each - 1, rng)
+        driver = Driver(head, person.identity, person.base)
+        shapes = [rest, *(driver.shape(lips) for lips in talkers[which].lips[at])]
+        moments = {
+            "motion": np.array([-1, *[which] * len(at), -1], np.int32),
+            "moment": np.array([-1, *at, -1], np.int32),
+        }
+    else:
+        shapes = [rest, *(draw_shape(head, rng) for _ in range(each - 1))]
     images, marks, lips = [], [], []
     for shape in shapes:
         frame = raster.draw(shape)
@@ -141,6 +187,7 @@ def _frames_of(
         "person": np.full(count, number, np.int32),
         "viseme": np.array([*(shape.viseme for shape in shapes), -1], np.int16),
         **flags,
+        **moments,
     }
 
 

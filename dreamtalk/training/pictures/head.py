@@ -176,9 +176,9 @@ def _described(
     rim, below = _rim(graph, skin, upper, lower, int(number[_MOUTH_HOLE]), kind)
     jaw = expression[names.index("jawOpen"), :, 1]
     mean = _mean_of_neighbours(triangles, len(points))
-    tongue = (
-        (kind == GUM) & (kept >= _TONGUE_FROM) & (points[:, 2] > 3.4) & (jaw < -0.25)
-    ).astype(np.float32)
+    tongue = ((kind == GUM) & (kept >= _TONGUE_FROM) & (points[:, 2] > 3.4) & (jaw < -0.25)).astype(
+        np.float32
+    )
     tooth, across, along = _teeth(points, triangles, kind)
     across = np.where(tongue > 0, points[:, 0], across).astype(np.float32)
     rides = np.where(np.isin(kind, (GUM, TOOTH)), smoothstep(0.3, 1.2, -jaw), 0.0)

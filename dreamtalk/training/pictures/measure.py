@@ -27,7 +27,9 @@ _REGIONS = {
 _COMPARED = ("lipAperture", "mouthWidth", "mouthInnerWidth", "lipUpperY", "lipLowerY", "chinY")
 
 
-def measure_frames(folder: Path, count: int = 200, seed: int = 0, progress: Progress = silent) -> str:
+def measure_frames(
+    folder: Path, count: int = 200, seed: int = 0, progress: Progress = silent
+) -> str:
     """A table: channels and landmarks of the frames against what is seen in them.
 
     Widths and heights are compared within each person, whose neutral is unknown to the landmarker.
@@ -89,14 +91,14 @@ def _framed(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _table(
     looked: int, seen: Array, said: Array, off: Array, closed: npt.NDArray[np.bool_], people: Array
 ) -> str:
-    aperture = seen[closed, 0]
+    aperture, shares = seen[closed, 0], [0.05, 0.25, 0.5, 0.75, 0.95]
+    written = ", ".join(f"{value:.1f}" for value in 100 * np.quantile(said[:, 0], shares))
     lines = [
         f"a face found in {len(seen)} of {looked} frames",
         f"aperture of the {closed.sum()} frames that are closed, IOD: median "
         f"{np.median(aperture):.3f}, p90 {np.quantile(aperture, 0.9):.3f}, "
         f"largest {aperture.max():.3f}; {(aperture < 0.035).mean():.0%} below .035",
-        "aperture as written, % IOD: p5, p25, median, p75, p95 "
-        + ", ".join(f"{v:.1f}" for v in 100 * np.quantile(said[:, 0], [0.05, 0.25, 0.5, 0.75, 0.95])),
+        f"aperture as written, % IOD: p5, p25, median, p75, p95 {written}",
         "", "| channel | r | gain | offset |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for name in _COMPARED:

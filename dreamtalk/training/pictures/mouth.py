@@ -26,6 +26,7 @@ TOUCHING = -0.01
 _UPPER_SHARE = {True: 0.4, False: 0.5}  # of the way to contact; of undoing a crossing
 _REACH, _REACH_INSIDE, _FAR = 0.55, 0.9, 2.2  # cm along the skin
 _KERNEL = 0.25
+_APERTURE = LIP_CHANNELS.index("lipAperture")
 
 
 @dataclass(frozen=True)
@@ -205,15 +206,26 @@ def lip_channels(head: Head, points: Array, identity: Array) -> Array:
     Returns:
         (13,) in IOD of the identity, offsets from it; the aperture is absolute, at least 0.
     """
-    marks = identity[head.landmarks]
-    outer = marks[list(EYES_OUTER)]
-    iod = float(np.linalg.norm(outer[1] - outer[0]))
-    values = _measured(head, points, iod) - _measured(head, identity, iod)
-    values[LIP_CHANNELS.index("lipAperture")] = max(0.0, float(gap(head, points))) / iod
+    values = mark_channels(points[head.landmarks], identity[head.landmarks])
+    values[_APERTURE] = max(0.0, values[_APERTURE])
     return values.astype(np.float32)
 
 
-def _measured(head: Head, points: Array, iod: float) -> npt.NDArray[np.float64]:
+def mark_channels(marks: Array, neutral: Array) -> npt.NDArray[np.float64]:
+    """The same (13,) of the 68 landmarks, (68, 3) cm; the aperture has a sign.
+
+    Args:
+        neutral: (68, 3) cm, the same person without expression.
+    """
+    outer = neutral[list(EYES_OUTER)]
+    iod = float(np.linalg.norm(outer[1] - outer[0]))
+    values = _measured(marks / iod) - _measured(neutral / iod)
+    above, below = np.transpose(INNER_PAIRS)
+    values[_APERTURE] = (marks[above, 1] - marks[below, 1]).mean() / iod
+    return values
+
+
+def _measured(marks: Array) -> npt.NDArray[np.float64]:
     face = np.zeros((478, 3))
-    face[list(IBUG_OF_MEDIAPIPE)] = points[head.landmarks] / iod
+    face[list(IBUG_OF_MEDIAPIPE)] = marks
     return measure_channels(face)[: len(LIP_CHANNELS)]

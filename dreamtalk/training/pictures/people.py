@@ -81,18 +81,19 @@ class People:
     def measures(self) -> list[Measure]:
         """For each person."""
         lips, face = self.fit.errors(_LIPS), self.fit.errors(_FACE)
-        found = []
-        for i, colour in enumerate(self.colours):
-            matrix = crop_matrix(self.seen.irises[i])
-            chin = matrix[1, :2] @ self.seen.landmarks[i, _CHIN] + matrix[1, 2]
-            found.append(
-                Measure(
-                    colour.spread, 100 * float(lips[i]), 100 * float(face[i]),
-                    float(self.fit.iod[i]) / ENLARGED, float(chin),
-                    float(np.degrees(self.fit.angles[i, 1])),
-                )  # fmt: skip
+        matrices = [crop_matrix(irises) for irises in self.seen.irises]
+        chins = self.seen.landmarks[:, _CHIN]
+        return [
+            Measure(
+                spread=colour.spread,
+                lip_error=100 * float(lips[i]),
+                face_error=100 * float(face[i]),
+                iod=float(self.fit.iod[i]) / ENLARGED,
+                chin=float(matrices[i][1, :2] @ chins[i] + matrices[i][1, 2]),
+                yaw=float(np.degrees(self.fit.angles[i, 1])),
             )
-        return found
+            for i, colour in enumerate(self.colours)
+        ]
 
     def accepted(self) -> list[int]:
         """Numbers of those whose portraits can be used."""
@@ -161,10 +162,8 @@ def find_people(
     )
     values = {name: getattr(fit, name) for name in _FIT}
     values |= {f"colour_{n}": np.stack([getattr(c, n) for c in colours]) for n in _COLOURS}
-    listed = np.array([path.name for path in files])
-    save_values(
-        kept, _KIND, {**values, "files": listed, "names": np.array(seen.names), "points": seen.points}
-    )
+    values |= {"files": np.array([path.name for path in files]), "names": np.array(seen.names)}
+    save_values(kept, _KIND, {**values, "points": seen.points})
     return People(folder, seen, fit, colours)
 
 
@@ -184,6 +183,4 @@ def _read(kept: Path, files: Sequence[Path], folder: Path) -> People | None:
         for i in range(len(data["names"]))
     )
     names = tuple(str(name) for name in data["names"])
-    return People(
-        folder, Seen(names, data["points"]), Fit(*(data[name] for name in _FIT)), colours
-    )
+    return People(folder, Seen(names, data["points"]), Fit(*(data[name] for name in _FIT)), colours)

@@ -93,8 +93,9 @@ class Rasterizer:
         uv = (self._uv, "2f", "uv")
         self._layers = (
             self._layer(self._plain, [of_skin, uv], triangles[plain]),
-            self._layer(self._program, [moving, uv, (fixed, "4f 2f", "part", "of_part")],
-                        triangles[~plain]),
+            self._layer(
+                self._program, [moving, uv, (fixed, "4f 2f", "part", "of_part")], triangles[~plain]
+            ),
         )
         nodes = np.stack(np.meshgrid(*[np.linspace(0, 1, _GRID)] * 2), axis=-1).reshape(-1, 2)
         self._nodes = nodes.astype(np.float32)

@@ -136,7 +136,8 @@ void main() {
     float side = 0.45 + 0.55 * normal.z;
     float diffuse = 0.58 * fr * side * (0.72 + 0.28 * sh);
     diffuse += 0.54 * sh * (0.35 + 0.65 * dot(normal, key)) * side * smoothstep(0.0, 0.35, fr);
-    vec3 e = vec3(max(diffuse, 0.0)) + look.w * vec3(1.0, 0.55, 0.5) * (0.06 + 0.10 * ff) * (1.0 + tongue);
+    float bounce = look.w * (0.06 + 0.10 * ff) * (1.0 + tongue);
+    vec3 e = vec3(max(diffuse, 0.0)) + bounce * vec3(1.0, 0.55, 0.5);
     vec3 c = teeth * albedo * e;
     float spec = pow(max(dot(bump, normalize(key + vec3(0, 0, 1))), 0.0), power);
     c += gloss * shine * spec * sh * fr;
