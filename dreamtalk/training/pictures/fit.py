@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +80,8 @@ def fit_heads(
     bias = torch.zeros(68, 2)
     total, before = sum(steps), 0
     for turn, count in enumerate(steps):
-        found, predicted = _fit(
-            head, wanted, bias, count, lambda n, before=before: progress(before + n, total)
-        )
+        done = partial(_report, progress, before, total)
+        found, predicted = _fit(head, wanted, bias, count, done)
         before += count
         if turn + 1 < len(steps):
             bias = bias + ((wanted - predicted) / found["pose"][:, 3].exp()[:, None, None]).mean(0)
@@ -95,6 +95,10 @@ def fit_heads(
         pose[:, 4:] * size[:, None] + centre, bias.numpy(), rest.astype(np.float32),
         np.linalg.norm(outer[:, 1] - outer[:, 0], axis=-1),
     )  # fmt: skip
+
+
+def _report(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
 
 
 def _fitted(head: Head) -> list[int]:

@@ -129,7 +129,7 @@ def write_shards(
             ]
             shard = {key: np.concatenate([rows[key] for rows in drawn]) for key in drawn[0]}
             with atomic_write(path, "a shard of frames") as part, part.open("wb") as file:
-                np.savez(file, **shard)
+                np.savez(file, **shard)  # type: ignore[arg-type]
             new += each * len(group)
         progress(number + 1, len(groups))
     return Made(
@@ -193,8 +193,8 @@ def _frames_of(
 
 def _bias(fit: Fit, person: Person) -> Array:
     """(68, 2) px of the crop: where the landmarker sees points against the model's landmarks."""
-    turn: Array = crop_matrix(person.irises)[:, :2]
-    return fit.bias * person.scale @ turn.T
+    turn = crop_matrix(person.irises)[:, :2]
+    return (fit.bias * person.scale @ turn.T).astype(np.float32)
 
 
 def portrait_channels(head: Head, fit: Fit, number: int, person: Person) -> Array:

@@ -35,12 +35,13 @@ class Contact:
 
     Attributes:
         near: (K,) vertices that follow.
-        follow: (K, U) sparse: a vertex's mean over the upper contour; (K, L) over the lower.
-        upper: (K,) whether the upper lip is followed.
+        follow_upper: (K, U) sparse: a vertex's mean over the upper contour; 0 for those that
+            follow the lower one.
+        follow_lower: (K, L) the same for the lower one.
         falloff: (K,) 0..1.
     """
 
-    near: npt.NDArray[np.int64]
+    near: npt.NDArray[np.intp]
     follow_upper: csr_matrix
     follow_lower: csr_matrix
     falloff: Array
@@ -51,15 +52,16 @@ def find_contact(head: Head) -> Contact:
     near = np.flatnonzero((np.abs(head.rim) < _FAR) & (head.kind == SKIN))
     rim, below = head.rim[near], head.below[near]
     reach = np.where(rim < 0, _REACH_INSIDE, _REACH)
-    rows = []
+    follow = []
     for line, its in ((head.upper, ~below), (head.lower, below)):
         apart = head.neutral[near][:, None] - head.neutral[line]
         distance = np.square(apart).sum(axis=-1)
         weight = np.exp(-(distance - distance.min(axis=1, keepdims=True)) / _KERNEL**2)
         weight[distance.min(axis=1) < 1e-8] = (distance < 1e-8)[distance.min(axis=1) < 1e-8]
         weight /= weight.sum(axis=1, keepdims=True)
-        rows.append(csr_matrix(np.where(its[:, None], weight, 0).astype(np.float32)))
-    return Contact(near, *rows, np.exp(-np.square(rim / reach)).astype(np.float32))
+        follow.append(csr_matrix(np.where(its[:, None], weight, 0).astype(np.float32)))
+    upper, lower = follow
+    return Contact(near, upper, lower, np.exp(-np.square(rim / reach)).astype(np.float32))
 
 
 def tongue_fields(head: Head) -> Array:
@@ -104,11 +106,15 @@ def dentures(head: Head, rng: np.random.Generator) -> Array:
     return moved
 
 
-def gap(head: Head, points: Array) -> float:
-    """Mean signed distance of the inner lips in cm, three pairs, of points or of offsets."""
+def gap(head: Head, points: Array) -> Array:
+    """Mean signed distance of the inner lips in cm, three pairs, of points or of offsets.
+
+    Of (..., N, 3), it is (...).
+    """
     at = points[..., head.landmarks, 1]
     above, below = np.transpose(INNER_PAIRS)
-    return (at[..., above] - at[..., below]).mean(axis=-1)
+    mean: Array = np.asarray((at[..., above] - at[..., below]).mean(axis=-1))
+    return mean
 
 
 def solve_closure(head: Head, identity: Array, weights: Array, closed: bool) -> Array:

@@ -178,9 +178,9 @@ def _read(kept: Path, files: Sequence[Path], folder: Path) -> People | None:
         raise DreamTalkError(
             f"'{kept}' is of other portraits than those in '{folder}': choose another output folder"
         )
+    skin, sclera, lips, teeth, spread = (data[name] for name in colour_names)
     colours = tuple(
-        Colours(*(data[name][i] for name in colour_names[:-1]), float(data[colour_names[-1]][i]))
-        for i in range(len(data["names"]))
+        Colours(skin[i], sclera[i], lips[i], teeth[i], float(spread[i])) for i in range(len(spread))
     )
     names = tuple(str(name) for name in data["names"])
     return People(folder, Seen(names, data["points"]), Fit(*(data[name] for name in _FIT)), colours)

@@ -92,8 +92,9 @@ class Person:
         """
         turned = points @ self.rotation.T
         if turn.any():
+            turning = angles_to_rotation(turn.astype(np.float64)).astype(np.float32)
             pivot = self.rotation @ np.array([0, 3.4, 9.2], np.float32)
-            turned = (turned - pivot) @ angles_to_rotation(turn).T.astype(np.float32) + pivot
+            turned = (turned - pivot) @ turning.T + pivot
         flat = turned[:, :2] * np.array([self.scale, -self.scale], np.float32)
         return turned, flat + self.shift + self.offset
 

@@ -163,7 +163,7 @@ class Rasterizer:
             layer.render(shown)
         drawn = np.frombuffer(self._target.read(components=4, alignment=1), np.uint8)
         image = _finished(drawn.reshape(self._side, self._side, 4))
-        marks = (crop[head.landmarks] + 0.5) / OVER - 0.5
+        marks = ((crop[head.landmarks] + 0.5) / OVER - 0.5).astype(np.float32)
         return Frame(image, points, marks)
 
     def _layer(self, program: Any, content: list[Any], triangles: npt.NDArray[np.int32]) -> _Layer:
@@ -246,7 +246,8 @@ def _context() -> Any:
     except ImportError as error:
         raise DreamTalkError("drawing pictures needs: pip install 'dreamtalk[train]'") from error
     failures = []
-    for options in ({"backend": "egl"}, {}):
+    choices: tuple[dict[str, Any], ...] = ({"backend": "egl"}, {})
+    for options in choices:
         try:
             return moderngl.create_standalone_context(**options)
         except Exception as error:  # whatever the driver raises
