@@ -1,4 +1,4 @@
-"""``dreamtalk train corpus|coverage|speech|denoiser|lip-expert|sync|evaluate``: the stages."""
+"""``dreamtalk train corpus|speech|denoiser|lip-expert|sync|evaluate|pictures|...``: the stages."""
 
 from __future__ import annotations
 
@@ -76,6 +76,22 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="folder of tracked clips, PERSON_EMOTION.npz: styles from them",
     )
     evaluate.add_argument("--out", type=user_path, help="also as tables (.md) or as JSON")
+    pictures = stages.add_parser(
+        "pictures", help="speaking frames of many people, each drawn from one portrait"
+    )
+    pictures.add_argument("--portraits", type=user_path, required=True, help="folder of pictures")
+    pictures.add_argument("--head", type=user_path, required=True, help="ICT-FaceKit, as .npz")
+    pictures.add_argument("--out", type=user_path, required=True, help="folder of the frames")
+    pictures.add_argument("--frames", type=int, default=25000)
+    pictures.add_argument("--seed", type=int, default=0)
+    pictures.add_argument(
+        "--check", type=int, default=0, help="look at that many frames with the landmarker"
+    )
+    pictures.add_argument(
+        "--motions", type=user_path, nargs="+", default=(), metavar="FILE",
+        help="motions that drive the lips; visemes by chance otherwise",
+    )  # fmt: skip
+    pictures.set_defaults(run=_command(_pictures))
     for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
         stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
     return train
@@ -163,6 +179,19 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
     made = train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress)
     return f"{made}\ncurves in {made.parent}"
+
+
+def _pictures(args: argparse.Namespace, progress: Progress) -> str:
+    from .pictures.frames import make_frames
+    from .pictures.measure import measure_frames
+
+    made = make_frames(
+        args.portraits, args.head, args.out, args.frames, args.seed, progress, args.motions
+    )
+    report = f"{made}: {args.out}"
+    if args.check:
+        report += "\n\n" + measure_frames(args.out, args.check, args.seed, progress)
+    return report
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:
