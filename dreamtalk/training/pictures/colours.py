@@ -28,7 +28,7 @@ _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 def linear(colours: npt.ArrayLike) -> Array:
     """Bytes -> linear light, 0..1."""
-    light: Array = (np.asarray(colours, np.float32) / 255) ** np.float32(GAMMA)
+    light = np.power(np.asarray(colours, np.float32) / 255, GAMMA).astype(np.float32)
     return light
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -59,10 +61,26 @@ def measure_frames(
         off.append(np.linalg.norm(marks - rows["landmarks"][number], axis=-1) / size)
         closed.append(rows["closed"][number])
         people.append(rows["person"][number])
-    return _table(
+    return _portraits(folder / "people.json") + _table(
         len(rows["images"]), np.array(seen), np.array(said), np.array(off), np.array(closed),
         np.array(people),
     )  # fmt: skip
+
+
+def _portraits(path: Path) -> str:
+    """How well the head fits the portraits, and how many are used."""
+    if not path.is_file():
+        return ""
+    people = json.loads(path.read_text(encoding="utf-8")).values()
+    used = sum(row["accepted"] for row in people)
+    lines = [f"{used} of {len(people)} portraits used, teeth seen in "
+             f"{sum(row['teeth_seen'] for row in people)}"]  # fmt: skip
+    for name, words in (("face_error", "face without jaw line"), ("lip_error", "lips")):
+        low, middle, high = np.quantile([row[name] for row in people], [0.05, 0.5, 0.95])
+        lines.append(f"fit, % IOD, {words}: median {middle:.2f}, p5 {low:.2f}, p95 {high:.2f}")
+    refusals = Counter(reason for row in people for reason in row["refusals"])
+    lines.append("not used: " + ", ".join(f"{n} {reason}" for reason, n in refusals.most_common()))
+    return "\n".join(lines) + "\n\n"
 
 
 def _some(folder: Path, count: int, seed: int) -> dict[str, npt.NDArray]:
