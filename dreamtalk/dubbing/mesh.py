@@ -118,9 +118,7 @@ def _measured(
 class MeshShotPainter:
     """The painter of one shot; keeps nothing from one take to the next."""
 
-    def __init__(
-        self, reference: Reference, options: MeshPainterOptions, basis: FaceBasis
-    ) -> None:
+    def __init__(self, reference: Reference, options: MeshPainterOptions, basis: FaceBasis) -> None:
         self._basis, self._options = basis, options
         self._sampler = OpenCVSampler()
         known = [
@@ -128,9 +126,7 @@ class MeshShotPainter:
             for index in range(len(reference.pictures))
         ]
         self._lips = known[0]
-        inside = [
-            build_interior(k.image, k.face, k.mouth, k.white, self._sampler) for k in known
-        ]
+        inside = [build_interior(k.image, k.face, k.mouth, k.white, self._sampler) for k in known]
         best = max(range(len(known)), key=lambda i: _teeth(inside[i]))
         self._open, self._interior = known[best], inside[best]
         mouth = build_mouth(
@@ -205,7 +201,9 @@ class MeshShotPainter:
             amount = (self._options.lips * amount)[..., None]
             own = remap(self._lips.image, u, cv2.INTER_CUBIC) * colour
             layers.append(torch.from_numpy(bent + amount * (own - bent))[None])
-        sources = [tuple(torch.from_numpy(u[None, ..., i]) for i in (0, 1)) for u, _ in lips]
+        sources = [
+            (torch.from_numpy(u[None, ..., 0]), torch.from_numpy(u[None, ..., 1])) for u, _ in lips
+        ]
         inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
         corners = (face.points[inner] + moved[inner, :2].numpy()) @ turn.T + shift
         pad = np.array([4, 3], np.float32) * face.mm * float(np.abs(np.linalg.det(turn))) ** 0.5 + 2
