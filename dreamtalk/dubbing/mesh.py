@@ -38,24 +38,13 @@ from ..render.mesh.warp.inverse import invert_displacement
 from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count
 from .lower_face import build_lower_face
-from .painter import Painted, Reference, Take
+from .painter import MeshPainterOptions, Painted, Reference, Take
 
 Array = npt.NDArray[np.float32]
 
 RING = (0.02, 0.9)
 """Where the lips' picture is compared with the skin's: between these shares of it."""
 _MOST_WORKERS = 4
-
-
-@dataclass(frozen=True)
-class MeshPainterOptions:
-    """What can be set.
-
-    Attributes:
-        lips: how much of the reference frame's lips shows; 0 bends the filmed ones.
-    """
-
-    lips: float = 1.0
 
 
 class MeshPainter:
@@ -192,7 +181,7 @@ class MeshShotPainter:
             u = self._sources(field, filmed, change, plain)
             grid = u / low.cell - np.array([low.box.x0, low.box.y0], np.float32)
             delta = (field @ change).reshape(low.box.height, low.box.width, 2)
-            delta = remap(delta * low.change[..., None], grid)
+            delta = remap(np.asarray(delta * low.change[..., None], np.float32), grid)
             skin.append(remap(film, place - delta @ turn.T, cv2.INTER_CUBIC))
             lips.append((u, remap(low.lips, u)))
         colour = self._colour(skin, lips)

@@ -154,6 +154,17 @@ class PainterKind:
         return read_settings(self.options, values, f"the painter '{self.name}'")
 
 
+@dataclass(frozen=True)
+class MeshPainterOptions:
+    """Of the painter ``mesh``.
+
+    Attributes:
+        lips: how much of the reference frame's lips shows, 0..1; the rest are the filmed ones.
+    """
+
+    lips: float = 1.0
+
+
 def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
     from .mesh import MeshPainter
 
@@ -163,7 +174,12 @@ def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
 PAINTERS: dict[str, PainterKind] = {
     kind.name: kind
     for kind in (
-        PainterKind("mesh", "the mesh renderer's lips and teeth, at the film's resolution", _mesh),
+        PainterKind(
+            "mesh",
+            "bends the filmed skin, with the lips and teeth of a good frame of the shot",
+            _mesh,
+            options=MeshPainterOptions,
+        ),
     )
 }
 """By name."""

@@ -170,7 +170,7 @@ def dub_film(
         with stages("video") as stage, closing(dubbed(job, stage.progress)) as chunks:
             frames: Iterator[Tensor] = marked(chunks) if look.visible_mark else chunks
             count = write_video(out, frames, film.rate, voice.sound, look.comment, look.quality)
-            stage.note(f"{count} frames, {count / film.rate:.1f} s")
+            stage.note(f"{count} frames, {float(count / film.rate):.1f} s")
         return wanted_motion(job)
 
 
