@@ -40,8 +40,8 @@ def choose_references(trace: Trace, shot: tuple[int, int], neutral: Values) -> l
     """The numbers of a shot's reference frames.
 
     Each is the one with the best score among a twentieth of the frames: those whose lips look and
-    measure most closed (neither pressed nor pursed), those that show most teeth, and those at two
-    wide openings.
+    measure most closed (neither pressed nor pursed), those that show most teeth for their opening,
+    and those at two wide openings.
 
     Args:
         shot: (first, last + 1), with at least one face found in it.
@@ -63,7 +63,10 @@ def choose_references(trace: Trace, shot: tuple[int, int], neutral: Values) -> l
     width = column("mouthWidth")
     relaxed = score - _PRESSED * (np.median(height) - height).clip(min=0)
     relaxed = relaxed - _PURSED * np.abs(width - np.median(width))
-    chosen = [best(trace.looks[frames, 1] + aperture / 2, relaxed), best(-trace.looks[frames, 2])]
+    chosen = [
+        best(trace.looks[frames, 1] + aperture / 2, relaxed),
+        best(aperture / 10 - trace.looks[frames, 2]),
+    ]
     chosen += [best(np.abs(aperture - np.quantile(aperture, share))) for share in OPENINGS]
     return list(dict.fromkeys(chosen))
 
