@@ -96,11 +96,11 @@ class Scores:
         )
 
 
-HEADER = (
-    "| film | pictures | aperture r | spread | width r | closures | changed | outside | unrest | ms "
-    "|"
-    "\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+_COLUMNS = (
+    *("film", "pictures", "aperture r", "spread", "width r", "closures", "changed", "outside"),
+    *("unrest", "ms"),
 )
+HEADER = f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}"
 
 
 def prepare(film: Path, speech: Path, painter: MouthPainter, seconds: float, fit: str) -> Dubbing:

@@ -254,7 +254,7 @@ def fit_plane(known: Array, seen: Array) -> Array:
     return np.linalg.lstsq(ones.astype(np.float64), seen, rcond=None)[0].T.astype(np.float32)
 
 
-def remap(image: Array, at: Array, how: int = cv2.INTER_LINEAR) -> Array:
+def remap(image: Array, at: npt.NDArray[np.floating], how: int = cv2.INTER_LINEAR) -> Array:
     """Values of a picture at places (h, w, 2), clamped at its border."""
     found: Array = cv2.remap(
         image, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), how,

@@ -115,7 +115,8 @@ def _edge(interior: Interior) -> Array | None:
     if own is None or own.upper is None:
         return None
     cover = own.upper.array[..., 3]
-    column = round(float(np.clip(interior.anchor[0] - own.corner[0], 1, cover.shape[1] - 2)))
+    column = round(float(interior.anchor[0])) - own.corner[0]
+    column = min(max(column, 1), cover.shape[1] - 2)
     rows = np.flatnonzero(cover[:, column - 1 : column + 2].mean(1) > 0.5)
     if not len(rows):
         return None
