@@ -13,7 +13,7 @@ in time where the mask is, against the film's own there; ms a picture of the sec
 ``--sheets`` writes pictures to look at: film above, result below.
 
 ``memory`` joins a film to itself until it lasts that long, dubs it, and prints the peak of the
-process against that of a tenth of the length.
+process and that of another which dubs a tenth of it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import av
@@ -229,23 +230,29 @@ def longer(film: Path, out: Path, minutes: float) -> None:
 
 
 def memory(film: Path, speech: Path, painter: str, minutes: float) -> None:
-    """Peaks of the process for a tenth of the length, then for all of it."""
+    """Peaks for a tenth of the length and for all of it, each in a process of its own."""
+    for length in (minutes / 10, minutes):
+        alone = get_context("spawn").Process(target=peaks, args=(film, speech, painter, length))
+        alone.start()
+        alone.join()
+
+
+def peaks(film: Path, speech: Path, painter: str, minutes: float) -> None:
+    """Dub a film of that length and print the peaks of this process."""
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        for length in (minutes / 10, minutes):
-            path = Path(folder) / f"{length:g}.mp4"
-            longer(film, path, length)
-            job = prepare(path, speech, load_painter(painter).on(), 0.0, "hold")
-            traced = peak()
-            frames = 0
-            with closing(dub(job)) as chunks:
-                for chunk in chunks:
-                    frames += len(chunk)
-            job.trace.landmarks.close()
-            print(
-                f"{length:5.1f} min, {frames} pictures: peak {traced:.0f} MB after the first pass, "
-                f"{peak():.0f} MB after the second",
-                flush=True,
-            )
+        path = Path(folder) / "film.mp4"
+        longer(film, path, minutes)
+        job = prepare(path, speech, load_painter(painter).on(), 0.0, "hold")
+        traced = peak()
+        with closing(dub(job)) as chunks:
+            frames = sum(len(chunk) for chunk in chunks)
+        job.trace.landmarks.close()
+    print(
+        f"{minutes:5.1f} min, {frames} pictures: peak {traced:.0f} MB after the first pass, "
+        f"{peak():.0f} MB after the second",
+        flush=True,
+    )
 
 
 def peak() -> float:

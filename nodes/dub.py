@@ -74,8 +74,8 @@ class DreamTalkDub(io.ComfyNode):
                     "painter",
                     options=[*painters(), *runtime.model_files()],
                     default=default("painter"),
-                    tooltip="Who paints the mouth. mesh bends the filmed skin and takes lips and "
-                    "teeth from a good frame of the shot. A weights file in models/dreamtalk says "
+                    tooltip="Who paints the mouth. mesh bends the filmed skin, with the lips and "
+                    "teeth of a good frame of the shot. A weights file in models/dreamtalk says "
                     "itself which painter it is of.",
                 ),
                 option_input(

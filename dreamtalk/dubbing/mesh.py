@@ -171,13 +171,13 @@ class MeshShotPainter:
         share = remap(low.mask, plain)
         if not share.any():
             return
-        film = np.ascontiguousarray(picture, dtype=np.float32) / 255
+        film = picture.astype(np.float32) / np.float32(255)
         skin, lips = [], []
         for field in (low.upper, low.lower):
             u = self._sources(field, filmed, change, plain)
             grid = u / low.cell - np.array([low.box.x0, low.box.y0], np.float32)
             delta = (field @ change).reshape(low.box.height, low.box.width, 2)
-            delta = remap(np.asarray(delta * low.change[..., None], np.float32), grid)
+            delta = remap((delta * low.change[..., None]).astype(np.float32), grid)
             skin.append(remap(film, place - delta @ turn.T, cv2.INTER_CUBIC))
             lips.append((u, remap(low.lips, u)))
         colour = self._colour(skin, lips)
