@@ -20,6 +20,7 @@ from .sockets import DTModel, DTMotion, DTStyle, HostedModel
 from .speech import features_of
 
 if TYPE_CHECKING:
+    from ..dreamtalk.dubbing.film import Film
     from ..dreamtalk.dubbing.painter import MouthPainter
     from ..dreamtalk.style import Style
 
@@ -134,12 +135,13 @@ class DreamTalkDub(io.ComfyNode):
         model: HostedModel | None = None,
         style: Style | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
         from ..dreamtalk.pipeline import DUB_COMMENT, Look, Sampling, Voice, dub_film
         from ..dreamtalk.render.video import Sound
 
         choice("fit", fit, FITS)
         checked(intensity=intensity, quality=quality, label=label, visible_mark=visible_mark)
+        if video is None and images is None:
+            raise MotionError("connect a video or a batch of images to dub")
         bar = runtime.Bar()
         speech = speech_of(audio, cls)
         hosted = model or load_checkpoint(STARTER)
@@ -159,15 +161,21 @@ class DreamTalkDub(io.ComfyNode):
         def stages(name: str) -> Iterator[Stage]:
             yield Stage(lambda _: None, bar.stage(*_STAGES.get(name, _LAST)))
 
-        if video is not None:
-            with runtime.video_file(video) as file:
-                motion = dub_film(VideoFilm(file), voice, look, path, device, stages)
-        elif images is not None:
-            film = PictureFilm(images, images_fps)
-            motion = dub_film(film, voice, look, path, device, stages, "the images")
-        else:
-            raise MotionError("connect a video or a batch of images to dub")
+        with opened(video, images, images_fps) as film:
+            motion = dub_film(film, voice, look, path, device, stages)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), motion)
+
+
+@contextmanager
+def opened(video: Any, images: Tensor | None, rate: float) -> Iterator[Film]:
+    """The film of whichever is connected; the video, if both are."""
+    from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
+
+    if video is not None:
+        with runtime.video_file(video) as file:
+            yield VideoFilm(file)
+    elif images is not None:
+        yield PictureFilm(images, rate)
 
 
 def painters() -> list[str]:

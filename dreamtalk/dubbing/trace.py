@@ -20,7 +20,7 @@ import torch
 
 from ..errors import FaceNotFoundError
 from ..face import topology as t
-from ..face.analysis import MIN_IOD
+from ..face.analysis import MIN_IOD, check_face_name
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.landmarker import FaceLandmarker
@@ -148,8 +148,10 @@ def trace(
         name: of the film, for messages.
 
     Raises:
+        ImageError: if ``which`` names no face.
         FaceNotFoundError: if there is no such face.
     """
+    check_face_name(which)
     landmarks = Landmarks()
     try:
         return _trace(film, which, device, progress, name, landmarks)
