@@ -20,6 +20,8 @@ from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
 from .style import (
     DreamTalkStyleBlend,
     DreamTalkStyleEncoder,
+    DreamTalkStylePicture,
+    DreamTalkStylePredictor,
     DreamTalkStylePreset,
     DreamTalkStyleTrack,
 )
@@ -31,7 +33,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkSpeechFeatures,
     DreamTalkLoadModel,
     DreamTalkStylePreset,
+    DreamTalkStylePredictor,
     DreamTalkStyleEncoder,
+    DreamTalkStylePicture,
     DreamTalkStyleBlend,
     DreamTalkStyleTrack,
     DreamTalkSampler,

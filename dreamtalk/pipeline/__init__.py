@@ -2,7 +2,15 @@
 
 from .check import check_performance, check_shot, check_talk
 from .jobs import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
-from .parts import animate, choose_style, fit_length, render, render_video
+from .parts import (
+    Voice,
+    animate,
+    choose_style,
+    fit_length,
+    heard_style,
+    render,
+    render_video,
+)
 from .run import perform, shoot, talk
 
 __all__ = [
@@ -12,12 +20,14 @@ __all__ = [
     "SpeechSource",
     "StyleChoice",
     "Talk",
+    "Voice",
     "animate",
     "check_performance",
     "check_shot",
     "check_talk",
     "choose_style",
     "fit_length",
+    "heard_style",
     "perform",
     "render",
     "render_video",
