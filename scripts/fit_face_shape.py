@@ -37,8 +37,10 @@ def main() -> None:
     shapes = fit_shapes(points, basis, args.count, people=len(faces))
     shapes.save(args.out)
     whole = fit_shapes(points, basis, min(points[0].size, len(faces)) - 1).spread ** 2
-    print(f"{len(faces)} faces; {args.count} directions hold "
-          f"{(shapes.spread**2).sum() / whole.sum():.0%} of their differences")
+    print(
+        f"{len(faces)} faces; {args.count} directions hold "
+        f"{(shapes.spread**2).sum() / whole.sum():.0%} of their differences"
+    )
 
 
 if __name__ == "__main__":

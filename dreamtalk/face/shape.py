@@ -59,7 +59,9 @@ class FaceShapes:
                 provenance=np.array(json.dumps(self.provenance)),
             )
 
-    def measure(self, landmarks: npt.NDArray[np.floating], basis: FaceBasis | None = None) -> Tensor:
+    def measure(
+        self, landmarks: npt.NDArray[np.floating], basis: FaceBasis | None = None
+    ) -> Tensor:
         """The shapes of faces.
 
         Args:

@@ -76,5 +76,3 @@ def picture_style(
 def neutral_talk() -> Motion:
     """The average talker's motion, in the ``face`` space."""
     return Motion.load(NEUTRAL_TALK)
-
-

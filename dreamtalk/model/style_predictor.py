@@ -69,9 +69,7 @@ class LoadedPredictor:
         return (speech_tokens(features, speech) - self.token_mean) / self.token_std
 
 
-def load_style_predictor(
-    model: DreamTalkModel, path: str | Path | None = None
-) -> LoadedPredictor:
+def load_style_predictor(model: DreamTalkModel, path: str | Path | None = None) -> LoadedPredictor:
     """The predictor for a checkpoint.
 
     Args:
@@ -100,9 +98,7 @@ def load_style_predictor(
             f"{fingerprint}, not for '{model.title}' ({model.fingerprint}): choose an emotion, or "
             "train one for it (dreamtalk train style-predictor)"
         )
-    return LoadedPredictor(
-        network.float().eval(), **buffers, model=fingerprint, feature_kind=kind
-    )
+    return LoadedPredictor(network.float().eval(), **buffers, model=fingerprint, feature_kind=kind)
 
 
 def save_style_predictor(loaded: LoadedPredictor, path: str | Path, **extra: Any) -> None:

@@ -17,13 +17,13 @@ from ..face.image import VIDEO_PIXELS, is_picture, load_image
 from ..face.portrait import Portrait
 from ..face.shape import face_shape
 from ..model import DreamTalkModel, speech_features
+from ..model.listening import Heard, predict_style, predict_track
+from ..model.picture_style import picture_style
+from ..model.style_predictor import load_style_predictor
 from ..motion.bridges import convert
 from ..motion.files import is_motion_file, load_motion
 from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
-from ..model.listening import Heard, predict_style, predict_track
-from ..model.picture_style import picture_style
-from ..model.style_predictor import load_style_predictor
 from ..options import AUTO, checked, default
 from ..progress import Progress, silent
 from ..render.mark import marked

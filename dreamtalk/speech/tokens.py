@@ -76,6 +76,10 @@ def _token(rows: Array, voice: Array) -> Array:
         shapes = [heard[:, bands].mean(0), heard[:, bands].std(0)]
     if voiced.any():
         pitch = voice[voiced, 2]
-        summary[10:13] = pitch.mean(), pitch.std(), np.abs(np.diff(pitch)).mean() if len(pitch) > 1 else 0
+        summary[10:13] = (
+            pitch.mean(),
+            pitch.std(),
+            np.abs(np.diff(pitch)).mean() if len(pitch) > 1 else 0,
+        )
         summary[13:15] = np.quantile(pitch, (0.1, 0.9))
     return np.concatenate([*said, summary, *shapes])

@@ -110,9 +110,7 @@ def _speech_level(energy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return result
 
 
-def _pitch(
-    samples: Rows, count: int
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _pitch(samples: Rows, count: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Pitch in Hz and how periodic each row is (0..1): (R,) each."""
     padded = np.pad(samples, ((_FRAME - _HOP) // 2, _FRAME))
     pitch = _librosa().yin(

@@ -1,4 +1,4 @@
-"""The style predictor's speech: tokens of emotional and calm voices, degraded, and batches of it."""
+"""The style predictor's speech: tokens of emotional and calm voices, and batches of it."""
 
 from __future__ import annotations
 
@@ -113,7 +113,11 @@ def waveform_tokens(waveform: Samples, encoder: SpeechEncoder) -> torch.Tensor:
 
 
 def cached(
-    path: Path, key: dict[str, object], sounds: Iterator[Heard], count: int, progress: Progress = silent
+    path: Path,
+    key: dict[str, object],
+    sounds: Iterator[Heard],
+    count: int,
+    progress: Progress = silent,
 ) -> list[Heard]:
     """What was heard before with the same settings, else now."""
     stamp = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -146,4 +150,3 @@ def _unpacked(data: dict[str, np.ndarray]) -> list[Heard]:
         parts, data["emotion"], data["intensity"], data["source"], data["voice"], strict=True
     )
     return [Heard(t, str(e), float(i), str(s), str(v)) for t, e, i, s, v in columns]
-

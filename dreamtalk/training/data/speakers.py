@@ -90,9 +90,7 @@ def make_speaker(seed: int, number: int, shape_dim: int) -> Speaker:
     habits = TOLD * told + np.sqrt(1 - TOLD**2) * rng.standard_normal(len(told))
     posture = np.clip(habits[_MANNERS:], -2, 2) @ _POSTURES
     posture[FACE.index["lipAperture"]] = 0.0  # closed lips stay closed whoever it is
-    return Speaker(
-        shape, np.clip(habits[:_MANNERS], -2, 2), posture, int(rng.integers(1, 1 << 31))
-    )
+    return Speaker(shape, np.clip(habits[:_MANNERS], -2, 2), posture, int(rng.integers(1, 1 << 31)))
 
 
 def _habit_map(shape_dim: int) -> Array:

@@ -217,4 +217,3 @@ def _stretch(
     length = int(round(np.exp(rng.uniform(np.log(min(3, longest)), np.log(longest)))))
     start = int(rng.integers(len(tokens) - length + 1))
     return tokens[start : start + length]
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,7 @@ def train_style_predictor(
     work: Path,
     checkpoint: str = "starter",
     variant: str = "full",
+    steps: int | None = None,
     without: tuple[str, ...] = HELD_OUT,
     progress: Progress = silent,
 ) -> Path:
@@ -99,6 +100,7 @@ def train_style_predictor(
     Args:
         checkpoint: whose speech and style encoders are used; the predictor is for it alone.
         variant: of ``VARIANTS``.
+        steps: instead of the recipe's.
         without: actors of EmoDB that are not heard.
 
     Returns:
@@ -123,14 +125,15 @@ def train_style_predictor(
         return predictor_loss(network, schedule, batch, recipe, variant)
 
     name = "style-predictor" + ("" if variant == "full" else f"-{variant}")
-    train(network, loss, recipe.loop, work / name, progress)
+    loop = recipe.loop if steps is None else replace(recipe.loop, steps=steps)
+    train(network, loss, loop, work / name, progress)
     target = work / name / "style_predictor.safetensors"
     loaded = LoadedPredictor(
         network.half().float(), data.token_mean, data.token_std,
         torch.from_numpy(data.codes.mean), torch.from_numpy(data.codes.std),
         model.fingerprint, model.feature_kind,
     )  # fmt: skip
-    save_style_predictor(loaded, target, variant=variant, steps=recipe.loop.steps)
+    save_style_predictor(loaded, target, variant=variant, steps=loop.steps)
     return target
 
 
@@ -151,7 +154,9 @@ def predictor_data(
     """What is heard, and codes to predict from it."""
     encoder, folder = model.speech_encoder, work / "heard"
     if encoder is None:
-        raise DreamTalkError(f"the checkpoint '{model.title}' brings no speech encoder to hear with")
+        raise DreamTalkError(
+            f"the checkpoint '{model.title}' brings no speech encoder to hear with"
+        )
     seed = recipe.loop.seed
     parts = split_recordings(recordings, recipe.calm)
     settings: dict[str, Any] = {"model": model.fingerprint, "seed": seed}
