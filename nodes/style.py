@@ -281,10 +281,10 @@ class DreamTalkStylePicture(io.ComfyNode):
     ) -> io.NodeOutput:
         from ..dreamtalk.model.picture_style import picture_style
 
-        faces = [
-            None if picture is None
-            else find_face(fit(first_image(picture, cls), default("max_size"))).landmarks
-            for picture in (image, resting)
-        ]  # fmt: skip
+        def landmarks(picture: Tensor) -> Tensor:
+            return find_face(fit(first_image(picture, cls), default("max_size"))).landmarks
+
+        rest = None if resting is None else landmarks(resting)
+        shown = landmarks(image)
         model.host.device()
-        return io.NodeOutput(picture_style(model.model, faces[0], faces[1], intensity))
+        return io.NodeOutput(picture_style(model.model, shown, rest, intensity))

@@ -49,12 +49,6 @@ def tokens_of_rows(rows: npt.NDArray[np.floating], voice: npt.NDArray[np.floatin
     return torch.from_numpy(np.stack(found).astype(np.float32))
 
 
-def num_tokens(seconds: float) -> int:
-    """Tokens of speech that lasts so long."""
-    rows = max(1, round(50 * seconds))
-    return len(range(0, max(1, rows - TOKEN_WINDOW // 2), TOKEN_STRIDE))
-
-
 def _held(values: npt.NDArray[np.floating], count: int) -> Array:
     """Cut, or the last row held: (count, ...)."""
     return values[np.minimum(np.arange(count), len(values) - 1)].astype(np.float64)

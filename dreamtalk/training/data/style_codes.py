@@ -214,6 +214,6 @@ def _stretch(
 ) -> npt.NDArray[np.float16]:
     """A random stretch of at least three tokens, short ones as often as long ones."""
     longest = min(len(tokens), most)
-    length = int(round(np.exp(rng.uniform(np.log(min(3, longest)), np.log(longest)))))
+    length = round(float(np.exp(rng.uniform(np.log(min(3, longest)), np.log(longest)))))
     start = int(rng.integers(len(tokens) - length + 1))
     return tokens[start : start + length]

@@ -162,6 +162,8 @@ def predictor_data(
     settings: dict[str, Any] = {"model": model.fingerprint, "seed": seed}
     heard: dict[str, list[Heard]] = {}
     for name, chosen in parts.items():
+        if not chosen:
+            continue
         copies = recipe.copies if name == "acted" else 1
         found: list[Heard] = []
         for copy in range(copies):
