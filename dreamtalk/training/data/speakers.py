@@ -7,6 +7,7 @@ predictor something true to find in a portrait, and the measurements a truth to 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +94,7 @@ def make_speaker(seed: int, number: int, shape_dim: int) -> Speaker:
     return Speaker(shape, np.clip(habits[:_MANNERS], -2, 2), posture, int(rng.integers(1, 1 << 31)))
 
 
+@lru_cache(maxsize=4)
 def _habit_map(shape_dim: int) -> Array:
     """(K, 13) with columns of length 1: which shape tells which habit."""
     matrix = np.random.Generator(np.random.PCG64([2023, shape_dim])).standard_normal(
@@ -102,6 +104,7 @@ def _habit_map(shape_dim: int) -> Array:
     return result
 
 
+@lru_cache(maxsize=4)
 def _leak_map(shape_dim: int) -> Array:
     """(31, K): what an expression adds to a shape that is measured with it."""
     matrix = np.random.Generator(np.random.PCG64([2024, shape_dim])).standard_normal(

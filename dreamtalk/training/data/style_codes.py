@@ -156,12 +156,14 @@ class PredictorData:
             most: tokens of the longest speech.
         """
         rng = np.random.Generator(np.random.PCG64([self.seed, 43, step]))
+        # all of a batch about as long: short speech as often as long one, and little padding
+        length = round(float(np.exp(rng.uniform(np.log(3), np.log(most)))))
         shares = [share for _, _, share in self._parts]
         drawn = []
         for part in rng.choice(len(self._parts), size, p=shares):
             heard, weights, _ = self._parts[int(part)]
             one = heard[int(rng.choice(len(heard), p=weights))]
-            drawn.append((one, _stretch(one.tokens, rng, most)))
+            drawn.append((one, _stretch(one.tokens, rng, length)))
         return self.collate(drawn, rng)
 
     def collate(
@@ -210,10 +212,9 @@ def _balanced(heard: Sequence[Heard]) -> npt.NDArray[np.float64]:
 
 
 def _stretch(
-    tokens: npt.NDArray[np.float16], rng: np.random.Generator, most: int
+    tokens: npt.NDArray[np.float16], rng: np.random.Generator, length: int
 ) -> npt.NDArray[np.float16]:
-    """A random stretch of at least three tokens, short ones as often as long ones."""
-    longest = min(len(tokens), most)
-    length = round(float(np.exp(rng.uniform(np.log(min(3, longest)), np.log(longest)))))
+    """A random stretch of so many tokens, or all there are."""
+    length = min(length, len(tokens))
     start = int(rng.integers(len(tokens) - length + 1))
     return tokens[start : start + length]
