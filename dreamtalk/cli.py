@@ -72,10 +72,11 @@ class _Stderr(logging.Handler):
 
 
 def _set_up_logging(verbose: bool) -> None:
-    """Log warnings, or everything, to stderr."""
+    """Log warnings, or everything of ours, to stderr; other packages' details help nobody."""
     handler = _Stderr()
     handler.setFormatter(logging.Formatter("dreamtalk: %(levelname)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("dreamtalk").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
 
 # ----------------------------------------------------------------------------------------- parser

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...files.atomic import atomic_write
 from ...model import DreamTalkModel
 from ...progress import Progress, silent
 from ...style import EMOTIONS
@@ -83,6 +85,30 @@ def make_codes(
         speakers, flat, np.stack(strengths).reshape(shape).astype(np.float32),
         np.stack(shown).reshape(*shape, -1), every.mean(0), every.std(0) + 1e-3,
     )  # fmt: skip
+
+
+def cached_codes(
+    path: Path,
+    model: DreamTalkModel,
+    recordings: Sequence[Recording],
+    people: int,
+    seed: int,
+    shape_dim: int,
+    progress: Progress = silent,
+) -> StyleCodes:
+    """What :func:`make_codes` made before with the same settings, else now."""
+    voices = ",".join(r.voice for r in recordings)
+    stamp = f"{model.fingerprint} {people} {seed} {shape_dim} {TAKES} {voices}"
+    names = ("codes", "intensities", "expressions", "mean", "std")
+    if path.exists():
+        with np.load(path, allow_pickle=False) as data:
+            if str(data["stamp"]) == stamp:
+                speakers = tuple(make_speaker(seed, i, shape_dim) for i in range(people))
+                return StyleCodes(speakers, *(data[name] for name in names))
+    made = make_codes(model, recordings, people, seed, shape_dim, progress)
+    with atomic_write(path, "the codes") as part, part.open("wb") as file:
+        np.savez(file, stamp=np.array(stamp), **{name: getattr(made, name) for name in names})
+    return made
 
 
 def _clips(

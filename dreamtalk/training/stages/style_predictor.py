@@ -22,7 +22,7 @@ from ...style import EMOTIONS
 from ..corpus.emodb import HELD_OUT, read_emodb
 from ..corpus.recordings import Recording, read_corpus
 from ..data.heard import Heard, acted_sounds, cached, corpus_sounds, hear
-from ..data.style_codes import PredictorBatch, PredictorData, make_codes
+from ..data.style_codes import PredictorBatch, PredictorData, cached_codes
 from ..recipe import read_toml
 from .loops import LoopSettings, train
 
@@ -47,7 +47,7 @@ class PredictorRecipe:
         people: made-up people whose codes are learned.
         clips: recordings whose phones they say.
         joined: recordings out of EmoDB's clips.
-        copies: differently degraded copies of each acted recording of the corpus.
+        copies: differently degraded copies, with other vocal tracts, by part; 1 by default.
         calm: recordings of the corpus that nothing was asked of, at most.
         shares: of a batch, by part.
         portrait: share of a batch whose portrait is seen.
@@ -62,7 +62,7 @@ class PredictorRecipe:
     people: int = 500
     clips: int = 48
     joined: int = 2000
-    copies: int = 1
+    copies: dict[str, int] = field(default_factory=dict)
     calm: int = 120
     shares: dict[str, float] = field(default_factory=dict)
     portrait: float = 0.8
@@ -164,9 +164,8 @@ def predictor_data(
     for name, chosen in parts.items():
         if not chosen:
             continue
-        copies = recipe.copies if name == "acted" else 1
         found: list[Heard] = []
-        for copy in range(copies):
+        for copy in range(recipe.copies.get(name, 1)):
             key = {**settings, "count": len(chosen), "copy": copy}
             sounds = hear(corpus_sounds(chosen, seed + copy), encoder, name, seed + copy)
             found += cached(folder / f"{name}-{copy}.npz", key, sounds, len(chosen), progress)
@@ -177,9 +176,10 @@ def predictor_data(
     )
     path = folder / f"emodb-{'-'.join(without) or 'all'}.npz"
     heard["emodb"] = cached(path, key, sounds, recipe.joined, progress)
-    codes = make_codes(
-        model, spread_over(recordings, recipe.clips), recipe.people, seed, shape_dim(), progress
-    )
+    codes = cached_codes(
+        folder / "codes.npz", model, spread_over(recordings, recipe.clips), recipe.people, seed,
+        shape_dim(), progress,
+    )  # fmt: skip
     return PredictorData(heard, recipe.shares, codes, seed)
 
 
