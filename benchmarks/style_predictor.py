@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--emodb", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--cases", type=int, default=120)
+    parser.add_argument("--cases", type=int, default=64)
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     model = load_model("starter")
@@ -97,7 +97,7 @@ def synthetic_table(
     codes = make_codes(model, spread_over(recordings, 24), 60, 77, shape_dim())
     cases = make_cases(model, codes, recordings, count)
     judge = EmotionClassifier(spread_over(list(read_corpus(corpus)), 24))
-    said = speech_features(Speech(torch.from_numpy(recordings[0].waveform[: 5 * 16000])), model)
+    said = speech_features(Speech(torch.from_numpy(recordings[0].waveform[: 4 * 16000])), model)
     truth = [torch.from_numpy(codes.codes[c.person, c.emotion, c.take]) for c in cases]
     shown = [motion_of(model, said, code) for code in truth]
     std = torch.from_numpy(codes.std)
@@ -158,7 +158,7 @@ def predicted(loaded: LoadedPredictor, case: Case, variant: str, draws: int) -> 
 
 def motion_of(model: DreamTalkModel, said: Features, code: Tensor) -> np.ndarray:
     """What the face does in a style: (T, 31)."""
-    return model.sample(said, Style(code, model.fingerprint), steps=8).expression.numpy()
+    return model.sample(said, Style(code, model.fingerprint), steps=5).expression.numpy()
 
 
 def score(
