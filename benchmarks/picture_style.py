@@ -2,7 +2,7 @@
 
     python benchmarks/picture_style.py CLIPS
 
-CLIPS holds videos of acted emotion named PERSON_..._EMOTION_....mp4, one of each person neutral. The
+CLIPS holds videos of acted emotion, PERSON_..._EMOTION_....mp4, one of each person neutral. The
 picture is the middle frame of each. Prints how well the motion in its style has the mean expression
 of the whole clip (correlation over the channels, and size), with a resting picture (the middle of
 the neutral clip) and without.
