@@ -50,6 +50,7 @@ FORMAT = "dreamtalk"
 """``format`` in the metadata of our files."""
 
 DENOISER, PIRENDERER, DIFFTALK, FIRST_STAGE = "denoiser", "pirenderer", "difftalk", "first-stage"
+STYLE_PREDICTOR = "style-predictor"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ KINDS: dict[str, Kind] = {
             ".difftalk.file:converted",
         ),
         Kind(FIRST_STAGE, "a VQ autoencoder of latent diffusion", ("quantize.embedding.",)),
+        Kind(STYLE_PREDICTOR, "a style predictor", ()),  # nobody has published one
     )
 }
 """What :func:`read_checkpoint` knows; a new kind is one more row."""

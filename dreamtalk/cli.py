@@ -76,10 +76,11 @@ class _Stderr(logging.Handler):
 
 
 def _set_up_logging(verbose: bool) -> None:
-    """Log warnings, or everything, to stderr."""
+    """Log warnings, or everything of ours, to stderr; other packages' details help nobody."""
     handler = _Stderr()
     handler.setFormatter(logging.Formatter("dreamtalk: %(levelname)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("dreamtalk").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
 
 # ----------------------------------------------------------------------------------------- parser
@@ -164,6 +165,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     dub.set_defaults(run=run_dub)
 
+    hear = commands.add_parser("hear", help="recording -> which emotions are heard in it")
+    hear.add_argument(
+        "--audio", required=True, type=user_path, help="the recording (audio or video)"
+    )
+    for name in ("start", "duration", "checkpoint", "device"):
+        _add_option(hear, name)
+    hear.add_argument(
+        "--out", type=user_path, metavar="PNG", help="also draw the probabilities over time"
+    )
+    hear.set_defaults(run=run_hear)
+
     plot = commands.add_parser("plot", help="motion file -> picture of its curves")
     plot.add_argument("--motion", required=True, type=user_path, help="a motion file")
     plot.add_argument("--audio", type=user_path, help="its sound, drawn on top")
@@ -231,11 +243,12 @@ def _add_style(group: Any, otherwise: str = "") -> None:
     group.add_argument(
         "--style-track", metavar="TEXT",
         help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
-        "without @",
+        "without @; 'auto' hears them in the recording",
     )  # fmt: skip
     group.add_argument(
         "--style", type=user_path, metavar="CLIP",
-        help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
+        help="speak like this clip: a video or a motion file (.npz, .mat, ...); with the "
+        "expression of this picture; or 'auto': as the recording sounds",
     )  # fmt: skip
 
 
@@ -343,6 +356,27 @@ def run_dub(args: argparse.Namespace) -> None:
     )  # fmt: skip
     dub(job, terminal_stages)
     say(f"{args.out}")
+
+
+def run_hear(args: argparse.Namespace) -> None:
+    """recording -> which emotions are heard in it"""
+    from .face.image import check_picture_name, save_image
+    from .files.clashes import check_outputs
+    from .model import load_model, speech_features
+    from .model.heard_plot import plot_heard
+    from .pipeline import Voice, heard_style
+    from .speech.loading import load_speech
+
+    if args.out is not None:
+        check_picture_name(args.out)
+        check_outputs({"the plot": args.out}, {"the recording": args.audio})
+    speech = load_speech(args.audio, args.start, args.duration or None)
+    model = load_model(args.checkpoint, args.device)
+    voice = Voice(speech, speech_features(speech, model))
+    style, heard = heard_style(model, voice, over_time=True)
+    if args.out is not None:
+        save_image(plot_heard(heard, speech), args.out)
+    say(f"{heard.words()}\n{style.name}")
 
 
 def run_plot(args: argparse.Namespace) -> None:

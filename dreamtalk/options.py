@@ -16,6 +16,8 @@ from .errors import DreamTalkError
 EMOTIONS: tuple[str, ...] = (
     "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
 )  # fmt: skip
+AUTO = "auto"
+"""In the place of an emotion, a clip or a track: what the voice sounds like."""
 SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")

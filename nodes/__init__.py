@@ -21,6 +21,8 @@ from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
 from .style import (
     DreamTalkStyleBlend,
     DreamTalkStyleEncoder,
+    DreamTalkStylePicture,
+    DreamTalkStylePredictor,
     DreamTalkStylePreset,
     DreamTalkStyleTrack,
 )
@@ -33,7 +35,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkSpeechFeatures,
     DreamTalkLoadModel,
     DreamTalkStylePreset,
+    DreamTalkStylePredictor,
     DreamTalkStyleEncoder,
+    DreamTalkStylePicture,
     DreamTalkStyleBlend,
     DreamTalkStyleTrack,
     DreamTalkSampler,

@@ -135,7 +135,7 @@ class DreamTalkDub(io.ComfyNode):
         model: HostedModel | None = None,
         style: Style | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.pipeline import DUB_COMMENT, Look, Sampling, Voice, dub_film
+        from ..dreamtalk.pipeline import DUB_COMMENT, Look, Sampling, DubVoice, dub_film
         from ..dreamtalk.render.video import Sound
 
         choice("fit", fit, FITS)
@@ -147,7 +147,7 @@ class DreamTalkDub(io.ComfyNode):
         hosted = model or load_checkpoint(STARTER)
         features = features_of(speech, hosted, bar.stage(*_STAGES["speech"]))
         device = hosted.host.device()
-        voice = Voice(
+        voice = DubVoice(
             features, speech.duration, Sound(*waveform_of(audio, cls)), hosted.model, style,
             intensity, Sampling(seed=seed),
         )  # fmt: skip

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
+from torch import Tensor
 
+from ..dreamtalk.options import default
 from ..dreamtalk.style import EMOTIONS, Style
-from .convert import choice, option_input
+from . import runtime
+from .convert import choice, first_image, fit, option_input, speech_of
+from .portrait import find_face
 from .schema import schema
-from .sockets import DTModel, DTMotion, DTStyle, HostedModel
+from .sockets import DTFeatures, DTModel, DTMotion, DTPortrait, DTStyle, HostedModel
+from .speech import features_of
+
+if TYPE_CHECKING:
+    from ..dreamtalk.face.portrait import Portrait
+    from ..dreamtalk.speech.speech import Features
 
 _INTENSITY = (
     "How strongly the style shows: 0 speaks without any style, 1 as recorded, up to 2 exaggerates. "
@@ -158,3 +168,124 @@ class DreamTalkStyleTrack(io.ComfyNode):
             return replace(style, intensity=intensity)
 
         return io.NodeOutput(style_track(track, style_of, transition=transition))
+
+
+class DreamTalkStylePredictor(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkStylePredictor",
+            display_name="DreamTalk Style Predictor",
+            category="DreamTalk/style",
+            description=(
+                "Hears the emotion in the recording and gives the style to speak it with, so that "
+                "nobody has to choose one. For the starter; needs librosa."
+            ),
+            inputs=[
+                DTModel.Input("model", tooltip="The checkpoint that will speak: the starter."),
+                io.Audio.Input("audio", tooltip="The recording. Its level doesn't matter."),
+                option_input("intensity", _INTENSITY),
+                option_input("seed", "Another seed gives another style that fits as well."),
+                option_input("steps", "Denoising steps of the predictor: 10 are enough."),
+                io.Boolean.Input(
+                    "over_time",
+                    default=False,
+                    tooltip="Off: one style for all of it. On: the style changes where the voice "
+                    "does, as from calm to angry.",
+                ),
+                DTFeatures.Input(
+                    "features",
+                    optional=True,
+                    tooltip="From Speech Features, if you have them: then the recording isn't "
+                    "heard twice.",
+                ),
+                DTPortrait.Input(
+                    "portrait",
+                    optional=True,
+                    tooltip="Who speaks: the shape of the face tells a little about the manner.",
+                ),
+            ],
+            outputs=[
+                DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler."),
+                io.String.Output(
+                    display_name="heard", tooltip="How likely each emotion is, in words."
+                ),
+                io.Image.Output(
+                    display_name="plot", tooltip="How likely each emotion is over time."
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: HostedModel,
+        audio: dict[str, Any],
+        intensity: float,
+        seed: int,
+        steps: int,
+        over_time: bool,
+        features: Features | None = None,
+        portrait: Portrait | None = None,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.model.heard_plot import plot_heard
+        from ..dreamtalk.pipeline import Voice, heard_style
+
+        bar = runtime.Bar()
+        speech = speech_of(audio, cls)
+        known = features or features_of(speech, model, bar.stage(0.0, 0.5))
+        style, heard = heard_style(
+            model.model, Voice(speech, known, portrait, seed), intensity, over_time, steps,
+            bar.stage(0.5, 1.0),
+        )  # fmt: skip
+        words = heard.words() + (f"; {style.name}" if over_time else "")
+        runtime.notice(cls, words)
+        return io.NodeOutput(style, words, plot_heard(heard, speech, 1000)[None])
+
+
+class DreamTalkStylePicture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkStylePicture",
+            display_name="DreamTalk Style from Picture",
+            category="DreamTalk/style",
+            description=(
+                "The expression of a face in one still picture, as a style for all that is said: "
+                "a photo of a smile, and the speech is smiled."
+            ),
+            inputs=[
+                DTModel.Input("model", tooltip="The checkpoint that will speak."),
+                io.Image.Input(
+                    "image", tooltip="A picture of the expression. Of several faces, the largest."
+                ),
+                option_input("intensity", _INTENSITY),
+                io.Image.Input(
+                    "resting",
+                    optional=True,
+                    tooltip="A picture of the same person who shows nothing: then the shape of "
+                    "the face isn't taken for expression.",
+                ),
+            ],
+            outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: HostedModel,
+        image: Tensor,
+        intensity: float,
+        resting: Tensor | None = None,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.model.picture_style import picture_style
+
+        def landmarks(picture: Tensor) -> Tensor:
+            return find_face(fit(first_image(picture, cls), default("max_size"))).landmarks
+
+        rest = None if resting is None else landmarks(resting)
+        shown = landmarks(image)
+        model.host.device()
+        return io.NodeOutput(picture_style(model.model, shown, rest, intensity))

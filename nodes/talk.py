@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..dreamtalk.options import EMOTIONS, default
+from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
 from .convert import choice, first_image, fit, option_input, speech_of
 from .portrait import find_face
@@ -37,7 +37,13 @@ class DreamTalkTalk(io.ComfyNode):
                     "several faces, the largest.",
                 ),
                 io.Audio.Input("audio", tooltip="What the person says."),
-                option_input("emotion", "The emotion to speak with."),
+                io.Combo.Input(
+                    "emotion",
+                    options=[*EMOTIONS, AUTO],
+                    default=default("emotion"),
+                    tooltip="The emotion to speak with. auto: the one that the recording sounds "
+                    "like (needs librosa).",
+                ),
                 option_input(
                     "intensity",
                     "How strongly the emotion shows: 0 not at all, 1 normal, 2 strong.",
@@ -72,15 +78,17 @@ class DreamTalkTalk(io.ComfyNode):
         liveliness: float,
         model: HostedModel | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.pipeline import animate, choose_style
+        from ..dreamtalk.pipeline import Voice, animate, choose_style
 
-        choice("emotion", emotion, EMOTIONS)
+        choice("emotion", emotion, (*EMOTIONS, AUTO))
         bar = runtime.Bar()
         portrait = find_face(fit(first_image(image, cls), default("max_size")))
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
-        style = choose_style(loaded.model, emotion, intensity=intensity)
         features = features_of(speech, loaded, bar.stage(0.0, 0.1))
+        clip = AUTO if emotion == AUTO else None
+        voice = Voice(speech, features, portrait, seed)
+        style = choose_style(loaded.model, emotion, clip, intensity, voice=voice)
         loaded.host.device()
         motion = animate(
             speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,

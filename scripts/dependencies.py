@@ -29,6 +29,7 @@ REASONS = {
     "pillow": "reading and writing pictures",
     "tqdm": "progress on the terminal",
     "matplotlib": "plots of motions; loaded when one is drawn",
+    "librosa": "the pitch of a voice, for the emotion in it; loaded when that is asked for",
 }
 """Why each is there. A dependency without a reason is an error."""
 _LICENCE_FILES = {

@@ -84,7 +84,9 @@ def main() -> None:
     speech = load_speech(ROOT / "samples" / "speech.wav")
     picture = load_image(ROOT / "samples" / "portrait.png")
     renderer = MeshRenderer(analyze_portrait(picture))
-    motions = {e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised")}
+    motions = {
+        e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised", "angry")
+    }
     still = (picture * 255).round().to(torch.uint8).numpy()
     happy = frame_of(renderer, motions["happy"], wide=True)
     sheets = {
@@ -93,6 +95,9 @@ def main() -> None:
         "style_from_video": [
             frame_of(renderer, motions["surprised"], wide=True),
             frame_of(renderer, motions["surprised"], wide=False),
+        ],
+        "emotion_from_voice": [
+            frame_of(renderer, motions[e], wide=True) for e in ("happy", "angry", "sad")
         ],
         "official_checkpoint": [still, frame_of(renderer, motions["sad"], wide=True)],
     }

@@ -193,6 +193,71 @@ def dub_a_video() -> None:
     write("dub_a_video", nodes, [note], [])
 
 
+def emotion_from_voice() -> None:
+    """The emotion that the recording sounds like, and what was heard."""
+    model, speech = ("model", 0), ("speech", 0)
+    nodes = [
+        Node("image", "LoadImage", (340, 620), (270, 380), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
+        Node("portrait", "DreamTalkPortrait", (640, 620), (270, 380), {"image": ("image", 0)}),
+        Node(
+            "features",
+            "DreamTalkSpeechFeatures",
+            (340, 320),
+            (270, 90),
+            {"model": model, "audio": speech},
+        ),
+        Node(
+            "style",
+            "DreamTalkStylePredictor",
+            (640, 320),
+            (270, 240),
+            {
+                "model": model,
+                "audio": speech,
+                "over_time": True,
+                "features": ("features", 0),
+                "portrait": ("portrait", 0),
+            },
+        ),
+        Node("heard", "PreviewImage", (940, 920), (700, 300), {"images": ("style", 2)}),
+        Node(
+            "sampler",
+            "DreamTalkSampler",
+            (940, 320),
+            (270, 220),
+            {"model": model, "features": ("features", 0), "style": ("style", 0)},
+        ),
+        Node(
+            "life",
+            "DreamTalkNaturalMotion",
+            (940, 620),
+            (270, 240),
+            {"motion": ("sampler", 0), "audio": speech},
+        ),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 320),
+            (270, 420),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
+        ),
+        save_video(("render", 0), (1540, 320), "dreamtalk/voice"),
+    ]
+    note = Note(
+        "## The emotion comes from the voice\n\n"
+        "**Style Predictor** hears how the recording sounds and gives the style to speak it with; "
+        "the picture below shows what it heard, second by second. With *over time* the face "
+        "turns where the voice does; without, there is one style for all of it. Another seed "
+        "gives another style that fits as well.\n\n"
+        "Wrong? Choose the emotion yourself with **Style Preset**.",
+        (40, 40),
+        (870, 230),
+    )
+    write("emotion_from_voice", nodes, [note], [])
+
+
 def edit_motion() -> None:
     """Style over time, editing, and a picture of the result."""
     model, speech = ("model", 0), ("speech", 0)
@@ -383,5 +448,6 @@ if __name__ == "__main__":
     one_node()
     style_from_video()
     dub_a_video()
+    emotion_from_voice()
     edit_motion()
     official_checkpoint()

@@ -22,6 +22,10 @@ BACKDROP = 1.0
 """What transparent pixels become: white, as viewers show them."""
 VIDEO_PIXELS = 4_194_304
 """Of the largest picture that is made into a video as it is: 2048 x 2048."""
+PICTURES = frozenset(
+    (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
+)
+"""Suffixes of files that hold one picture; a .gif is a clip."""
 _BLOCK = 1 << 24
 _PLAUSIBLE = 1 << 24  # pixels that no file is too small for
 _PER_BYTE = 1000  # pixels of larger ones a byte; photographs have 2 to 20, one flat colour some 300
@@ -55,6 +59,11 @@ def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
         return _read_other(path)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"'{path}' can't be read as a picture: {error}") from error
+
+
+def is_picture(path: str | Path) -> bool:
+    """Whether a file holds one picture, by its suffix."""
+    return Path(path).suffix.lower() in PICTURES
 
 
 def check_picture_name(path: str | Path) -> None:

@@ -1,14 +1,23 @@
 """The one road from speech to video: what the command runs as a job, and the nodes in parts."""
 
 from .check import check_dub, check_performance, check_shot, check_talk
-from .dubbing import DUB_COMMENT, Look, Voice, dub, dub_film
+from .dubbing import DUB_COMMENT, DubVoice, Look, dub, dub_film
 from .jobs import Dub, Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
-from .parts import animate, choose_style, fit_length, render, render_video
+from .parts import (
+    Voice,
+    animate,
+    choose_style,
+    fit_length,
+    heard_style,
+    render,
+    render_video,
+)
 from .run import perform, shoot, talk
 
 __all__ = [
     "DUB_COMMENT",
     "Dub",
+    "DubVoice",
     "Look",
     "Performance",
     "Sampling",
@@ -26,6 +35,7 @@ __all__ = [
     "dub",
     "dub_film",
     "fit_length",
+    "heard_style",
     "perform",
     "render",
     "render_video",

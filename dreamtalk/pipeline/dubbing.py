@@ -40,7 +40,7 @@ DUB_COMMENT = "AI-generated: the mouth in this video was synthesized from anothe
 
 
 @dataclass(frozen=True)
-class Voice:
+class DubVoice:
     """What is said in a dubbed film, and who makes lips of it.
 
     Attributes:
@@ -113,7 +113,7 @@ def dub(job: Dub, stages: Stages = silent_stages) -> Motion:
             )  # fmt: skip
             stage.note(style.name)
     sound = Sound(job.speech.audio, start=job.speech.start, duration=speech.duration)
-    voice = Voice(
+    voice = DubVoice(
         speech_features(speech, model), speech.duration, sound, model, style, job.intensity,
         job.sampling,
     )  # fmt: skip
@@ -129,7 +129,7 @@ def dub(job: Dub, stages: Stages = silent_stages) -> Motion:
 
 def dub_film(
     film: Film,
-    voice: Voice,
+    voice: DubVoice,
     look: Look,
     out: str | Path,
     device: str | torch.device = "cpu",

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import DreamTalkError
 from ..face.analysis import check_face_name
-from ..options import checked, default
+from ..options import AUTO, checked, default
 from ..style.track import parse_style_track
 
 
@@ -33,12 +33,14 @@ class SpeechSource:
 
 @dataclass(frozen=True)
 class StyleChoice:
-    """How it is said: an emotion, the style of a clip, or emotions over time.
+    """How it is said: an emotion, the style of a clip or picture, or emotions over time.
 
     Attributes:
         emotion: a preset of the checkpoint.
-        clip: a video or a motion file of somebody who speaks the way that is wanted.
-        track: emotions over time, see :func:`style_track`.
+        clip: a video or a motion file of somebody who speaks the way that is wanted, a picture of
+            the expression that is wanted, or ``"auto"``: what the voice asks for.
+        track: emotions over time, see :func:`style_track`; ``"auto"`` for a style that changes
+            where the voice does.
         intensity: of the emotion or clip, and of a track's marks that don't say one.
     """
 
@@ -49,8 +51,13 @@ class StyleChoice:
 
     def __post_init__(self) -> None:
         checked(intensity=self.intensity)
-        if self.track is not None:
+        if self.track is not None and self.track != AUTO:
             parse_style_track(self.track, self.intensity)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the voice decides."""
+        return self.track == AUTO or (self.clip is not None and str(self.clip) == AUTO)
 
 
 @dataclass(frozen=True)

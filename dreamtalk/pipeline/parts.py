@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from ..curves.length import hold_last
 from ..errors import DreamTalkError
+from ..face.analysis import analyze_portrait
+from ..face.image import VIDEO_PIXELS, is_picture, load_image
+from ..face.portrait import Portrait
+from ..face.shape import face_shape
 from ..model import DreamTalkModel, speech_features
+from ..model.listening import Heard, predict_style, predict_track
+from ..model.picture_style import picture_style
+from ..model.style_predictor import load_style_predictor
 from ..motion.bridges import convert
 from ..motion.files import is_motion_file, load_motion
 from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
-from ..options import checked, default
+from ..options import AUTO, checked, default
 from ..progress import Progress, silent
 from ..render.mark import marked
 from ..render.renderer import Renderer
@@ -24,6 +33,25 @@ from ..speech.speech import Features, Speech
 from ..style.style import Style
 from ..style.track import style_track
 from ..tracking.track import track_video
+
+log = logging.getLogger("dreamtalk")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What a style is heard in.
+
+    Attributes:
+        speech: what is said.
+        features: of it, of the checkpoint's speech encoder.
+        portrait: who will say it, if that is known.
+        seed: of the style that is drawn.
+    """
+
+    speech: Speech
+    features: Features
+    portrait: Portrait | None = None
+    seed: int = default("seed")
 
 
 def choose_style(
@@ -34,31 +62,73 @@ def choose_style(
     track: str | None = None,
     progress: Progress = silent,
     duration: float | None = None,
+    voice: Voice | None = None,
 ) -> Style:
-    """A style from a preset, from a clip, or emotions over time.
+    """A style from a preset, from a clip or picture, from the voice, or emotions over time.
 
     Args:
         model: the checkpoint.
         emotion: which preset, unless there is a clip or a track.
-        clip: a video, or a motion file, of somebody who speaks the way that is wanted.
+        clip: a video, or a motion file, of somebody who speaks the way that is wanted; a picture of
+            the expression that is wanted; or ``"auto"``.
         intensity: how strongly it shows; in a track, of the marks that don't say it themselves.
         track: as :func:`style_track` takes it.
         duration: s of the speech: a track is made no longer.
+        voice: where clip or track is ``"auto"``.
 
     Raises:
         DreamTalkError: if the checkpoint has no such preset, or the clip can't be used.
     """
     checked(intensity=intensity)
+    if track == AUTO or (clip is not None and str(clip) == AUTO):
+        if voice is None:
+            raise DreamTalkError("the style 'auto' is heard in the speech: give the speech, too")
+        return heard_style(model, voice, intensity, over_time=track == AUTO, progress=progress)[0]
     if track is not None:
         return style_track(track, model.preset, duration, intensity=intensity)
     if clip is None:
         return model.preset(emotion, intensity)
+    if is_picture(clip):
+        face = analyze_portrait(load_image(clip, VIDEO_PIXELS))
+        return picture_style(model, face.landmarks, None, intensity, Path(clip).stem)
     if is_motion_file(clip):
         motion = load_motion(clip)
     else:
         motion = track_video(clip, progress=progress).motion
     style = model.encode_style(convert(motion, model.space), name=Path(clip).stem)
     return Style(style.code, style.model, intensity, style.name)
+
+
+def heard_style(
+    model: DreamTalkModel,
+    voice: Voice,
+    intensity: float = default("intensity"),
+    over_time: bool = False,
+    steps: int = default("steps"),
+    progress: Progress = silent,
+) -> tuple[Style, Heard]:
+    """The style that a voice asks for (DreamTalk, section 3.4), and what was heard.
+
+    Args:
+        model: the checkpoint; the built-in predictor is for the starter.
+        over_time: a style that changes where the voice does.
+        steps: of the predictor's sampler.
+
+    Raises:
+        SpaceMismatchError: if there is no predictor for the checkpoint.
+        MissingDependencyError: if librosa is not installed.
+    """
+    predictor = load_style_predictor(model)
+    shape = None if voice.portrait is None else face_shape(voice.portrait.landmarks)
+    predict = predict_track if over_time else predict_style
+    style, heard = predict(
+        predictor, voice.features, voice.speech, shape, voice.seed, steps, intensity,
+        progress=progress,
+    )  # fmt: skip
+    log.info("the voice sounds: %s", heard.words())
+    if over_time:
+        log.info("over time: %s", style.name)
+    return style, heard
 
 
 def animate(

@@ -24,7 +24,7 @@ from ..speech.loading import load_speech
 from ..speech.speech import Features, Speech
 from .check import check_shot, check_talk
 from .jobs import Performance, Shot, SpeechSource, Talk
-from .parts import animate, choose_style, render_video
+from .parts import Voice, animate, choose_style, render_video
 
 
 def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
@@ -42,7 +42,7 @@ def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
     check_talk(job)
     speech = load_source(job.performance.speech, stages)
     scene = _open_scene(job.shot, stages)
-    motion, features = _perform(job.performance, speech, stages)
+    motion, features = _perform(job.performance, speech, stages, scene[0][0])
     if job.save_motion:
         save_motion(motion, job.save_motion)
     _shoot(job.shot, scene, [motion], features, stages)
@@ -78,19 +78,25 @@ def load_source(source: SpeechSource, stages: Stages) -> Speech:
     return speech
 
 
-def _perform(job: Performance, speech: Speech, stages: Stages) -> tuple[Motion, Features]:
+def _perform(
+    job: Performance, speech: Speech, stages: Stages, portrait: Portrait | None = None
+) -> tuple[Motion, Features]:
     check_device(job.device)
     with stages("model"):
         model = load_model(job.checkpoint, job.device)
+    features = None
     with stages("style") as stage:
-        choice = job.style
+        choice, voice = job.style, None
+        if choice.heard:
+            features = speech_features(speech, model)
+            voice = Voice(speech, features, portrait, job.sampling.seed)
         style = choose_style(
             model, choice.emotion, choice.clip, choice.intensity, choice.track, stage.progress,
-            speech.duration,
+            speech.duration, voice,
         )  # fmt: skip
         stage.note(style.name)
     with stages("motion") as stage:
-        features = speech_features(speech, model)
+        features = features or speech_features(speech, model)
         motion = animate(
             speech, model, style, **vars(job.sampling), liveliness=job.liveliness,
             features=features, progress=stage.progress,

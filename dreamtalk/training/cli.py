@@ -1,4 +1,4 @@
-"""``dreamtalk train corpus|speech|denoiser|lip-expert|sync|evaluate|pictures|...``: the stages."""
+"""``dreamtalk train corpus|speech|denoiser|lip-expert|sync|pictures|...``: the stages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,20 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     expert.set_defaults(run=_command(_lip_expert))
     sync = stages.add_parser("sync", help="stage 4: the denoiser goes on with L_sync")
     sync.set_defaults(run=_command(_sync))
-    for stage in (speech, denoiser, expert, sync):
+    predictor = stages.add_parser(
+        "style-predictor", help="stage 5: the style that a speech asks for"
+    )
+    predictor.add_argument(
+        "--emodb", type=user_path, required=True, help="folder of the clips of EmoDB"
+    )
+    predictor.add_argument(
+        "--checkpoint", type=os.path.expanduser, default="starter", help="whose styles are learned"
+    )
+    predictor.add_argument(
+        "--variant", default="full", help="full, or for comparison regression, no-speaker, leaked"
+    )
+    predictor.set_defaults(run=_command(_style_predictor))
+    for stage in (speech, denoiser, expert, sync, predictor):
         stage.add_argument(
             "--config", type=user_path, help="a recipe (toml); the starter's by default"
         )
@@ -92,7 +105,7 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="motions that drive the lips; visemes by chance otherwise",
     )  # fmt: skip
     pictures.set_defaults(run=_command(_pictures))
-    for stage in (corpus, coverage, speech, denoiser, expert, sync, evaluate):
+    for stage in (corpus, coverage, speech, denoiser, expert, sync, predictor, evaluate):
         stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
     return train
 
@@ -192,6 +205,16 @@ def _pictures(args: argparse.Namespace, progress: Progress) -> str:
     if args.check:
         report += "\n\n" + measure_frames(args.out, args.check, args.seed, progress)
     return report
+
+
+def _style_predictor(args: argparse.Namespace, progress: Progress) -> str:
+    from .stages.style_predictor import load_predictor_recipe, train_style_predictor
+
+    made = train_style_predictor(
+        load_predictor_recipe(args.config), args.corpus, args.emodb, args.work, args.checkpoint,
+        args.variant, args.steps, progress=progress,
+    )  # fmt: skip
+    return f"{made}\ncurves in {made.parent}"
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:

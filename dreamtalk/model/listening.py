@@ -1,0 +1,170 @@
+"""What a voice sounds like over time, and a style that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..options import EMOTIONS, checked, default
+from ..progress import Progress, silent
+from ..speech.speech import Features, Speech
+from ..style.style import Style
+from ..style.track import StyleMark, style_track
+from .style_predictor import LoadedPredictor, code_of_speech, hear
+
+REACH = 4
+"""Tokens before and after a moment that tell how the voice sounds in it: 4.5 s in all."""
+PERSISTENCE = 1.0
+"""How much likelier than the old one a new emotion must be, in nats over a span, to be shown: what
+keeps the face from changing its mind with every sentence."""
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a voice sounded like.
+
+    Attributes:
+        probabilities: (8,) of the presets, in the order of ``EMOTIONS``.
+        times: (K,) s, and
+        track: (K, 8) probabilities around them.
+    """
+
+    probabilities: Tensor
+    times: Tensor
+    track: Tensor
+
+    @property
+    def emotion(self) -> str:
+        """The most likely."""
+        return EMOTIONS[int(self.probabilities.argmax())]
+
+    def words(self) -> str:
+        """Probabilities of all presets in words, the likeliest first."""
+        order = self.probabilities.argsort(descending=True).tolist()
+        return ", ".join(f"{EMOTIONS[i]} {float(self.probabilities[i]):.0%}" for i in order)
+
+
+@torch.no_grad()
+def listen(loaded: LoadedPredictor, tokens: Tensor, progress: Progress = silent) -> Heard:
+    """How likely each emotion is, over time and in all.
+
+    Args:
+        tokens: (K, D) standardized.
+    """
+    count, width = len(tokens), 2 * REACH + 1
+    at = torch.arange(count)[:, None] + torch.arange(-REACH, REACH + 1)
+    outside = (at < 0) | (at >= count)
+    # what is padding comes last, as in the training
+    order = outside.long().argsort(dim=1, stable=True)
+    at, outside = at.gather(1, order).clamp(0, count - 1), outside.gather(1, order)
+    found = []
+    for first in range(0, count, _BATCH):
+        progress(first, count)
+        part = slice(first, first + _BATCH)
+        found.append(hear(loaded, tokens[at[part]], outside[part]))
+    progress(count, count)
+    track = torch.cat(found)
+    whole = hear(loaded, tokens[None])[0] if width < count <= loaded.longest else track.mean(0)
+    return Heard(whole, 0.5 * torch.arange(count) + 0.5, track)
+
+
+def predict_style(
+    loaded: LoadedPredictor,
+    features: Features,
+    speech: Speech,
+    shape: Tensor | None = None,
+    seed: int = 0,
+    steps: int = default("steps"),
+    strength: float = default("intensity"),
+    progress: Progress = silent,
+) -> tuple[Style, Heard]:
+    """One style for a whole speech.
+
+    Args:
+        features: of the checkpoint's speech encoder.
+        speech: the same recording.
+        shape: of the portrait's face, see :func:`~dreamtalk.face.shape.face_shape`; None for no
+            portrait.
+        seed: other seeds give other styles that fit as well.
+        steps: of the DDIM sampler.
+        strength: the style's intensity.
+
+    Returns:
+        The style, and what was heard.
+
+    Raises:
+        MissingDependencyError: if librosa is not installed.
+        SpaceMismatchError: if the features are of another kind.
+    """
+    checked(seed=seed, steps=steps, intensity=strength)
+    tokens = loaded.tokens(features, speech)
+    heard = listen(loaded, tokens, progress)
+    code = code_of_speech(loaded, tokens, shape, int(seed), int(steps))
+    return Style(code, loaded.model, strength, f"auto: {heard.emotion}"), heard
+
+
+def predict_track(
+    loaded: LoadedPredictor,
+    features: Features,
+    speech: Speech,
+    shape: Tensor | None = None,
+    seed: int = 0,
+    steps: int = default("steps"),
+    strength: float = default("intensity"),
+    transition: float = default("transition"),
+    progress: Progress = silent,
+) -> tuple[Style, Heard]:
+    """A style that changes where the voice does: arguments and errors as :func:`predict_style`.
+
+    Args:
+        transition: s that a change takes.
+    """
+    checked(seed=seed, steps=steps, intensity=strength)
+    tokens = loaded.tokens(features, speech)
+    heard = listen(loaded, tokens, progress)
+    path = steady_path(heard.track.double().numpy(), PERSISTENCE)
+    stretches = [[i for i, _ in group] for _, group in groupby(enumerate(path), lambda x: x[1])]
+    marks, codes = [], []
+    for stretch in stretches:
+        start = 0.0 if stretch[0] == 0 else float(heard.times[stretch[0]]) - 0.25
+        marks.append(StyleMark(start, EMOTIONS[path[stretch[0]]], strength))
+        inside = tokens[stretch[0] : stretch[-1] + 1]
+        codes.append(code_of_speech(loaded, inside, shape, int(seed), int(steps)))
+    made: Iterator[Style] = iter([Style(code, loaded.model, strength) for code in codes])
+    track = style_track(marks, lambda *_: next(made), speech.duration, transition)
+    return Style(track.code, track.model, strength, f"auto: {track.name}"), heard
+
+
+def steady_path(track: npt.NDArray[np.float64], persistence: float) -> list[int]:
+    """The likeliest course of emotions when a change costs something (Viterbi's algorithm).
+
+    Args:
+        track: (K, 8) probabilities; neighbours share most of what they are told from.
+        persistence: nats that a change costs.
+
+    Returns:
+        K indices into ``EMOTIONS``.
+    """
+    told = np.log(np.maximum(track, 1e-3)) / (2 * REACH + 1)
+    score, back = told[0], []
+    for row in told[1:]:
+        best = int(score.argmax())
+        changed = score[best] - persistence > score
+        back.append(np.where(changed, best, np.arange(len(score))))
+        score = np.maximum(score, score[best] - persistence) + row
+    path = [int(score.argmax())]
+    for choice in reversed(back):
+        path.append(int(choice[path[-1]]))
+    return path[::-1]
+
+
+def changes(path: list[int]) -> int:
+    """How often a path changes."""
+    return sum(a != b for a, b in pairwise(path))
