@@ -146,7 +146,7 @@ def rescaled(table: dict[str, Array], clips: Sequence[Spoken]) -> dict[str, Arra
     Phones that were misheard shrink what is fitted; the sizes were set to published statistics of
     many talkers before.
     """
-    hand, wanted = hand_table(), {"aperture": 1.0, "width": WIDEN}
+    hand, wanted = hand_table(), {"aperture": 1.06, "width": WIDEN}
     sizes = {}
     for name, _, track, _ in FITTED:
         ours, theirs = (

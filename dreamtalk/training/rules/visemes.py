@@ -95,7 +95,7 @@ DIPHTHONGS: dict[str, tuple[str, str]] = {
 """Long vowels that end elsewhere than they begin."""
 
 _DIPHTHONG_MIN = 0.09
-PAUSE = 0.45
+PAUSE = 0.5
 """Seconds: in shorter pauses between words people keep their lips apart ("pau"), filmed ones by 9 %
 of IOD in the middle; in longer ones, before they begin and when they are done they rest ("sil")."""
 
