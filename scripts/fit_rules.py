@@ -15,7 +15,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,13 +56,12 @@ def spoken(talker: Talker, rows: torch.Tensor) -> Spoken:
     """A clip as the fit takes it."""
     weight = FILMED_WEIGHT if talker.kind == "filmed" else 1.0
     segments = heard_phones(rows)
-    return trimmed(
-        Spoken(talker.speaker, weight, segments, talker.waveform, talker.motion), EDGE
-    )
+    return trimmed(Spoken(talker.speaker, weight, segments, talker.waveform, talker.motion), EDGE)
 
 
 def worth(talkers: list[Talker], clips: list[Spoken]) -> str:
     """The rules of the hand's table, of the prior and of tables that have not seen the speaker."""
+
     def line(name: str, tables: list[dict[str, Array]]) -> list[str]:
         figures = [
             compare_talker(tracks_of(one, clip), talker)

@@ -91,16 +91,18 @@ def read_talkers(folder: Path, cache: Path) -> list[Talker]:
 
     Args:
         folder: video files.
-        cache: where the tracked motions and the words are kept, and ``clips.csv`` is: columns ``clip``,
-            ``speaker``, ``kind``, ``lag`` (s by which the lips are late against the sound; negative
-            where they run ahead) and, if known, ``text``, what is said.
+        cache: where the tracked motions and the words are kept, and ``clips.csv`` is: columns
+            ``clip``, ``speaker``, ``kind``, ``lag`` (s by which the lips are late against the
+            sound; negative where they run ahead) and, if known, ``text``, what is said.
 
     Raises:
         DreamTalkError: if the table is not there or names a clip that isn't.
     """
     table = cache / "clips.csv"
     if not table.exists():
-        raise DreamTalkError(f"no table '{table}': write one with clip, speaker, kind, lag (, text)")
+        raise DreamTalkError(
+            f"no table '{table}': write one with clip, speaker, kind, lag (, text)"
+        )
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [_talker(row, folder, cache) for row in rows]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +81,7 @@ def heard_phones(rows: Tensor) -> tuple[Segment, ...]:
         path.append(int(step[path[-1]]))
     path.reverse()
     edges = [0, *(i for i in range(1, len(path)) if path[i] != path[i - 1]), len(path)]
-    return tuple(
-        Segment(PHONES[path[a]], a * _ROW, b * _ROW)
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
-    )
+    return tuple(Segment(PHONES[path[a]], a * _ROW, b * _ROW) for a, b in pairwise(edges))
 
 
 def design(clip: Spoken, track: int) -> Array:
@@ -105,8 +103,7 @@ def design(clip: Spoken, track: int) -> Array:
 def hand_table() -> dict[str, Array]:
     """The numbers written by hand: name -> (41,)."""
     return {
-        name: np.array([getattr(viseme, name) for viseme in HAND.values()])
-        for name, *_ in FITTED
+        name: np.array([getattr(viseme, name) for viseme in HAND.values()]) for name, *_ in FITTED
     }
 
 
