@@ -83,6 +83,7 @@ def worth(talkers: list[Talker], clips: list[Spoken]) -> str:
             line("written by hand", same(hand_table())),
             line("the prior: rounding narrows the aperture", same(prior_table())),
             line("fitted, the speaker left out", left_out(clips)),
+            line("fitted, nobody left out", same(fit_table(clips))),
         ],
     )
 
