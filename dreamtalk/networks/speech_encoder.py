@@ -31,6 +31,7 @@ _SILENCE_RMS = 1e-5
 BILABIALS = (19, 29, 32)
 """Columns of the phone posteriors that are b, m and p."""
 _FLOOR = 8.0  # nats below certainty at which posteriors end
+_BESIDE = 0.4
 _HEARD, _SURE = 0.1, 0.5
 """Posteriors from which on a closure is suspected, and taken for sure."""
 
@@ -202,7 +203,10 @@ def heard_closures(rows: Tensor) -> Tensor:
     """
     heard = (rows[:, list(BILABIALS)].float() * _FLOOR).exp().sum(1)
     pairs = heard[: len(heard) // 2 * 2].reshape(-1, 2).amax(1)
-    return ((pairs - _HEARD) / (_SURE - _HEARD)).clamp(0, 1)
+    sure = ((pairs - _HEARD) / (_SURE - _HEARD)).clamp(0, 1)
+    beside = F.pad(sure, (1, 1))
+    # lips don't shut within one frame: that would flicker
+    return torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
 
 
 def level_gain(waveform: Tensor) -> float:
