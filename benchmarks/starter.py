@@ -9,23 +9,45 @@ tables, and a picture of them with ``--plot``.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dreamtalk.model import DreamTalkModel, load_model
 from dreamtalk.motion.spaces import LIP_CHANNELS
-from dreamtalk.speech.speech import Features
-from dreamtalk.style import EMOTIONS
+from dreamtalk.speech.speech import SAMPLE_RATE, Features
+from dreamtalk.style import EMOTIONS, Style
+from dreamtalk.training.corpus.phones import BILABIALS
 from dreamtalk.training.corpus.recordings import Recording, read_corpus
+from dreamtalk.training.measure.conditions import CONDITIONS
 from dreamtalk.training.measure.emotions import EmotionClassifier, pieces
-from dreamtalk.training.measure.figures import Figures, evaluate_speech, features_of
+from dreamtalk.training.measure.figures import (
+    Figures,
+    closure_rate,
+    evaluate_speech,
+    features_of,
+    moved_segments,
+)
 from dreamtalk.training.measure.tables import WRITTEN_BY, table
+from dreamtalk.training.rules.compose import rule_motion
 from dreamtalk.training.rules.expressions import emotion_offsets
 
 LIPS = len(LIP_CHANNELS)
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+COLUMNS = ("p/b/m closed (chance)", "P_sync", "aperture r", "emotion")
+STRONG = ("happy", "angry", "surprised")
+HARD: dict[str, tuple[Callable[[Recording], Recording], tuple[str, ...], float]] = {
+    "as recorded": (lambda recording: recording, ("neutral",), 1.0),
+    "emotions at intensity 1": (lambda recording: recording, STRONG, 1.0),
+    "emotions at intensity 2": (lambda recording: recording, STRONG, 2.0),
+    "noise at 5 dB": (CONDITIONS["noise at 5 dB"], ("neutral",), 1.0),
+    "whispered": (CONDITIONS["whispered"], ("neutral",), 1.0),
+    "sung": (CONDITIONS["sung"], ("neutral",), 1.0),
+}
+"""What is done to a recording, emotions and their intensity."""
 INTENSITIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 
@@ -104,10 +126,63 @@ def sweep(model: DreamTalkModel, recordings: list[Recording], plot: Path | None)
         for w, shown in zip(INTENSITIES, graded, strict=True)
     ]
     return "\n\n".join((
+        "## Lip-sync guidance where it is hard: scales 0, 1 and 2",
+        under_conditions(model, recordings),
         "## Lip-sync guidance", table(head, guided),
         "## Intensity: guidance scale of the style, share of the rule's upper face",
         table(("intensity", "P_sync", "mean", *EMOTIONS[1:]), strengths),
     ))  # fmt: skip
+
+
+def under_conditions(model: DreamTalkModel, recordings: list[Recording]) -> str:
+    """Lip-sync guidance where it is needed: closures (chance), P_sync, aperture r with the rule."""
+    short = [first_seconds(recording, 12.0) for recording in recordings]
+    rows = []
+    for name, (change, emotions, intensity) in HARD.items():
+        heard = [change(recording) for recording in short]
+        features = [features_of(model, recording.waveform) for recording in heard]
+        cells = []
+        for scale in (0.0, 1.0, 2.0):
+            found = [
+                judge(model, recording, rows_of, model.preset(emotion, intensity), scale)
+                for recording, rows_of in zip(heard, features, strict=True)
+                for emotion in emotions
+            ]
+            closed, chance, score, likeness, shown = np.nanmean(np.array(found), 0)
+            cells += [f"{closed:.2f} ({chance:.2f})", f"{score:.2f}", f"{likeness:.2f}"]
+            cells += [f"{shown:.2f}"] if emotions != ("neutral",) else ["-"]
+        rows.append((name, *cells))
+    head = ("", *(f"{what}, {scale}" for scale in ("0", "1", "2") for what in COLUMNS))
+    return table(head, rows)
+
+
+@torch.no_grad()
+def judge(
+    model: DreamTalkModel, recording: Recording, features: Features, style: Style, scale: float
+) -> tuple[float, ...]:
+    """Closures, their chance, P_sync, aperture r with the neutral rule, share of the emotion."""
+    motion = model.sample(features, style, sync=scale).expression
+    aperture = motion[:, 0].numpy().astype(float)
+    target = rule_motion(recording.segments, recording.waveform, frames=len(motion))[:, 0]
+    closing = [s for s in recording.segments if s.phone in BILABIALS]
+    chance = np.nanmean([closure_rate(aperture, moved_segments(closing, i)) for i in range(3)])
+    lips = ((motion - model.motion_mean) / model.motion_std)[None, :, :LIPS]
+    assert model.lip_expert is not None
+    score = model.lip_expert.log_sync(
+        features.rows[None, : 2 * len(motion)], lips, style.code[None]
+    )
+    shown = emotion_strength(motion, style.name) if style.name != "neutral" else float("nan")
+    return (
+        closure_rate(aperture, closing), float(chance), float(score.exp().mean()),
+        float(np.corrcoef(aperture, target)[0, 1]), shown,
+    )  # fmt: skip
+
+
+def first_seconds(recording: Recording, seconds: float) -> Recording:
+    """The beginning of a recording."""
+    waveform = recording.waveform[: int(seconds * SAMPLE_RATE)]
+    segments = tuple(s for s in recording.segments if s.end <= seconds)
+    return replace(recording, waveform=waveform, segments=segments)
 
 
 def draw(
@@ -139,12 +214,17 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--checkpoint", default="starter")
     parser.add_argument("--recordings", type=int, default=4)
+    parser.add_argument("--hard", action="store_true", help="only the table of hard conditions")
     parser.add_argument("--out", type=Path, help="the tables as Markdown; else on the terminal")
     parser.add_argument("--plot", type=Path, help="the sweeps as a picture")
     args = parser.parse_args()
     torch.set_num_threads(1)
     recordings = list(read_corpus(args.corpus, "test"))[: args.recordings]
-    tables = sweep(load_model(args.checkpoint), recordings, args.plot)
+    model = load_model(args.checkpoint)
+    if args.hard:
+        print(under_conditions(model, recordings))
+        return
+    tables = sweep(model, recordings, args.plot)
     if args.out is None:
         print(tables)
         return

@@ -82,7 +82,8 @@ OPTIONS: dict[str, Option] = {
         0.0, 4.0, 0.05,
     ),
     "sync": Option(
-        0.0, "lip-sync guidance by the checkpoint's lip expert: 0 none, 2 strong", 0.0, 4.0, 0.1
+        0.0, "lip-sync guidance: closes the lips where p, b and m are heard, follows the lip "
+        "expert; 0 none, 1 for noise, whispering, song, strong emotions, 2 strong", 0.0, 4.0, 0.1,
     ),
     "seed": Option(
         0, "the same seed gives the same motion, on every machine", 0, MAX_SEED, 1, seed=True

@@ -135,7 +135,7 @@ class DreamTalkDub(io.ComfyNode):
         model: HostedModel | None = None,
         style: Style | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.pipeline import DUB_COMMENT, Look, Sampling, DubVoice, dub_film
+        from ..dreamtalk.pipeline import DUB_COMMENT, DubVoice, Look, Sampling, dub_film
         from ..dreamtalk.render.video import Sound
 
         choice("fit", fit, FITS)

@@ -105,8 +105,9 @@ class DreamTalkSampler(io.ComfyNode):
                 ),
                 option_input(
                     "sync",
-                    "Lip-sync guidance: pushes the lips to where the checkpoint's lip "
-                    "expert hears them. 0 none, 2 strong. Not every checkpoint has an expert.",
+                    "Lip-sync guidance: closes the lips where p, b and m are heard and follows "
+                    "the checkpoint's lip expert. 0 none; 1 for noise, whispering, song and "
+                    "strong emotions; 2 strong. Not every checkpoint has what it takes.",
                 ),
             ],
             outputs=[

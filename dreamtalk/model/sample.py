@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ..curves.length import hold_last
+from ..diffusion.closing import LipClosing, closing_guided
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
 from ..diffusion.schedule import VarianceSchedule
 from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..motion.motion import Motion
+from ..motion.spaces import FACE, OPENING_SHAPE
 from ..networks.denoiser import Denoiser
 from ..networks.lip_expert import LipExpert
+from ..networks.speech_encoder import heard_closures
 from ..options import checked
 from ..progress import Progress, Steps, silent
 from ..speech.speech import FPS, Features
@@ -31,6 +35,9 @@ CHUNK = 256
 MOST_WORKERS = 8
 """Chunks at a time on a CPU; more would wait for Python's lock between the operations."""
 
+_SHUT = 0.006
+"""IOD, aperture of lips that meet."""
+
 
 class Sampled(Protocol):
     """What sampling asks of a model: see :class:`DreamTalkModel`."""
@@ -39,6 +46,7 @@ class Sampled(Protocol):
     schedule: VarianceSchedule
     calibration: Calibration
     lip_expert: LipExpert | None
+    speech_encoder: Any
     motion_mean: Tensor
     motion_std: Tensor
     space: str
@@ -81,7 +89,9 @@ def sample_motion(
         chunk: frames computed together; the result does not depend on it (but for the ends of
             chunks where ``sync`` is on). By default 256, and 32 on a CPU, where what passes from
             layer to layer then stays in its cache.
-        sync: scale of the lip expert's guidance, 0 for none; see :func:`sync_guided`.
+        sync: scale of lip-sync guidance, 0 for none: by the lip expert (:func:`sync_guided`), and
+            by the closures that the checkpoint's own speech encoder hears
+            (:func:`closing_guided`).
 
     Returns:
         N = rows // 2 frames at 25 fps, head zeros.
@@ -97,7 +107,8 @@ def sample_motion(
         raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
     for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
         checked(guidance=scale)
-    if sync and model.lip_expert is None:
+    closing = _closing(model, features) if sync else None
+    if sync and model.lip_expert is None and closing is None:
         raise DreamTalkError(
             f"the checkpoint '{model.title}' has no lip expert: set the lip-sync guidance to 0"
         )
@@ -144,6 +155,9 @@ def sample_motion(
             code = codes[part].mean(0) if codes.ndim == 2 else codes
             heard = rows[:, 2 * part.start : 2 * part.stop].float()
             steer = sync_guided(denoise, model.lip_expert, heard, code.float(), sync)
+        if closing is not None:
+            near = replace(closing, share=closing.share[part].to(device))
+            steer = closing_guided(steer, near, sync)
         if ddim:
             x = sample_ddim(steer, x, model.schedule, steps, done.tell)
         else:
@@ -167,6 +181,21 @@ def settle(values: Tensor, share: float) -> Tensor:
     before, after = values[:1], values[-1:]
     neighbours = torch.cat([before, values[:-1]]) + torch.cat([values[1:], after])
     return (1 - 2 * share) * values + share * neighbours
+
+
+def _closing(model: Sampled, features: Features) -> LipClosing | None:
+    """Where the lips should be shut, if the checkpoint's rows tell it and its space knows how."""
+    if model.speech_encoder is None or model.space != "face":
+        return None
+    mean, std = model.motion_mean.cpu(), model.motion_std.cpu()
+    aperture = FACE.index["lipAperture"]
+    shape = torch.tensor([OPENING_SHAPE.get(c, 0.0) for c in FACE.channels])
+    return LipClosing(
+        heard_closures(features.rows),
+        aperture,
+        float((_SHUT - mean[aperture]) / std[aperture]),
+        shape * std[aperture] / std,
+    )
 
 
 def _check(model: Sampled, features: Features, style: Style) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "FACE",
     "FACE_CHANNELS",
     "LIP_CHANNELS",
+    "OPENING_SHAPE",
     "SPACES",
     "UPPER_CHANNELS",
     "Closure",
@@ -151,6 +152,12 @@ FACE = MotionSpace(
         for side in ("Left", "Right")
     ),
 )  # fmt: skip
+OPENING_SHAPE: dict[str, float] = {
+    "lipAperture": 1.0, "lipUpperY": 0.30, "lipUpperInnerY": 0.42, "lipLowerY": -0.50,
+    "lipLowerZ": -0.30, "mouthCornerLeftY": -0.10, "mouthCornerRightY": -0.10,
+}  # fmt: skip
+"""What the channels of ``face`` do when the lips alone open by 1, the jaw staying where it is
+(regressions on filmed talkers, rounded)."""
 ARKIT = MotionSpace(
     "arkit",
     ARKIT_CHANNELS,

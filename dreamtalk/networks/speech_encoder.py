@@ -31,6 +31,12 @@ MAX_GAIN = 1000.0
 _SILENCE_RMS = 1e-5
 _WIDEST = 256  # dilation, in rows: padding by more would take memory that no file justifies
 _MOST_WARPS = 16
+BILABIALS = (19, 29, 32)
+"""Columns of the phone posteriors that are b, m and p."""
+_FLOOR = 8.0  # nats below certainty at which posteriors end
+_BESIDE = 0.4
+_HEARD, _SURE = 0.1, 0.5
+"""Posteriors from which on a closure is suspected, and taken for sure."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ class SpeechEncoder(nn.Module):
         curves = self.to_curves(trunk)
         hidden = torch.tanh(self.to_hidden(trunk))
         # 0 where the phone is sure, -1 where it is out of the question
-        posterior = F.log_softmax(logits, dim=-1).clamp(min=-8.0) / 8.0
+        posterior = F.log_softmax(logits, dim=-1).clamp(min=-_FLOOR) / _FLOOR
         rows = torch.cat([posterior, curves, hidden], dim=-1)
         return SpeechOutput(rows, logits, curves, self.to_aux(hidden))
 
@@ -191,6 +197,23 @@ class SpeechEncoder(nn.Module):
             found.append(part[start - first : stop - first])
         progress(rows, rows)
         return torch.cat(found)
+
+
+def heard_closures(rows: Tensor) -> Tensor:
+    """How sure the encoder is that the lips are shut, frame by frame.
+
+    Args:
+        rows: (2N, row_dim) or more wide, as :meth:`SpeechEncoder.encode` makes them.
+
+    Returns:
+        (N,) 0 where b, m and p are out of the question, 1 where they are likelier than not.
+    """
+    heard = (rows[:, list(BILABIALS)].float() * _FLOOR).exp().sum(1)
+    pairs = heard[: len(heard) // 2 * 2].reshape(-1, 2).amax(1)
+    sure = ((pairs - _HEARD) / (_SURE - _HEARD)).clamp(0, 1)
+    beside = F.pad(sure, (1, 1))
+    # lips don't shut within one frame: that would flicker
+    return torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
 
 
 def level_gain(waveform: Tensor) -> float:

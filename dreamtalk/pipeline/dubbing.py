@@ -30,7 +30,7 @@ from ..speech.speech import Features
 from ..style.style import Style
 from .check import check_dub
 from .jobs import Dub, Sampling
-from .parts import choose_style
+from .parts import Voice, choose_style
 from .run import check_device, load_source
 
 log = logging.getLogger("dreamtalk")
@@ -104,17 +104,18 @@ def dub(job: Dub, stages: Stages = silent_stages) -> Motion:
         painter = load_painter(job.painter, job.device, seed=job.sampling.seed, **job.options).on(
             job.device
         )
+    features = speech_features(speech, model)
     choice, style = job.style, None
     if choice is not None:
         with stages("style") as stage:
             style = choose_style(
                 model, choice.emotion, choice.clip, choice.intensity, choice.track, stage.progress,
-                speech.duration,
+                speech.duration, Voice(speech, features, seed=job.sampling.seed),
             )  # fmt: skip
             stage.note(style.name)
     sound = Sound(job.speech.audio, start=job.speech.start, duration=speech.duration)
     voice = DubVoice(
-        speech_features(speech, model), speech.duration, sound, model, style, job.intensity,
+        features, speech.duration, sound, model, style, job.intensity,
         job.sampling,
     )  # fmt: skip
     look = Look(

@@ -57,6 +57,36 @@ def _decoder() -> Any:
     return Decoder(lm=None, loglevel="FATAL")
 
 
+@lru_cache(maxsize=1)
+def _recognizer() -> Any:
+    try:
+        from pocketsphinx import Decoder
+    except ImportError as error:
+        raise MissingDependencyError("hearing words needs: pip install pocketsphinx") from error
+    return Decoder(loglevel="FATAL")
+
+
+def recognize(waveform: Samples) -> str:
+    """English words that sound like the recording, with PocketSphinx's own language model.
+
+    Many of them are others than were said, but their phones are mostly right: about two of three
+    frames on clear speech.
+
+    Args:
+        waveform: (N,) at 16 kHz.
+
+    Raises:
+        MissingDependencyError: if PocketSphinx is not installed.
+    """
+    decoder = _recognizer()
+    data = (np.clip(waveform, -1, 1) * 32767).astype(np.int16).tobytes()
+    decoder.start_utt()
+    decoder.process_raw(data, full_utt=True)
+    decoder.end_utt()
+    words = [part.word.partition("(")[0] for part in decoder.seg() or ()]
+    return " ".join(word for word in words if word[:1].isalpha())
+
+
 def words_of(text: str) -> str:
     """The words of a text as the dictionary spells them."""
     return " ".join(re.sub(r"[^a-z' ]+", " ", text.lower()).split())

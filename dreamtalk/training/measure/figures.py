@@ -74,11 +74,7 @@ def _one(p: Values, t: Values, recording: Recording, seed: int) -> tuple[float, 
     aperture, width = FACE.index["lipAperture"], FACE.index["mouthWidth"]
     a, b = p[:, aperture].astype(float), t[:, aperture].astype(float)
     bilabials = [s for s in recording.segments if s.phone in BILABIALS]
-    rng = np.random.Generator(np.random.PCG64(seed))
-    moves = rng.uniform(0.5, 1.25, len(bilabials)) * rng.choice((-1, 1), len(bilabials))
-    moved = [
-        Segment(s.phone, s.start + m, s.end + m) for s, m in zip(bilabials, moves, strict=True)
-    ]
+    moved = moved_segments(bilabials, seed)
     return (
         _r(a, b),
         _r(p[:, width], t[:, width]),
@@ -90,6 +86,13 @@ def _one(p: Values, t: Values, recording: Recording, seed: int) -> tuple[float, 
         float(_band(a).std() / (_band(b).std() + 1e-9)),
         _in_pauses(a, recording.segments),
     )
+
+
+def moved_segments(segments: Sequence[Segment], seed: int) -> list[Segment]:
+    """The same segments at other times: 0.5 to 1.25 s earlier or later."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    moves = rng.uniform(0.5, 1.25, len(segments)) * rng.choice((-1, 1), len(segments))
+    return [Segment(s.phone, s.start + m, s.end + m) for s, m in zip(segments, moves, strict=True)]
 
 
 def _r(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..corpus.phones import BILABIALS, LABIODENTALS, Segment
-from .visemes import targets_and_dominances, viseme_sequence
+from .visemes import TRACKS, Viseme, targets_and_dominances, viseme_sequence
 
 Array = npt.NDArray[np.float64]
+Units = list[tuple[Viseme, Segment]]
 
-_BEFORE = np.array([0.045, 0.080, 0.080, 0.055])
+_BEFORE = np.array([0.055, 0.080, 0.080, 0.055])
 """Seconds over which dominance falls by e ahead of a phone, per track: rounding is anticipated."""
 _AFTER = np.array([0.045, 0.060, 0.060, 0.065])
 _EDGE = 0.045
@@ -53,34 +54,49 @@ def articulate(
         The tracks before any speaking style; the aperture already holds the closures.
     """
     units = viseme_sequence(segments)
-    targets, holds = targets_and_dominances([v for v, _ in units])
+    targets, _ = targets_and_dominances([v for v, _ in units])
     if gains is not None:
-        by_start = {id(s): g for s, g in zip(segments, gains, strict=True)}
-        starts = np.array([s.start for s in segments])
-        order = [int(np.searchsorted(starts, u.start + 1e-6)) - 1 for _, u in units]
-        factor = np.array([by_start[id(segments[max(i, 0)])] for i in order])
+        factor = unit_gains(segments, units, gains)
         targets = targets * np.stack(
             [factor, np.ones_like(factor), np.ones_like(factor), factor], 1
         )
+    tracks = np.stack(
+        [track_weights(units, times, c) @ targets[:, c] for c in range(len(TRACKS))], 1
+    )
+    closure = lip_closures(segments, times)
+    tuck = _closures([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
+    aperture = (1 - closure) * np.maximum(tracks[:, 0], 0)
+    return Articulation(aperture, tracks[:, 1], tracks[:, 2], tracks[:, 3], closure, tuck)
+
+
+def unit_gains(segments: tuple[Segment, ...], units: Units, gains: Array) -> Array:
+    """The gain of the phone that each viseme belongs to: (len(units),)."""
+    starts = np.array([s.start for s in segments])
+    order = [int(np.searchsorted(starts, u.start + 1e-6)) - 1 for _, u in units]
+    factors: Array = gains[np.maximum(order, 0)]
+    return factors
+
+
+def track_weights(units: Units, times: Array, track: int) -> Array:
+    """How much each viseme has of a track at each time: (T, len(units)), rows sum to 1."""
+    _, holds = targets_and_dominances([v for v, _ in units])
     start = np.array([s.start for _, s in units])
     end = np.array([s.end for _, s in units])
     length = end - start
     core_start, core_end = start + 0.2 * length, end - 0.2 * length
     # short pauses inside a sentence don't shut the mouth
     silent = np.array([s.phone == "sil" for _, s in units])
-    holds = np.where(silent[:, None] & (length < 0.15)[:, None], holds * 0.35, holds)
-
+    hold = np.where(silent & (length < 0.15), holds[:, track] * 0.35, holds[:, track])
     early = np.maximum(core_start[None] - times[:, None], 0)
     late = np.maximum(times[:, None] - core_end[None], 0)
-    tracks = np.empty((len(times), 4))
-    for c in range(4):
-        weight = holds[:, c] * np.exp(-early / _BEFORE[c] - late / _AFTER[c]) + 1e-12
-        tracks[:, c] = weight @ targets[:, c] / weight.sum(1)
+    weight = hold * np.exp(-early / _BEFORE[track] - late / _AFTER[track]) + 1e-12
+    shares: Array = weight / weight.sum(1, keepdims=True)
+    return shares
 
-    closure = _closures([s for s in segments if s.phone in BILABIALS], times, shut=True)
-    tuck = _closures([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
-    aperture = (1 - closure) * np.maximum(tracks[:, 0], 0)
-    return Articulation(aperture, tracks[:, 1], tracks[:, 2], tracks[:, 3], closure, tuck)
+
+def lip_closures(segments: tuple[Segment, ...], times: Array) -> Array:
+    """How far the lips are shut for p, b, m: (T,) in 0..1."""
+    return _closures([s for s in segments if s.phone in BILABIALS], times, shut=True)
 
 
 def _closures(segments: list[Segment], times: Array, shut: bool) -> Array:

@@ -34,8 +34,12 @@ _HABITS = np.stack([
 ])  # fmt: skip
 """What people add to an emotion of their own, one deviation each: tracked acted emotion differs
 that much from the averages, sad faces with wide mouths or raised brows among them."""
-_OPENING, _WIDENING = 1.28, 1.08
+OPENING, WIDENING = 1.28, 1.08
 """The viseme table's scale against real talkers (aperture median 10 %, deviation 5.5 %)."""
+LEAD = 0.015
+"""Seconds by which filmed lips run ahead of the phones as they are heard."""
+LOUDNESS_EXPONENT = 0.2
+"""How much wider louder phones open; fitted to filmed talkers."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +125,9 @@ def gestural_score(
     """
     if frames is None:
         frames = max(1, round(segments[-1].end * fps))
-    times = np.arange(frames) / fps
+    times = np.arange(frames) / fps + LEAD
     loudness = phone_loudness(segments, waveform)
-    gains = np.clip(loudness, 0.4, 2.2) ** 0.3
+    gains = np.clip(loudness, 0.4, 2.2) ** LOUDNESS_EXPONENT
     return GesturalScore(
         articulate(segments, times, gains), stress_curve(segments, loudness, times), fps
     )
@@ -159,13 +163,13 @@ def styled_motion(
     tracks, frames = score.tracks, len(score.stress)
 
     # louder acting opens wider; the lips may stay apart, but never in a closure
-    opening = _OPENING * style.articulation * (1 + strength * (expression.articulation - 1))
+    opening = OPENING * style.articulation * (1 + strength * (expression.articulation - 1))
     # very wide openings saturate, as jaws do
     aperture = 0.36 * np.tanh(tracks.aperture * opening / 0.36)
     speaking = np.clip(tracks.aperture / 0.03, 0, 1)
     aperture = aperture + strength * expression.parted / 100 * speaking
     jaw = 0.85 * tracks.jaw * opening * style.jaw
-    width = _WIDENING * tracks.width * style.spread * (1 + strength * (expression.width - 1))
+    width = WIDENING * tracks.width * style.spread * (1 + strength * (expression.width - 1))
     forward = tracks.protrusion * style.spread
     upper = style.upper_lip
 

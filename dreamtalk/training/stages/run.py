@@ -24,7 +24,13 @@ from ..corpus.recordings import Recording, read_corpus
 from ..data.motions import MotionData
 from ..recipe import Recipe
 from .denoiser import denoiser_loss
-from .lip_expert import expert_batch, expert_loss, new_expert, shift_accuracy
+from .lip_expert import (
+    expert_batch,
+    expert_loss,
+    negative_accuracy,
+    new_expert,
+    shift_accuracy,
+)
 from .loops import LoopSettings, train
 from .presets import emotion_presets, style_center, style_gains
 from .speech import SpeechData, speech_loss
@@ -115,19 +121,20 @@ def train_denoiser(
     check_outputs({"the new weights": target}, {"the weights to begin with": init})
     recordings = list(read_corpus(corpus))
     encoder = load_encoder(work / "speech" / "encoder.pt")
-    config = DenoiserConfig.from_dict({
-        "feature_dim": encoder.row_dim,
-        "expression_dim": len(FACE),
-        "lower": tuple(FACE_CHANNELS.index(c) for c in LIP_CHANNELS),
-        **recipe.network,
-    })  # fmt: skip
-    data = _motions(recordings, encoder, recipe, config, progress)
     torch.manual_seed(recipe.denoiser.seed)
-    if init is None:
+    old = None if init is None else _load_with_encoder(init)
+    if old is None:
+        config = DenoiserConfig.from_dict({
+            "feature_dim": encoder.row_dim,
+            "expression_dim": len(FACE),
+            "lower": tuple(FACE_CHANNELS.index(c) for c in LIP_CHANNELS),
+            **recipe.network,
+        })  # fmt: skip
         network = Denoiser(config)
     else:
-        old = _load_with_encoder(init)
         network, config = old.denoiser.requires_grad_(True), old.config
+    data = _motions(recordings, encoder, recipe, config, progress)
+    if old is not None:
         data.mean, data.std = old.motion_mean.clone(), old.motion_std.clone()
     schedule = VarianceSchedule(config.diffusion_steps, config.beta_first, config.beta_last)
     size, frames = recipe.denoiser_batch
@@ -176,7 +183,12 @@ def train_lip_expert(
             expert, lambda shift: expert_batch(held_out, model.denoiser, 10**6, 512, shift)
         )
         figures = " ".join(f"{k}:{v:.3f}" for k, v in found.items())
-        report.append(f"{'with' if styled else 'without'} style  {figures}")
+        wrong = negative_accuracy(
+            expert,
+            lambda kind, shift: expert_batch(held_out, model.denoiser, 10**6, 512, shift, kind),
+        )
+        kinds = ", ".join(f"{name} {value:.3f}" for name, value in wrong.items())
+        report.append(f"{'with' if styled else 'without'} style  {figures}\n  {kinds}")
         model.lip_expert = expert.half().float()
     save_model(model, work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
     text = "\n".join(report)
