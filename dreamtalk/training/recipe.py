@@ -61,7 +61,7 @@ def load_recipe(path: Path | None = None) -> Recipe:
     """
     path = path or DEFAULT
     try:
-        data = _read_toml(path)
+        data = read_toml(path)
         loops: dict[str, Any] = {name: LoopSettings(**data.pop(name, {})) for name in STAGES}
         return Recipe(
             **loops,
@@ -74,7 +74,8 @@ def load_recipe(path: Path | None = None) -> Recipe:
         raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a toml file."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
