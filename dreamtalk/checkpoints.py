@@ -48,7 +48,6 @@ FORMAT = "dreamtalk"
 """``format`` in the metadata of our files."""
 
 DENOISER, PIRENDERER, DIFFTALK, FIRST_STAGE = "denoiser", "pirenderer", "difftalk", "first-stage"
-MOUTH = "difftalk-mouth"
 
 
 @dataclass(frozen=True)
@@ -98,12 +97,6 @@ KINDS: dict[str, Kind] = {
             ".difftalk.file:converted",
         ),
         Kind(FIRST_STAGE, "a VQ autoencoder of latent diffusion", ("quantize.embedding.",)),
-        Kind(
-            MOUTH,
-            "a small DiffTalk that paints mouths",
-            ("patches.basis",),
-            ".difftalk.mouth.file:converted",
-        ),
     )
 }
 """What :func:`read_checkpoint` knows; a new kind is one more row."""

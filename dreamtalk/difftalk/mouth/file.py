@@ -1,4 +1,4 @@
-"""Weights files of the mouth painter."""
+"""Weights files of the mouth painter: of DiffTalk's kind, with ``mouth`` in their config."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from ...checkpoints import MOUTH, Checkpoint, load_weights, read_checkpoint, save_checkpoint
+from ...checkpoints import DIFFTALK, Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from ...errors import CheckpointError, ModelNotFoundError
 from ...files.values import reason
 from .config import MouthConfig
@@ -17,6 +16,8 @@ from .model import MouthPainterNet
 STARTER = "starter"
 """Name of the painter that comes with the package."""
 STARTER_FILE = Path(__file__).resolve().parents[2] / "weights" / "difftalk.safetensors"
+_MARK = "mouth"
+"""What the config of such a file has, and that of a published form has not."""
 _EXACT = ("patches.mean", "patches.basis", "patches.scale")
 
 
@@ -42,16 +43,26 @@ def load_mouth_painter(
                 f"the mouth painter '{path}' should have come with the package, but is missing: "
                 "install it again"
             )
-    checkpoint = read_checkpoint(path).require(MOUTH)
+    checkpoint = read_checkpoint(path).require(DIFFTALK)
+    if not is_mouth_painter(checkpoint):
+        raise CheckpointError(
+            f"'{checkpoint.path.name}' is a DiffTalk of the published form, which paints whole "
+            "squares: a mouth painter is needed here"
+        )
     try:
-        model = MouthPainterNet(MouthConfig.from_json(checkpoint.config["network"]))
-    except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        model = MouthPainterNet(MouthConfig.from_json(checkpoint.config[_MARK]))
+    except (TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         raise CheckpointError(
             f"the config of '{checkpoint.path.name}' is damaged: {reason(error)}"
         ) from error
     load_weights(model, checkpoint.state, checkpoint.path, "the mouth painter")
     model.hears = bool(checkpoint.config.get("speech", False))
     return model.eval().to(device, dtype)
+
+
+def is_mouth_painter(checkpoint: Checkpoint) -> bool:
+    """Whether a DiffTalk file is of the small form."""
+    return _MARK in checkpoint.config
 
 
 def save_mouth_painter(
@@ -66,10 +77,5 @@ def save_mouth_painter(
     Raises:
         OutputError: if it can't be written.
     """
-    config = {**extra, "network": model.config.to_json()}
-    save_checkpoint(path, MOUTH, model.state_dict(), config, dtype, keep=_EXACT)
-
-
-def converted(checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What one of our files holds for this checkpoint: tensors and config."""
-    return load_mouth_painter(checkpoint).state_dict(), checkpoint.config
+    config = {**extra, _MARK: model.config.to_json()}
+    save_checkpoint(path, DIFFTALK, model.state_dict(), config, dtype, keep=_EXACT)
