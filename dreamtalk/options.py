@@ -7,7 +7,8 @@ option means the same and begins at the same value everywhere. Nothing heavy is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from .errors import DreamTalkError
@@ -163,3 +164,39 @@ def checked(error: type[DreamTalkError] = DreamTalkError, /, **values: Any) -> N
         if problem is not None:
             said = repr(value) if not isinstance(value, int) or abs(value) < 1 << 128 else "so much"
             raise error(f"{name.rpartition('.')[2]} can't be {said[:80]}: {problem}")
+
+
+def read_settings(kind: type, values: Mapping[str, Any], owner: str) -> Any:
+    """Settings of a renderer or painter by name; text is read as the type of its default.
+
+    Args:
+        kind: a dataclass of what can be set, with defaults.
+        values: what is set.
+        owner: whose settings they are, for messages.
+
+    Raises:
+        DreamTalkError: on a setting that there is not, or a value of another type.
+    """
+    known = {field.name: field.default for field in fields(kind)}
+    read = {}
+    for name, value in values.items():
+        if name not in known:
+            have = f"it has {', '.join(known)}" if known else "it has none"
+            raise DreamTalkError(f"{owner} has no option '{name}': {have}")
+        read[name] = _read(value, known[name], name) if isinstance(value, str) else value
+    return kind(**read)
+
+
+def _read(text: str, default: Any, name: str) -> Any:
+    """Text from a command line as a value like the default."""
+    if isinstance(default, str):
+        return text
+    words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
+    if isinstance(default, bool) or default is None:
+        if text.lower() in words:
+            return words[text.lower()]
+        raise DreamTalkError(f"{name} can't be '{text}': give true or false")
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise DreamTalkError(f"{name} can't be '{text}': give a number like {default}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,9 @@ from torch import nn
 from ..checkpoints import Checkpoint, read_checkpoint
 from ..errors import DreamTalkError, ModelNotFoundError
 from ..face.portrait import Portrait
+from ..options import read_settings
 from .pirenderer.renderer import PIRendererOptions
-from .renderer import Renderer
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """Of a renderer that has nothing to set."""
+from .renderer import NoOptions, Renderer
 
 
 @dataclass(frozen=True)
@@ -49,27 +45,7 @@ class RendererKind:
             DreamTalkError: on an option that this renderer does not have, or a value of another
                 type.
         """
-        known = {field.name: field.default for field in fields(self.options)}
-        read = {}
-        for name, value in values.items():
-            if name not in known:
-                have = f"it has {', '.join(known)}" if known else "it has none"
-                raise DreamTalkError(f"the renderer '{self.name}' has no option '{name}': {have}")
-            read[name] = _read(value, known[name], name) if isinstance(value, str) else value
-        return self.options(**read)
-
-
-def _read(text: str, default: Any, name: str) -> Any:
-    """Text from a command line as a value like the default."""
-    words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
-    if isinstance(default, bool) or default is None:
-        if text.lower() in words:
-            return words[text.lower()]
-        raise DreamTalkError(f"{name} can't be '{text}': give true or false")
-    try:
-        return type(default)(text)
-    except ValueError:
-        raise DreamTalkError(f"{name} can't be '{text}': give a number like {default}") from None
+        return read_settings(self.options, values, f"the renderer '{self.name}'")
 
 
 def _mesh(portrait: Portrait, network: None, device: torch.device, options: Any) -> Renderer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -10,6 +11,11 @@ from torch import Tensor
 from ..motion.motion import Motion
 from ..progress import Progress, silent
 from ..speech.speech import Features
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Of a renderer or painter that has nothing to set."""
 
 
 class Renderer(Protocol):
