@@ -113,7 +113,7 @@ def weightless() -> list[str]:
     """Names of the renderers that work as they are."""
     from ..dreamtalk.render.registry import known_renderers
 
-    return [kind.name for kind in known_renderers().values() if kind.load is None]
+    return [kind.name for kind in known_renderers().values() if kind.works_as_it_is]
 
 
 def load(name: str, precision: str, **options: Any) -> HostedRenderer:

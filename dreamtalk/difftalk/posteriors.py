@@ -18,6 +18,8 @@ from .deepspeech import audio_windows
 
 STARTER_FEATURES = "starter"
 """Kind of the features that hold phone posteriors."""
+DEEPSPEECH_FEATURES = "deepspeech"
+"""Kind of features that are DeepSpeech's own logits, (R, 29)."""
 ALPHABET = " abcdefghijklmnopqrstuvwxyz'"
 """Symbols in their order; the blank, which our rows never name, comes after them."""
 SPELLING: tuple[tuple[str, str], ...] = (
@@ -39,7 +41,8 @@ def symbol_rows(features: Features) -> Tensor:
     """Rows of DiffTalk's symbols from the starter's features.
 
     Args:
-        features: of the kind ``starter``: the first 44 numbers of a row are the phones'.
+        features: of the kind ``starter``: the first 44 numbers of a row are the phones'. Those of
+            the kind ``deepspeech`` are such rows already.
 
     Returns:
         (R, 29) float32 in 0..8
@@ -47,6 +50,8 @@ def symbol_rows(features: Features) -> Tensor:
     Raises:
         SpaceMismatchError: on features of another kind.
     """
+    if features.kind == DEEPSPEECH_FEATURES and features.rows.shape[-1] == SYMBOLS:
+        return features.rows.float()
     if features.kind != STARTER_FEATURES or features.rows.shape[-1] < len(SPELLING):
         raise SpaceMismatchError(
             f"DiffTalk hears the phones in the features of the kind '{STARTER_FEATURES}', not "

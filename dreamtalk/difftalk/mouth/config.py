@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..config import ScheduleConfig, UNetConfig
 
+STARTER_FILE = Path(__file__).resolve().parents[2] / "weights" / "difftalk.safetensors"
+"""The weights that come with the package."""
 CROP = 128
 """Side of the crop, px."""
 IRIS_RIGHT, IRIS_LEFT = (38.0, 8.0), (90.0, 8.0)
@@ -20,8 +23,9 @@ IRIS_RIGHT, IRIS_LEFT = (38.0, 8.0), (90.0, 8.0)
 CUT_LEFT, CUT_TOP, CUT_WIDTH, CUT_HEIGHT = 24, 46, 80, 64
 """The box that is painted, in the crop's middle. Of 879 people lips lie within x 33..95 and, in
 rest, y 51..87; noses end between 41 and 54, chins between 93 and 117."""
-LIP_NUMBERS = 15
-"""Of the lip token: 13 channels against those of the reference, both apertures."""
+LIP_NUMBERS = 16
+"""Of the lip token: 13 channels against those of the reference, both apertures, and 1 where the
+placed picture is the frame itself, wrong between the lips alone."""
 
 
 @dataclass(frozen=True)

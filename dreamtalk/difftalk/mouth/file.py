@@ -10,12 +10,11 @@ import torch
 from ...checkpoints import DIFFTALK, Checkpoint, load_weights, read_checkpoint, save_checkpoint
 from ...errors import CheckpointError, ModelNotFoundError
 from ...files.values import reason
-from .config import MouthConfig
+from .config import STARTER_FILE, MouthConfig
 from .model import MouthPainterNet
 
 STARTER = "starter"
 """Name of the painter that comes with the package."""
-STARTER_FILE = Path(__file__).resolve().parents[2] / "weights" / "difftalk.safetensors"
 _MARK = "mouth"
 """What the config of such a file has, and that of a published form has not."""
 _EXACT = ("patches.mean", "patches.basis", "patches.scale")

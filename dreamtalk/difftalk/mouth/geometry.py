@@ -80,7 +80,7 @@ def inner_mask(target: Tensor, softness: float = 1.0) -> Tensor:
 
 
 def bending(target: Tensor, source: Tensor) -> Tensor:
-    """Where each place of the cut comes from, when lips move from ``source`` to ``target``.
+    """How far off each place of the cut comes from, when lips move from ``source`` to ``target``.
 
     A smoothing thin-plate spline (Bookstein 1989; Wahba 1990) through jaw, nose and lips. It takes
     points that contradict each other, as those of lips that close, half way.
@@ -89,7 +89,7 @@ def bending(target: Tensor, source: Tensor) -> Tensor:
         target, source: (B, 68, 2)
 
     Returns:
-        (B, 32, 40, 2) float32 px of the crop, for every second px of the cut.
+        (B, 32, 40, 2) float32 px, for every second px of the cut.
     """
     target, source = target.float(), source.float()
     batch, device = len(target), target.device
@@ -109,7 +109,7 @@ def bending(target: Tensor, source: Tensor) -> Tensor:
     weights = torch.linalg.solve(system, wanted)
     plane = torch.cat([torch.ones_like(places[..., :1]), places / unit], -1)
     shift = _thin_plate(places / unit, ends / unit) @ weights[:, :count] + plane @ weights[:, -3:]
-    return grid + shift.unflatten(1, grid.shape[:2])
+    return shift.unflatten(1, grid.shape[:2])
 
 
 def _thin_plate(a: Tensor, b: Tensor) -> Tensor:
@@ -118,24 +118,25 @@ def _thin_plate(a: Tensor, b: Tensor) -> Tensor:
     return 0.5 * square * square.clamp(min=1e-9).log()
 
 
-def place(images: Tensor, origin: tuple[int, int], sources: Tensor) -> Tensor:
-    """Pictures seen through a field of source places.
+def place(images: Tensor, origin: tuple[int, int], shifts: Tensor) -> Tensor:
+    """Pictures bent.
 
     Args:
         images: (B, 3, H, W), a part of the crop.
         origin: (left, top) of that part in the crop.
-        sources: (B, 32, 40, 2) from :func:`bending`.
+        shifts: (B, 32, 40, 2) from :func:`bending`.
 
     Returns:
         (B, 3, 64, 80)
     """
     height, width = images.shape[-2:]
     field = F.interpolate(
-        sources.permute(0, 3, 1, 2), scale_factor=_FINE, mode="bilinear", align_corners=False
+        shifts.permute(0, 3, 1, 2), scale_factor=_FINE, mode="bilinear", align_corners=False
     )
+    sources = field.permute(0, 2, 3, 1) + cut_grid(1, images.device)
     size = torch.tensor([width, height], device=images.device)
     corner = torch.tensor(origin, device=images.device)
-    at = (field.permute(0, 2, 3, 1) - corner + 0.5) * 2 / size - 1
+    at = (sources - corner + 0.5) * 2 / size - 1
     return F.grid_sample(images, at, mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -29,10 +29,18 @@ LIP_SIGNS: tuple[float, ...] = tuple(
 _UNIT = 0.1  # IOD: brings channels to about -1..1
 
 
-def lip_numbers(target: Tensor, reference: Tensor) -> Tensor:
-    """Lip channels (B, 13) of a frame and of the reference -> the token's numbers (B, 15)."""
+def lip_numbers(target: Tensor, reference: Tensor, own: Tensor) -> Tensor:
+    """The token's numbers.
+
+    Args:
+        target, reference: (B, 13) lip channels of the frame and of the reference.
+        own: (B,) 1 where the placed picture is the frame itself, wrong between the lips alone.
+
+    Returns:
+        (B, 16)
+    """
     aperture = [x[:, _APERTURE, None] for x in (target, reference)]
-    return torch.cat([target - reference, *aperture], -1) / _UNIT
+    return torch.cat([torch.cat([target - reference, *aperture], -1) / _UNIT, own[:, None]], -1)
 
 
 def lip_offsets(change: Tensor, landmarks: Tensor) -> Tensor:

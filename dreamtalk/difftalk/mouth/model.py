@@ -31,10 +31,11 @@ class MouthConditions:
     Attributes:
         shown: (B, 3, 64, 80) in -1..1, the frame; all but its rim is hidden by the model.
         reference: (B, 3, 64, 80) a picture of the person, as it is.
-        placed: (B, 3, 64, 80) the reference with its lips where they shall be.
+        placed: (B, 3, 64, 80) the reference with its lips where they shall be, or the frame itself if
+            only the opening of its lips has to be painted.
         maps: (B, MAP_CHANNELS, 16, 20) of the lips; 0 where the lips are not known.
         landmarks: (B, 39, 2) px of the crop, without lips.
-        lips: (B, 15) lip channels against the reference's, and both apertures.
+        lips: (B, 16) from ``lip_numbers``.
         windows: (B, 8, 16, 29) of speech, or None.
         has_lips, has_speech: (B,) bool, what is known; by default what is given.
     """

@@ -36,7 +36,7 @@ def lay_over(
     painted: Tensor,
     base: Tensor,
     inside: Tensor,
-    sources: Tensor | None,
+    shifts: Tensor | None,
     blend: Blend,
 ) -> tuple[Bytes, Array]:
     """Painted cuts into the frames that they belong to.
@@ -46,7 +46,7 @@ def lay_over(
         matrices: (N, 2, 3), px of the pictures -> px of the crop.
         painted, base: (N, 3, 64, 80) in -1..1, what the network made of what.
         inside: (N, 1, 64, 80) the opening of the lips.
-        sources: (N, 32, 40, 2) where the base comes from in the frame's crop; None where it is.
+        shifts: (N, 32, 40, 2) how far off the base comes from; None if it is where it was.
 
     Returns:
         (N, H, W, 3) uint8 and the mask (N, H, W) float32.
@@ -59,8 +59,8 @@ def lay_over(
     for index, (picture, matrix) in enumerate(zip(pictures, matrices, strict=True)):
         room, to_cut = _room(picture, matrix)
         part = picture[room].astype(np.float32)
-        if sources is not None:
-            part = _bent(picture, matrix, sources[index].numpy(), room, to_cut)
+        if shifts is not None:
+            part = _bent(picture, matrix, shifts[index].numpy(), room, to_cut)
         share = opening[index, ..., None]
         soft = change[index]
         if blend.detail > 0:
@@ -107,18 +107,19 @@ def _up(
 
 
 def _bent(
-    picture: Bytes, matrix: Array, sources: Array, room: tuple[slice, slice], to_cut: Array
+    picture: Bytes, matrix: Array, shifts: Array, room: tuple[slice, slice], to_cut: Array
 ) -> Array:
     """The room of a picture with its mouth bent, at the picture's own resolution."""
     rows, columns = room
     height, width = rows.stop - rows.start, columns.stop - columns.start
-    fine = CUT_WIDTH // sources.shape[1]
+    fine = CUT_WIDTH // shifts.shape[1]
     # the field's places are the middles of fields of ``fine`` px
     to_field = to_cut / fine
     to_field[:, 2] += 0.5 / fine - 0.5
-    field = _up(sources, to_field, (height, width))
     back = cv2.invertAffineTransform(matrix).astype(np.float32)
-    at = field @ back[:, :2].T + back[:, 2]
+    shift = _up(shifts, to_field, (height, width)) @ back[:, :2].T
+    y, x = np.mgrid[rows, columns].astype(np.float32)
+    at = np.stack([x, y], -1) + shift
     bent = cv2.remap(
         picture, at[..., 0], at[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )

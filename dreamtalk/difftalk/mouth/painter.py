@@ -146,13 +146,11 @@ class MouthPainter:
         seen, wanted = (_points(x, matrices) for x in (frames.landmarks, frames.wanted))
         own = pictures[_CUT]
         # lips that stay where they are need no bending: the frame is as sharp as it was
-        sources = bending(wanted, seen) if (wanted - seen).abs().max() > 0.05 else None
-        base = own if sources is None else place(pictures, (0, 0), sources)
+        shifts = bending(wanted, seen) if (wanted - seen).abs().max() > 0.05 else None
+        base = own if shifts is None else place(pictures, (0, 0), shifts)
         painted = self._sample(self._conditions(base, seen, wanted, frames), frames)
         inside = inner_mask(wanted)
-        return lay_over(
-            frames.pictures, matrices, painted, base, inside, sources, self.options
-        )
+        return lay_over(frames.pictures, matrices, painted, base, inside, shifts, self.options)
 
     def _conditions(
         self, base: Tensor, seen: Tensor, wanted: Tensor, frames: MouthFrames
@@ -161,7 +159,8 @@ class MouthPainter:
         points = self._points.expand(count, -1, -1)
         reference = self._reference.expand(count, -1, -1, -1)
         plain = reference[_CUT]
-        lips = lip_numbers(frames.lips.float().cpu(), self._lips.expand(count, -1))
+        own = torch.full((count,), float(self.options.placed == "frame" and frames.windows is None))
+        lips = lip_numbers(frames.lips.float().cpu(), self._lips.expand(count, -1), own)
         maps = lip_maps(wanted, points)
         if self.options.placed == "frame":
             placed = base

@@ -188,6 +188,7 @@ class MouthFrames:
             given,
             placed=torch.where(unknown, given.reference, given.placed),
             maps=maps,
+            lips=torch.cat([given.lips[:, :-1], given.lips[:, -1:] * has_lips[:, None]], -1),
             windows=windows,
             has_lips=has_lips,
             has_speech=has_speech,
@@ -219,18 +220,40 @@ def _pair(
     else:
         told = carried
     told, reference_marks = told.to(device), reference_marks.to(device)
-    sources = bending(told, reference_marks)
+    inside = inner_mask(marks.to(device))
     rows = slice(CUT_TOP - KEEP_TOP, CUT_TOP - KEEP_TOP + CUT_HEIGHT)
     columns = slice(CUT_LEFT, CUT_LEFT + CUT_WIDTH)
+    shown, placed = (
+        target[..., rows, columns],
+        place(reference, (0, KEEP_TOP), bending(told, reference_marks)),
+    )
+    own = torch.zeros(len(marks))
+    if noise is not None:
+        own = (torch.rand(len(marks), generator=noise) < 0.4).float()
+        known = own[:, None, None, None].to(device)
+        placed = placed + known * (_emptied(shown, placed, inside, noise) - placed)
     given = MouthConditions(
-        shown=target[..., rows, columns],
+        shown=shown,
         reference=reference[..., rows, columns],
-        placed=place(reference, (0, KEEP_TOP), sources),
+        placed=placed,
         maps=lip_maps(told, reference_marks),
         landmarks=marks[:, list(SHOWN)].to(device),
-        lips=lip_numbers(lips[0], lips[1]).to(device),
+        lips=lip_numbers(lips[0], lips[1], own).to(device),
     )
-    return MouthBatch(given.shown, given, inner_mask(marks.to(device)))
+    return MouthBatch(shown, given, inside)
+
+
+def _emptied(shown: Tensor, placed: Tensor, inside: Tensor, noise: torch.Generator) -> Tensor:
+    """Frames (B, 3, 64, 80) as another renderer would hand them on: wrong between the lips.
+
+    There they have what the bent reference shows, what another person has, or one dark colour.
+    """
+    size, device = len(shown), shown.device
+    dark = torch.rand(size, 3, 1, 1, generator=noise).to(device) * 0.6 - 1
+    kind = torch.rand(size, 1, 1, 1, generator=noise).to(device)
+    wrong = torch.where(kind < 0.4, placed, torch.where(kind < 0.7, shown.roll(1, 0), dark))
+    grown = F.max_pool2d(inside, 3, 1, 1)  # such a renderer may also be a little off at the rim
+    return shown + grown * (wrong - shown)
 
 
 def _changed(pictures: Tensor, noise: torch.Generator) -> Tensor:

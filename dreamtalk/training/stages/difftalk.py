@@ -115,6 +115,7 @@ def train_difftalk(
     speech: Path | None = None,
     device: str = "cpu",
     progress: Progress = silent,
+    stop_after: int | None = None,
 ) -> Path:
     """Train the painter and write its weights. Resumes from ``work`` if it holds a checkpoint.
 
@@ -124,6 +125,7 @@ def train_difftalk(
         speech: folder of recordings; our own motion model gives them lips, by which they are paired
             with the frames. None trains without speech.
         device: where to train.
+        stop_after: leave after so many steps of this call, as if interrupted.
 
     Returns:
         ``work/difftalk.safetensors``
@@ -137,7 +139,7 @@ def train_difftalk(
     data = MouthFrames(frames, bank)
     log.info("%d frames of %d people", len(data), len(data.people))
     model = _new_model(recipe, data, settings.seed).to(device)
-    train(model, partial(_step, model, data, recipe, device), settings, work, progress)
+    train(model, partial(_step, model, data, recipe, device), settings, work, progress, stop_after)
     target = work / "difftalk.safetensors"
     about = {"steps": settings.steps, "frames": len(data), "people": len(data.people)}
     save_mouth_painter(target, model.cpu(), torch.float16, speech=bank is not None, trained=about)
