@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
-_MAY_BE_FILES = ("checkpoint", "renderer")
+_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
 _FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
@@ -131,6 +131,28 @@ def build_parser() -> argparse.ArgumentParser:
     _add_option(track, "neutral")
     track.set_defaults(run=run_track)
 
+    dub = commands.add_parser(
+        "dub", help="video + recording -> video in which only the mouth changes"
+    )
+    dub.add_argument("--video", required=True, type=user_path, help="a video of a person")
+    dub.add_argument(
+        "--audio", required=True, type=user_path, help="what the person is to say (audio or video)"
+    )
+    for name in ("start", "duration", "face", "fit"):
+        _add_option(dub, name)
+    style = dub.add_mutually_exclusive_group()
+    _add_style(style, "the way the person speaks in the video")
+    for name in (
+        "intensity", "checkpoint", "steps", "sampler", "guidance", "sync", "seed", "painter",
+    ):  # fmt: skip
+        _add_option(dub, name)
+    _add_settings(dub, "painter", "lips=0.5")
+    _add_output(dub)
+    dub.add_argument(
+        "--save-motion", type=user_path, metavar="FILE", help=f"keep what the face does: {_FILES}"
+    )
+    dub.set_defaults(run=run_dub)
+
     plot = commands.add_parser("plot", help="motion file -> picture of its curves")
     plot.add_argument("--motion", required=True, type=user_path, help="a motion file")
     plot.add_argument("--audio", type=user_path, help="its sound, drawn on top")
@@ -173,22 +195,37 @@ def _add_performance(parser: argparse.ArgumentParser) -> None:
     )
     for name in ("start", "duration"):
         _add_option(parser, name)
-    style = parser.add_mutually_exclusive_group()
-    _add_option(style, "emotion")
-    style.add_argument(
-        "--style-track", metavar="TEXT",
-        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
-        "without @",
-    )  # fmt: skip
-    style.add_argument(
-        "--style", type=user_path, metavar="CLIP",
-        help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
-    )  # fmt: skip
+    _add_style(parser.add_mutually_exclusive_group())
     for name in (
         "intensity", "checkpoint", "steps", "sampler", "guidance", "sync", "seed", "liveliness",
         "device",
     ):  # fmt: skip
         _add_option(parser, name)
+
+
+def _add_style(group: Any, otherwise: str = "") -> None:
+    """The arguments that say how it is said.
+
+    Args:
+        group: of which one is given.
+        otherwise: what holds if none is; by default the emotion of the table of options.
+    """
+    if otherwise:
+        option = OPTIONS["emotion"]
+        group.add_argument(
+            "--emotion", choices=option.choices, help=f"{option.help} (default: {otherwise})"
+        )
+    else:
+        _add_option(group, "emotion")
+    group.add_argument(
+        "--style-track", metavar="TEXT",
+        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
+        "without @",
+    )  # fmt: skip
+    group.add_argument(
+        "--style", type=user_path, metavar="CLIP",
+        help="speak like this clip: a video or a motion file (.npz, .mat, ...)",
+    )  # fmt: skip
 
 
 def _add_shot(parser: argparse.ArgumentParser) -> None:
@@ -198,10 +235,23 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
         "210,180 eyeLeft 290,178 mouthRight 220,260 mouthLeft 280,262', in px; also nose, chin",
     )  # fmt: skip
     _add_option(parser, "renderer")
+    _add_settings(parser, "renderer", "feather=0.1")
     parser.add_argument(
-        "--renderer-option", action="append", metavar="NAME=VALUE", default=[],
-        help="set something of the renderer, for example feather=0.1; repeat it for more",
+        "--debug", type=user_path, metavar="PNG",
+        help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
     )  # fmt: skip
+    _add_output(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser, what: str, example: str) -> None:
+    parser.add_argument(
+        f"--{what}-option", action="append", metavar="NAME=VALUE", default=[],
+        help=f"set something of the {what}, for example {example}; repeat it for more",
+    )  # fmt: skip
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    """How the video is made and written."""
     _add_option(parser, "quality")
     parser.add_argument(
         "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
@@ -209,10 +259,6 @@ def _add_shot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
     )
-    parser.add_argument(
-        "--debug", type=user_path, metavar="PNG",
-        help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
-    )  # fmt: skip
     if "--device" not in parser._option_string_actions:
         _add_option(parser, "device")
     parser.add_argument(
@@ -270,6 +316,24 @@ def run_track(args: argparse.Namespace) -> None:
     say(f"{args.out}")
 
 
+def run_dub(args: argparse.Namespace) -> None:
+    """video + recording -> video in which only the mouth changes"""
+    from .pipeline import Dub, Sampling, SpeechSource, StyleChoice, dub
+
+    style = None
+    if args.emotion or args.style or args.style_track:
+        emotion = args.emotion or default("emotion")
+        style = StyleChoice(emotion, args.style, args.style_track, args.intensity)
+    job = Dub(
+        args.video, SpeechSource(args.audio, args.start, args.duration), args.out, style,
+        args.intensity, Sampling(args.steps, args.sampler, args.guidance, args.sync, args.seed),
+        args.face, args.painter, _settings(args.painter_option, "painter"), args.fit,
+        args.checkpoint, args.quality, not args.no_label, args.mark, args.save_motion, args.device,
+    )  # fmt: skip
+    dub(job, terminal_stages)
+    say(f"{args.out}")
+
+
 def run_plot(args: argparse.Namespace) -> None:
     """motion file -> picture of its curves"""
     from .files.clashes import check_outputs
@@ -319,17 +383,17 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
 
     return Shot(
         args.portrait, args.out, faces, args.points, args.renderer,
-        _renderer_options(args.renderer_option), args.audio, start, args.quality,
+        _settings(args.renderer_option, "renderer"), args.audio, start, args.quality,
         not args.no_label, args.debug, args.device, args.mark,
     )  # fmt: skip
 
 
-def _renderer_options(pairs: list[str]) -> dict[str, str]:
+def _settings(pairs: list[str], what: str) -> dict[str, str]:
     options = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise DreamTalkError(f"--renderer-option '{pair}': write NAME=VALUE")
+            raise DreamTalkError(f"--{what}-option '{pair}': write NAME=VALUE")
         options[name.strip()] = value.strip()
     return options
 

@@ -19,6 +19,7 @@ EMOTIONS: tuple[str, ...] = (
 SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
+FITS: tuple[str, ...] = ("loop", "hold", "cut")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 DAY = 86_400.0
@@ -103,6 +104,12 @@ OPTIONS: dict[str, Option] = {
     ),
     "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
     "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
+    "painter": Option("mesh", "who paints the mouth: a painter's name, or the file of its weights"),
+    "fit": Option(
+        "loop", "where speech and film differ in length: loop is as long as the speech and lets a "
+        "shorter film run to and fro, hold is as long as the longer one with a last picture that "
+        "stays or lips that rest, cut is as long as the shorter one", choices=FITS,
+    ),
     "device": Option("cpu", "where to compute: cpu, cuda, cuda:1, mps ..."),
     "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
     "label": Option(True, "note in the file that the video is AI-generated"),

@@ -83,12 +83,12 @@ class Steps:
         self._pass_on: Callable[[Callable[[], None]], None] | None = None
         progress(0, total)
 
-    def tell(self) -> None:
-        """One more step is done. Raises when the work was cancelled; let it pass."""
+    def tell(self, steps: int = 1) -> None:
+        """Further steps are done. Raises when the work was cancelled; let it pass."""
         if self._pass_on is None:
-            self._count()
+            self._count(steps)
         else:
-            self._pass_on(self._count)
+            self._pass_on(lambda: self._count(steps))
 
     @contextmanager
     def told_through(self, pass_on: Callable[[Callable[[], None]], None]) -> Iterator[None]:
@@ -99,6 +99,6 @@ class Steps:
         finally:
             self._pass_on = None
 
-    def _count(self) -> None:
-        self._done += 1
+    def _count(self, steps: int) -> None:
+        self._done += steps
         self._progress(self._done, self._total)

@@ -38,24 +38,13 @@ from ..render.mesh.warp.inverse import invert_displacement
 from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count
 from .lower_face import build_lower_face
-from .painter import Painted, Reference, Take
+from .painter import MeshPainterOptions, Painted, Reference, Take
 
 Array = npt.NDArray[np.float32]
 
 RING = (0.02, 0.9)
 """Where the lips' picture is compared with the skin's: between these shares of it."""
 _MOST_WORKERS = 4
-
-
-@dataclass(frozen=True)
-class MeshPainterOptions:
-    """What can be set.
-
-    Attributes:
-        lips: how much of the reference frame's lips shows; 0 bends the filmed ones.
-    """
-
-    lips: float = 1.0
 
 
 class MeshPainter:
@@ -118,9 +107,7 @@ def _measured(
 class MeshShotPainter:
     """The painter of one shot; keeps nothing from one take to the next."""
 
-    def __init__(
-        self, reference: Reference, options: MeshPainterOptions, basis: FaceBasis
-    ) -> None:
+    def __init__(self, reference: Reference, options: MeshPainterOptions, basis: FaceBasis) -> None:
         self._basis, self._options = basis, options
         self._sampler = OpenCVSampler()
         known = [
@@ -128,9 +115,7 @@ class MeshShotPainter:
             for index in range(len(reference.pictures))
         ]
         self._lips = known[0]
-        inside = [
-            build_interior(k.image, k.face, k.mouth, k.white, self._sampler) for k in known
-        ]
+        inside = [build_interior(k.image, k.face, k.mouth, k.white, self._sampler) for k in known]
         best = max(range(len(known)), key=lambda i: _teeth(inside[i]))
         self._open, self._interior = known[best], inside[best]
         mouth = build_mouth(
@@ -196,7 +181,7 @@ class MeshShotPainter:
             u = self._sources(field, filmed, change, plain)
             grid = u / low.cell - np.array([low.box.x0, low.box.y0], np.float32)
             delta = (field @ change).reshape(low.box.height, low.box.width, 2)
-            delta = remap(delta * low.change[..., None], grid)
+            delta = remap(np.asarray(delta * low.change[..., None], np.float32), grid)
             skin.append(remap(film, place - delta @ turn.T, cv2.INTER_CUBIC))
             lips.append((u, remap(low.lips, u)))
         colour = self._colour(skin, lips)
@@ -205,7 +190,9 @@ class MeshShotPainter:
             amount = (self._options.lips * amount)[..., None]
             own = remap(self._lips.image, u, cv2.INTER_CUBIC) * colour
             layers.append(torch.from_numpy(bent + amount * (own - bent))[None])
-        sources = [tuple(torch.from_numpy(u[None, ..., i]) for i in (0, 1)) for u, _ in lips]
+        sources = [
+            (torch.from_numpy(u[None, ..., 0]), torch.from_numpy(u[None, ..., 1])) for u, _ in lips
+        ]
         inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
         corners = (face.points[inner] + moved[inner, :2].numpy()) @ turn.T + shift
         pad = np.array([4, 3], np.float32) * face.mm * float(np.abs(np.linalg.det(turn))) ** 0.5 + 2

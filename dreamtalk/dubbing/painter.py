@@ -8,7 +8,7 @@ film by its mask: where the mask is 0 the film's own bytes stay, whatever was pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,8 +69,8 @@ class Take:
     features: Features | None = None
 
     def __post_init__(self) -> None:
-        parts = (self.landmarks, self.wanted, self.filmed, self.times)
-        lengths = {len(self.pictures), *map(len, parts)}
+        parts = (self.pictures, self.landmarks, self.wanted, self.filmed, self.times)
+        lengths = {len(part) for part in parts}
         if len(lengths) != 1:
             raise MotionError(f"a take's parts must be of equally many frames, not {lengths}")
 
@@ -127,8 +127,8 @@ class PainterKind:
         load: ``load(checkpoint, device, dtype)``: the network; None for a painter without weights.
         starter: the file of the weights that come with the package, opened by the painter's name;
             None if there is none.
-        options: a dataclass of what can be set, with defaults. One called ``seed`` is set to the
-            job's seed where the options given don't say another.
+        options: a dataclass of what can be set, with defaults. One called ``seed`` is the job's
+            seed.
     """
 
     name: str
@@ -138,14 +138,31 @@ class PainterKind:
     starter: Path | None = None
     options: type = NoOptions
 
-    def read_options(self, values: Mapping[str, Any]) -> Any:
+    def read_options(self, values: Mapping[str, Any], seed: int) -> Any:
         """Check options by name; text is read as the type of the option's default.
+
+        Args:
+            values: what is set.
+            seed: of the job.
 
         Raises:
             DreamTalkError: on an option that this painter does not have, or a value of another
                 type.
         """
+        seeded = any(field.name == "seed" for field in fields(self.options))
+        values = {**({"seed": seed} if seeded else {}), **values}
         return read_settings(self.options, values, f"the painter '{self.name}'")
+
+
+@dataclass(frozen=True)
+class MeshPainterOptions:
+    """Of the painter ``mesh``.
+
+    Attributes:
+        lips: how much of the reference frame's lips shows, 0..1; the rest are the filmed ones.
+    """
+
+    lips: float = 1.0
 
 
 def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
@@ -157,7 +174,12 @@ def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
 PAINTERS: dict[str, PainterKind] = {
     kind.name: kind
     for kind in (
-        PainterKind("mesh", "the mesh renderer's lips and teeth, at the film's resolution", _mesh),
+        PainterKind(
+            "mesh",
+            "bends the filmed skin, with the lips and teeth of a good frame of the shot",
+            _mesh,
+            options=MeshPainterOptions,
+        ),
     )
 }
 """By name."""
@@ -188,6 +210,7 @@ def load_painter(
     name: str | Path = "mesh",
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    seed: int = 0,
     **options: Any,
 ) -> LoadedPainter:
     """Find a painter, and load its network if it has one.
@@ -196,6 +219,7 @@ def load_painter(
         name: of :data:`PAINTERS`, or a weights file, whose content says which painter it is of.
         device: where the network goes.
         dtype: of the network.
+        seed: for what is drawn.
         **options: fields of the painter's options.
 
     Raises:
@@ -210,7 +234,7 @@ def load_painter(
             raise ModelNotFoundError(
                 f"the painter '{name}' needs its weights: give their file in place of its name"
             )
-        return LoadedPainter(kind, None, kind.read_options(options), str(name))
+        return LoadedPainter(kind, None, kind.read_options(options, seed), str(name))
     if path is None or not path.is_file():
         raise ModelNotFoundError(
             f"there is no painter '{name}', and no weights file of that name: choose one of "
@@ -223,6 +247,6 @@ def load_painter(
             f"'{checkpoint.path.name}' holds the weights of no painter, but of kind "
             f"'{checkpoint.kind}': choose one of {', '.join(PAINTERS)}"
         )
-    read = found.read_options(options)
+    read = found.read_options(options, seed)
     network = found.load(checkpoint, torch.device(device), dtype)
     return LoadedPainter(found, network, read, str(name))

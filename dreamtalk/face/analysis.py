@@ -286,18 +286,28 @@ def choose_face(faces: list[np.ndarray], which: str) -> np.ndarray:
     Raises:
         ImageError: if there is no such face.
     """
+    check_face_name(which)
     if which == "largest":
         return faces[0]
     from_left = sorted(faces, key=lambda marks: float(marks[:, 0].mean()))
     if which in ("leftmost", "rightmost"):
         return from_left[0 if which == "leftmost" else -1]
-    if which.isdecimal() and int(which) > 0:
-        if int(which) <= len(faces):
-            return from_left[int(which) - 1]
-        raise ImageError(f"face {which} was asked for, but the picture shows {len(faces)}")
-    raise ImageError(
-        f"'{which}' names no face: use {', '.join(FACE_CHOICES)} or a number counted from the left"
-    )
+    if int(which) <= len(faces):
+        return from_left[int(which) - 1]
+    raise ImageError(f"face {which} was asked for, but the picture shows {len(faces)}")
+
+
+def check_face_name(which: str) -> None:
+    """Refuse what can't name a face.
+
+    Raises:
+        ImageError: if it is neither a choice nor a number.
+    """
+    if which not in FACE_CHOICES and not (which.isdecimal() and int(which) > 0):
+        raise ImageError(
+            f"'{which}' names no face: use {', '.join(FACE_CHOICES)} or a number counted from the "
+            "left"
+        )
 
 
 def _describe(which: str) -> str:

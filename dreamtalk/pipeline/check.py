@@ -9,7 +9,7 @@ from ..face.image import check_picture_name
 from ..files.clashes import Paths, check_outputs
 from ..motion.files import check_motion_name
 from ..render.video import container_of
-from .jobs import Performance, Shot, Talk
+from .jobs import Dub, Performance, Shot, Talk
 
 
 def check_talk(job: Talk) -> None:
@@ -34,6 +34,27 @@ def check_shot(job: Shot, sources: Mapping[str, Paths] | None = None) -> None:
         sources: what else is read, as :func:`check_outputs` takes it: the motions.
     """
     _check(job, sources or {})
+
+
+def check_dub(job: Dub) -> None:
+    """The same for a dubbed film.
+
+    Raises:
+        OutputError: on the first output that can't be; nothing has been written then.
+    """
+    container_of(job.out)
+    if job.save_motion is not None:
+        check_motion_name(job.save_motion)
+    check_outputs(
+        {"the video": job.out, "the motion": job.save_motion},
+        {
+            "the film": job.video,
+            "the recording": job.speech.audio,
+            "the style's clip": job.style.clip if job.style else None,
+            "the checkpoint": job.checkpoint,
+            "the painter": job.painter,
+        },
+    )
 
 
 def _sources(job: Performance) -> dict[str, Paths]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DreamTalkError
+from ..face.analysis import check_face_name
 from ..options import checked, default
 from ..style.track import parse_style_track
 
@@ -125,6 +126,54 @@ class Shot:
     def __post_init__(self) -> None:
         checked(
             start=self.start, quality=self.quality, label=self.label,
+            visible_mark=self.visible_mark,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dub:
+    """A filmed person and a recording to a video in which the person says it.
+
+    Attributes:
+        video: the film.
+        speech: what is said.
+        out: the video to write; its suffix says in which container.
+        style: how it is said; None for the way the person speaks in the film.
+        intensity: how strongly that way shows, if there is no other style.
+        sampling: how the motion is drawn.
+        face: which face of the film, in the first picture of every shot that shows any.
+        painter: the name of a mouth painter, or the file of its weights.
+        options: of that painter.
+        fit: what happens where speech and film differ in length, see :func:`result_length`.
+        checkpoint: ``"starter"`` or a file.
+        quality: constant rate factor.
+        label: whether the file says that it is AI-generated.
+        visible_mark: whether every frame says so too; then not only the mouth changes.
+        save_motion: a motion file to keep what the face is to do in.
+        device: where to compute.
+    """
+
+    video: Path
+    speech: SpeechSource
+    out: Path
+    style: StyleChoice | None = None
+    intensity: float = default("intensity")
+    sampling: Sampling = Sampling()
+    face: str = default("face")
+    painter: str = default("painter")
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fit: str = default("fit")
+    checkpoint: str = default("checkpoint")
+    quality: int = default("quality")
+    label: bool = default("label")
+    visible_mark: bool = default("visible_mark")
+    save_motion: Path | None = None
+    device: str = default("device")
+
+    def __post_init__(self) -> None:
+        check_face_name(self.face)
+        checked(
+            intensity=self.intensity, fit=self.fit, quality=self.quality, label=self.label,
             visible_mark=self.visible_mark,
         )  # fmt: skip
 

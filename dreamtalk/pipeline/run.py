@@ -40,7 +40,7 @@ def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
         DreamTalkError: as the stages do; outputs appear whole or not at all.
     """
     check_talk(job)
-    speech = _load_speech(job.performance.speech, stages)
+    speech = load_source(job.performance.speech, stages)
     scene = _open_scene(job.shot, stages)
     motion, features = _perform(job.performance, speech, stages)
     if job.save_motion:
@@ -55,7 +55,7 @@ def perform(job: Performance, stages: Stages = silent_stages) -> Motion:
     Raises:
         DreamTalkError: as the stages do.
     """
-    return _perform(job, _load_speech(job.speech, stages), stages)[0]
+    return _perform(job, load_source(job.speech, stages), stages)[0]
 
 
 def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) -> None:
@@ -70,7 +70,8 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
     _shoot(job, _open_scene(job, stages), motions, None, stages)
 
 
-def _load_speech(source: SpeechSource, stages: Stages) -> Speech:
+def load_source(source: SpeechSource, stages: Stages) -> Speech:
+    """The recording of a job."""
     with stages("speech") as stage:
         speech = load_speech(source.audio, source.start, source.duration or None)
         stage.note(f"{speech.duration:.1f} s")
@@ -78,7 +79,7 @@ def _load_speech(source: SpeechSource, stages: Stages) -> Speech:
 
 
 def _perform(job: Performance, speech: Speech, stages: Stages) -> tuple[Motion, Features]:
-    _check_device(job.device)
+    check_device(job.device)
     with stages("model"):
         model = load_model(job.checkpoint, job.device)
     with stages("style") as stage:
@@ -102,7 +103,7 @@ _Scene = tuple[list[Portrait], list[Renderer]]
 
 
 def _open_scene(job: Shot, stages: Stages) -> _Scene:
-    _check_device(job.device)
+    check_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
         known = None
@@ -148,7 +149,12 @@ def _shoot(
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        DreamTalkError: with what torch says of it.
+    """
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError) as error:

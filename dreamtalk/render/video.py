@@ -125,17 +125,19 @@ class Sound:
         source: a file, or samples (C, N) float in -1..1.
         sample_rate: Hz, of samples; files know their own.
         start: seconds to leave out at the beginning.
+        duration: seconds to use at most; None for all.
     """
 
     source: str | Path | Tensor
     sample_rate: int = 16_000
     start: float = 0.0
+    duration: float | None = None
 
 
 def write_video(
     path: str | Path,
     chunks: Iterable[Tensor],
-    fps: float = 25.0,
+    fps: float | Fraction = 25.0,
     sound: Sound | None = None,
     comment: str | None = AI_COMMENT,
     quality: int = default("quality"),
@@ -149,7 +151,7 @@ def write_video(
     Args:
         path: the file to write; its folder is made.
         chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
-        fps: frames per second.
+        fps: frames per second; a rational number is kept exactly.
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
         quality: constant rate factor on libx264's scale, smaller is better.
@@ -170,11 +172,12 @@ def write_video(
     )
     if sound is not None and kind.sound is None:
         log.warning("'%s' can hold no sound: the video is silent", path.name)
+    rate = fps if isinstance(fps, Fraction) else exact_rate(fps)
     with atomic_write(path, "the video") as part:
         if kind.format == "gif":
-            frames = write_gif(part, map(to_uint8, chunks), exact_rate(fps), comment)
+            frames = write_gif(part, map(to_uint8, chunks), rate, comment)
         else:
-            frames = _encode(part, kind, chunks, fps, sound, comment, quality)
+            frames = _encode(part, kind, chunks, rate, sound, comment, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
     return frames
@@ -184,12 +187,11 @@ def _encode(
     path: Path,
     kind: Container,
     chunks: Iterable[Tensor],
-    fps: float,
+    rate: Fraction,
     sound: Sound | None,
     comment: str | None,
     quality: int,
 ) -> int:
-    rate = exact_rate(fps)
     audio = _AudioFeed(sound, kind) if sound is not None else None
     count = 0
     with contextlib.ExitStack() as stack:
@@ -284,15 +286,22 @@ def _open_sound(sound: Sound, rates: tuple[int, ...]) -> tuple[Iterator[np.ndarr
         blocks = _readable(
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
-        return cut_sound(blocks, round(sound.start * rate)), rate, found.channels
+        return cut_sound(blocks, *_samples(sound, rate)), rate, found.channels
     waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
     samples = at_most_stereo(waveform).numpy()
-    skipped = samples[:, round(sound.start * sound.sample_rate) :]
+    first, count = _samples(sound, sound.sample_rate)
+    skipped = samples[:, first : None if count is None else first + count]
     rate = min(rates, key=lambda r: abs(r - sound.sample_rate))
     blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
     if rate != sound.sample_rate:
         blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])
     return blocks, rate, samples.shape[0]
+
+
+def _samples(sound: Sound, rate: int) -> tuple[int, int | None]:
+    """How many samples to leave out, and how many to use then."""
+    count = None if sound.duration is None else round(sound.duration * rate)
+    return round(sound.start * rate), count
 
 
 def _readable(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

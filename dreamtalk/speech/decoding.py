@@ -144,13 +144,20 @@ def decode_sound(
         log.warning("'%s': its time stamps run backwards or jump: read one after the other", path)
 
 
-def cut_sound(blocks: Iterator[np.ndarray], first: int) -> Iterator[np.ndarray]:
-    """Leave samples out at the beginning of blocks (C, n)."""
+def cut_sound(
+    blocks: Iterator[np.ndarray], first: int, count: int | None = None
+) -> Iterator[np.ndarray]:
+    """Leave samples out at the beginning of blocks (C, n), and after ``count`` of them the rest."""
     for block in blocks:
         dropped = min(first, block.shape[1])
         first -= dropped
-        if dropped < block.shape[1]:
-            yield block[:, dropped:]
+        left = block[:, dropped : count if count is None else dropped + count]
+        if count is not None:
+            count -= left.shape[1]
+        if left.shape[1]:
+            yield left
+        if count == 0:
+            return
 
 
 def layout_name(channels: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import cv2
@@ -15,6 +16,7 @@ _ABOVE_USUAL = 5.0  # times what changes in the frames around
 _AROUND = 8  # frames on each side
 
 Thumbnail = npt.NDArray[np.uint8]
+Picture = npt.NDArray[np.uint8]
 
 
 def thumbnail(picture: npt.NDArray[np.uint8]) -> Thumbnail:
@@ -51,6 +53,42 @@ def find_cuts(thumbnails: Sequence[Thumbnail], faces: npt.NDArray[np.bool_]) -> 
                 continue
         kept.append(int(cut))
     return kept
+
+
+def marked_cuts(
+    pictures: Iterable[tuple[float, Picture]],
+) -> Iterator[tuple[float, Picture, bool]]:
+    """The same pictures, and whether a new shot may begin with each, as :func:`find_cuts` sees it
+    before it knows of faces. A few pictures are held back, as many as that takes.
+
+    Args:
+        pictures: times and (H, W, 3) uint8.
+    """
+    waiting: deque[tuple[float, Picture]] = deque()
+    changes: list[float] = []  # of each picture against the one before
+    last: Thumbnail | None = None
+    given = 0
+
+    def begins(at: int) -> bool:
+        known = np.array(changes[1:])
+        return at > 0 and bool(
+            known[at - 1] > _CHANGE and known[at - 1] > _ABOVE_USUAL * _usual(known, at - 1)
+        )
+
+    for time, picture in pictures:
+        small = thumbnail(picture)
+        changes.append(0.0 if last is None else _difference(last, small))
+        last = small
+        waiting.append((time, picture))
+        if len(waiting) > _AROUND:
+            yield (*waiting.popleft(), begins(given))
+            given += 1
+            if given > 2 * _AROUND:  # what lies further back is of no use
+                del changes[0]
+                given -= 1
+    while waiting:
+        yield (*waiting.popleft(), begins(given))
+        given += 1
 
 
 def _difference(a: Thumbnail, b: Thumbnail) -> float:

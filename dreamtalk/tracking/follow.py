@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..face.analysis import find_faces
+from ..errors import ImageError
+from ..face.analysis import choose_face, find_faces
 from ..face.landmarker import FaceLandmarker
 from ..speed import run_parallel, split, worker_count
 
@@ -54,10 +55,19 @@ class FaceFollower:
 
     Args:
         landmarker: finds faces in single pictures.
+        which: of several faces in the first picture that has any, as :func:`choose_face` takes it.
+            A face that is not there then is waited for.
+        leash: how far the face may have moved since it was seen last, in sizes of the face, and as
+            much again for every second in between; what is further away is somebody else. None
+            takes the nearest face however far it is.
     """
 
-    def __init__(self, landmarker: FaceLandmarker) -> None:
+    def __init__(
+        self, landmarker: FaceLandmarker, which: str = "largest", leash: float | None = None
+    ) -> None:
         self._landmarker = landmarker
+        self._which, self._leash = which, leash
+        self._seen = -np.inf
         self._last: Array | None = None
         self._window: tuple[Array, float] | None = None  # centre, side
         self._searched = -np.inf
@@ -93,34 +103,46 @@ class FaceFollower:
                 at in another place than it would be now.
 
         Returns:
-            (478, 3) float32 px, or None if the face is not there. The first face is the largest;
-            afterwards the nearest to where it was last.
+            (478, 3) float32 px, or None if the face is not there. The first face is the one that
+            was chosen; afterwards the nearest to where it was last.
         """
         self._window = self._next_window()
         box = self._box(self._window, picture)
         if seen is None or seen.box != box:
             (seen,) = look(self._landmarker, [picture], [box])
-        faces = seen.faces
-        if not faces and box is not None:
-            faces = self._landmarker.detect(picture)
-        if not faces and time - self._searched >= _SEARCH_EVERY:
+        face = None
+        if self._last is not None or self._which == "largest":
+            face = self._mine(seen.faces, time)
+            if face is None and box is not None:
+                face = self._mine(self._landmarker.detect(picture), time)
+        if face is None and time - self._searched >= _SEARCH_EVERY:
             self._searched = time
-            faces = find_faces(picture, self._landmarker)
-        if not faces:
-            return None
-        self._last = face = self._nearest(faces)
+            face = self._mine(find_faces(picture, self._landmarker), time)
+        if face is not None:
+            self._last, self._seen = face, time
         return face
 
     def expected(self, picture: Picture) -> PixelBox | None:
         """Where :meth:`find` would look in the picture if it were the next one."""
         return self._box(self._next_window(), picture)
 
-    def _nearest(self, faces: list[Array]) -> Array:
-        last = self._last
-        if last is None:
-            return faces[0]
-        centre = last[:, :2].mean(axis=0)
-        return min(faces, key=lambda face: float(np.linalg.norm(face[:, :2].mean(axis=0) - centre)))
+    def _mine(self, faces: list[Array], time: float) -> Array | None:
+        """Which of the faces, the largest first, is the one that is followed."""
+        if not faces:
+            return None
+        if self._last is None:
+            try:
+                return choose_face(faces, self._which)
+            except ImageError:  # fewer faces than the number that was asked for
+                return None
+        centre = self._last[:, :2].mean(axis=0)
+        away = [float(np.linalg.norm(face[:, :2].mean(axis=0) - centre)) for face in faces]
+        nearest = int(np.argmin(away))
+        if self._leash is not None:
+            size = float(np.ptp(self._last[:, :2], axis=0).max())
+            if away[nearest] > self._leash * size * (1 + time - self._seen):
+                return None
+        return faces[nearest]
 
     def _next_window(self) -> tuple[Array, float] | None:
         """Centre and side of the window around where the face was last."""
@@ -184,7 +206,9 @@ def _part(picture: Picture, box: PixelBox | None) -> Picture:
 
 
 def follow(
-    pictures: Iterable[tuple[float, Picture]], device: str | torch.device = "cpu"
+    pictures: Iterable[tuple[float, Picture]],
+    device: str | torch.device = "cpu",
+    follower: FaceFollower | None = None,
 ) -> Generator[tuple[float, Array | None], None, None]:
     """The landmarks of the same face in one picture after the other, constant in memory.
 
@@ -193,11 +217,12 @@ def follow(
     Args:
         pictures: times in s, rising, and (H, W, 3) uint8 RGB.
         device: where the landmarker's networks run.
+        follower: one with settings of its own; by default one that begins with the largest face.
 
     Yields:
         The time of each picture, and (478, 3) float32 px or None.
     """
-    follower = FaceFollower(FaceLandmarker(device=device))
+    follower = follower or FaceFollower(FaceLandmarker(device=device))
     waiting: deque[tuple[list[tuple[float, Picture]], Future[list[Array | None]]]] = deque()
     together = _TOGETHER * worker_count(torch.device(device), _MOST_CORES)
     with ThreadPoolExecutor(1, "dreamtalk-track") as worker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,23 +22,42 @@ _BACKWARDS = Fraction(1, 2)
 Picture = npt.NDArray[np.uint8]
 
 
-def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, int]:
-    """Read a video.
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video file says of its pictures.
 
-    Args:
-        path: anything that FFmpeg reads.
+    Attributes:
+        rate: nominal frames a second.
+        count: about how many there are.
+    """
 
-    Returns:
-        Frames (H, W, 3) uint8 RGB, upright, with their times in s on the container's time line,
-        which begins at the first of its pictures and sound; the nominal rate; and about how
-        many there are.
+    rate: Fraction
+    count: int
+
+
+@dataclass(frozen=True)
+class TimedPicture:
+    """One picture of a video file.
+
+    Attributes:
+        time: s on the container's time line, which begins at the first of its pictures and sound.
+        stamp: what the file says its time is, in units of the stream; None if it says nothing.
+        picture: (H, W, 3) uint8 RGB, upright.
+    """
+
+    time: Fraction
+    stamp: int | None
+    picture: Picture
+
+
+def video_info(path: Path) -> VideoInfo:
+    """What a video says of itself.
 
     Raises:
         MotionError: if it is no video.
     """
     import av
     from av.error import FFmpegError
-    from av.video.reformatter import VideoReformatter
 
     if not path.is_file():
         raise MotionError(f"there is no video '{path}'")
@@ -55,37 +75,72 @@ def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, i
             )
     except FFmpegError as error:
         raise MotionError(f"'{path.name}' is not a video: {error.strerror}") from error
+    return VideoInfo(rate, count)
 
-    def pictures() -> Iterator[tuple[float, Picture]]:
-        clock: Clock | None = None
-        last, step, repeated = Fraction(-1), 1 / rate, False
-        converter = VideoReformatter()  # one for all: a new one a frame takes as long as converting
-        with av.open(str(path)) as container:
-            container.streams.video[0].thread_type = "AUTO"
-            try:
-                for frame in container.decode(video=0):
-                    if clock is None:
-                        clock = Clock(start_of(container))
-                    stamp = None
-                    if frame.pts is not None and frame.time_base is not None:
-                        stamp = frame.pts * frame.time_base
-                    time = clock.place(stamp, max(last + step, Fraction(0)), _BACKWARDS)
-                    again = time <= last
-                    if again:  # one that comes twice may be a slip, and the next one is right
-                        time = last + (step if repeated else step / 2)
-                    last, repeated = time, again
-                    picture = converter.reformat(frame, format="rgb24").to_ndarray()
-                    turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
-                    yield float(time), np.ascontiguousarray(np.rot90(picture, turns))
-            except FFmpegError as error:
-                if last < 0:
-                    raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
-                log.warning(
-                    "'%s' is damaged after %.1f s: tracked up to there", path.name, float(last)
-                )
-        if clock is not None and clock.restarts:
-            log.warning(
-                "'%s': its time stamps run backwards or jump: read one after the other", path.name
-            )
 
-    return pictures(), float(rate), count
+def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, int]:
+    """Read a video.
+
+    Args:
+        path: anything that FFmpeg reads.
+
+    Returns:
+        Frames (H, W, 3) uint8 RGB, upright, with their times in s on the container's time line,
+        which begins at the first of its pictures and sound; the nominal rate; and about how
+        many there are.
+
+    Raises:
+        MotionError: if it is no video.
+    """
+    info = video_info(path)
+    pictures = ((float(found.time), found.picture) for found in decoded(path, info.rate))
+    return pictures, float(info.rate), info.count
+
+
+def decoded(path: Path, rate: Fraction, stamp: int | None = None) -> Iterator[TimedPicture]:
+    """The pictures of a video one after the other.
+
+    Args:
+        path: a video.
+        rate: nominal frames a second.
+        stamp: begin at or before the picture of that stamp, where the file can be entered; times
+            are then no more than what the stamps say. None begins at the beginning.
+
+    Raises:
+        MotionError: if nothing of it can be decoded.
+    """
+    import av
+    from av.error import FFmpegError
+    from av.video.reformatter import VideoReformatter
+
+    clock: Clock | None = None
+    last, step, repeated = Fraction(-1), 1 / rate, False
+    converter = VideoReformatter()  # one for all: a new one a frame takes as long as converting
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        if stamp is not None:
+            container.seek(stamp, stream=stream)
+        try:
+            for frame in container.decode(video=0):
+                if clock is None:
+                    clock = Clock(start_of(container))
+                at = None
+                if frame.pts is not None and frame.time_base is not None:
+                    at = frame.pts * frame.time_base
+                time = clock.place(at, max(last + step, Fraction(0)), _BACKWARDS)
+                again = time <= last
+                if again:  # one that comes twice may be a slip, and the next one is right
+                    time = last + (step if repeated else step / 2)
+                last, repeated = time, again
+                picture = converter.reformat(frame, format="rgb24").to_ndarray()
+                turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
+                yield TimedPicture(time, frame.pts, np.ascontiguousarray(np.rot90(picture, turns)))
+        except FFmpegError as error:
+            if last < 0:
+                raise MotionError(f"'{path.name}' can't be decoded: {error}") from error
+            log.warning("'%s' is damaged after %.1f s: tracked up to there", path.name, float(last))
+    if clock is not None and clock.restarts and stamp is None:
+        log.warning(
+            "'%s': its time stamps run backwards or jump: read one after the other", path.name
+        )
