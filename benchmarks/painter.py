@@ -4,10 +4,10 @@
     python benchmarks/painter.py flicker CLIP [--weights FILE]
     python benchmarks/painter.py speed PICTURE [--weights FILE]
 
-``clips`` is self-reenactment as in ``benchmarks/renderer.py``: frame 0 of each clip is the portrait,
-the clip's tracked lip channels and head drive it, frames are compared with what was filmed. All in
-the box around the lips: SSIM, L1, sharpness (variance of the Laplacian against the filmed one's,
-median), L1 between the lips, and the lips' aperture as it is tracked again (correlation, ratio of
+``clips`` is self-reenactment as in ``benchmarks/renderer.py``: frame 0 of each clip is the
+portrait, the clip's tracked channels and head drive it, frames are compared with what was filmed.
+All in the box around the lips: SSIM, L1, sharpness (variance of the Laplacian against the filmed
+one's, median), L1 between the lips, and the lips' aperture as it is tracked again (correlation, ratio of
 deviations). ``flicker`` compares how frames follow each other: ``error step`` is the mean change,
 from frame to frame, of the difference to the filmed frame; ``motion`` the mean difference of
 neighbouring frames against the filmed one's.

@@ -12,6 +12,7 @@ from . import runtime
 from .convert import dtype_of, option_input, precision_input
 from .sockets import DTRenderer, HostedRenderer
 
+BUILT_IN = "starter (built in)"
 NO_FILE = "(no file in models/dreamtalk)"
 
 
@@ -70,6 +71,62 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
     @classmethod
     def execute(cls, checkpoint: str, precision: str = "fp32", **options: object) -> io.NodeOutput:
         return io.NodeOutput(load(checkpoint, precision, **options))
+
+
+class DreamTalkLoadDiffTalk(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadDiffTalk",
+            display_name="DreamTalk Load DiffTalk",
+            category="DreamTalk",
+            description=(
+                "Loads DiffTalk, which paints the mouth by diffusion: the built-in mesh renderer "
+                "moves the head, DiffTalk repaints lips, teeth and the inside of the mouth. The "
+                "small one that comes with the pack does that in a few steps; a file of the "
+                "published form in models/dreamtalk paints the whole face and needs speech."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=[BUILT_IN, *runtime.model_files()],
+                    default=BUILT_IN,
+                    tooltip="The one that came with the pack, or a DiffTalk file in "
+                    "models/dreamtalk.",
+                ),
+                option_input(
+                    "painted.steps",
+                    "Network calls a frame. 0 takes what suits the weights. More are slower; "
+                    "teeth become crisper, not truer.",
+                ),
+                option_input(
+                    "painted.strength",
+                    "How much of what the network changes on lips and skin shows. 0 repaints the "
+                    "opening of the lips alone.",
+                ),
+                option_input(
+                    "painted.from_speech",
+                    "Paint what is heard instead of the motion's lips: connect the features to "
+                    "Render too. The published form always does.",
+                ),
+                option_input("seed", "Of the noise that all frames start from."),
+                precision_input(),
+            ],
+            outputs=[
+                DTRenderer.Output(
+                    display_name="renderer", tooltip="For Render Frames and Render Video."
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint: str, **options: object) -> str:
+        return f"{runtime.model_stamp(checkpoint)} {sorted(options.items())}"
+
+    @classmethod
+    def execute(cls, checkpoint: str, precision: str = "fp32", **options: object) -> io.NodeOutput:
+        name = "difftalk" if checkpoint == BUILT_IN else checkpoint
+        return io.NodeOutput(load(name, precision, **options))
 
 
 class DreamTalkLoadRenderer(io.ComfyNode):

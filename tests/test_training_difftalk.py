@@ -51,7 +51,8 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_people_are_held_out_and_steps_repeat(frames: Path) -> None:
     seen, held = MouthFrames(frames), MouthFrames(frames, held_out=True)
-    assert len(seen) == 84 and len(held) == 6
+    assert len(seen) == 84
+    assert len(held) == 6
     assert set(held.person) == {0, 25}
     assert not set(seen.person) & set(held.person)
     one, two, other = seen.batch(3, 4), seen.batch(3, 4), seen.batch(4, 4)
@@ -83,7 +84,9 @@ def test_speech_is_paired_by_lips(frames: Path) -> None:
     assert bank.nearest(lips, among=1)[:, 0].tolist() == list(range(6))
     data = MouthFrames(frames, SpeechBank(lips, windows))
     given = data.batch(0, 16).given
-    assert given.windows is not None and given.has_lips is not None and given.has_speech is not None
+    assert given.windows is not None
+    assert given.has_lips is not None
+    assert given.has_speech is not None
     assert (given.has_lips | given.has_speech).all()
     unheard = ~given.has_lips
     assert (given.maps[unheard, :8] == 0).all()
@@ -103,7 +106,8 @@ def test_resumed_is_as_if_never_stopped(frames: Path, tmp_path: Path) -> None:
     assert not torch.equal(half.no_lips, straight.no_lips) or not torch.equal(
         half.unet.out[2].weight, straight.unet.out[2].weight
     )
-    assert straight.config.unet.channels == 16 and not straight.hears
+    assert straight.config.unet.channels == 16
+    assert not straight.hears
 
 
 def test_command_and_recipe(frames: Path, tmp_path: Path) -> None:
@@ -116,7 +120,8 @@ def test_command_and_recipe(frames: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     arguments = ["train", "difftalk", "--config", str(recipe), "--work", str(work)]
     assert main([*arguments, "--frames", str(frames)]) == 0
-    assert (work / "difftalk.safetensors").exists() and (work / "curves.csv").exists()
+    assert (work / "difftalk.safetensors").exists()
+    assert (work / "curves.csv").exists()
     (work / "difftalk.safetensors").unlink()
     assert main([*arguments, "--frames", str(frames), "--export"]) == 0
     assert load_mouth_painter(work / "difftalk.safetensors").config.code_dim == 32

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..config import ScheduleConfig, UNetConfig
+from ..config import ScheduleConfig, UNetConfig, tuples
 
 STARTER_FILE = Path(__file__).resolve().parents[2] / "weights" / "difftalk.safetensors"
 """The weights that come with the package."""
@@ -65,9 +65,9 @@ class MouthConfig:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> MouthConfig:
         """The other way round. Raises TypeError on names that are not known."""
-        values = dict(content)
-        for name, part in (("unet", UNetConfig), ("schedule", ScheduleConfig)):
-            if name in values:
-                lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values[name].items()}
-                values[name] = part(**lists)
+        parts = {"unet": UNetConfig, "schedule": ScheduleConfig}
+        values = {
+            name: parts[name](**tuples(value)) if name in parts else value
+            for name, value in content.items()
+        }
         return cls(**values)

@@ -31,8 +31,8 @@ class MouthConditions:
     Attributes:
         shown: (B, 3, 64, 80) in -1..1, the frame; all but its rim is hidden by the model.
         reference: (B, 3, 64, 80) a picture of the person, as it is.
-        placed: (B, 3, 64, 80) the reference with its lips where they shall be, or the frame itself if
-            only the opening of its lips has to be painted.
+        placed: (B, 3, 64, 80) the reference with its lips where they shall be, or the frame itself
+            if only the opening of its lips has to be painted.
         maps: (B, MAP_CHANNELS, 16, 20) of the lips; 0 where the lips are not known.
         landmarks: (B, 39, 2) px of the crop, without lips.
         lips: (B, 16) from ``lip_numbers``.
@@ -91,8 +91,8 @@ class MouthPainterNet(nn.Module):
         self.no_lips = nn.Parameter(torch.zeros(c.code_dim))
         channels = 4 * c.latent_channels + MAP_CHANNELS
         self.unet = UNet(c.unet, channels, c.latent_channels, c.context_dim, token_in_time=True)
-        nn.init.zeros_(self.unet.out[2].weight)  # training begins with the placed reference
-        nn.init.zeros_(self.unet.out[2].bias)
+        for parameter in self.unet.out[2].parameters():
+            nn.init.zeros_(parameter)  # training begins with the placed reference
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

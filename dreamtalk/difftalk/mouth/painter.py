@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...diffusion.samplers import FrameNoise
 from ...errors import DreamTalkError
+from ...options import checked, default
 from ..conditioning import SHOWN, ibug_landmarks
 from .config import CUT_HEIGHT, CUT_LEFT, CUT_TOP, CUT_WIDTH
 from .crop import Array, Bytes, crop_matrices, cut_crop, to_crop
@@ -22,8 +23,6 @@ from .sampling import sample_clean
 
 _BATCH = 16
 _CUT = (..., slice(CUT_TOP, CUT_TOP + CUT_HEIGHT), slice(CUT_LEFT, CUT_LEFT + CUT_WIDTH))
-PLACED = ("frame", "reference")
-"""Whose lips are brought to their places, to be corrected by the network."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +41,17 @@ class MouthOptions:
     """
 
     steps: int = 4
-    placed: str = "frame"
-    detail: float = 1.0
-    strength: float = 1.0
+    placed: str = default("painted.placed")
+    detail: float = default("painted.detail")
+    strength: float = default("painted.strength")
     one_noise: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.placed not in PLACED:
-            raise DreamTalkError(
-                f"placed can't be '{self.placed}': choose one of {', '.join(PLACED)}"
-            )
-        if not 1 <= self.steps <= 500:
-            raise DreamTalkError(f"{self.steps} steps: choose between 1 and 500")
-        if self.detail < 0 or not 0 <= self.strength <= 1:
-            raise DreamTalkError(
-                f"detail {self.detail} and strength {self.strength}: detail is not negative, "
-                "strength from 0 to 1"
-            )
+        names = ("steps", "placed", "detail", "strength")
+        checked(**{f"painted.{name}": getattr(self, name) for name in names})
+        if self.steps < 1:
+            raise DreamTalkError("a mouth is painted in one step or more, not 0")
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class MouthFrames:
     Attributes:
         pictures: (N, H, W, 3) uint8.
         landmarks: (N, 478, 2 or 3) px of the pictures, as they are in them.
-        wanted: (N, 478, 2 or 3) px, where lips and jaw shall be; the other points are not looked at.
+        wanted: (N, 478, 2 or 3) px, where lips and jaw shall be; other points are not looked at.
         lips: (N, 13) lip channels that are wanted, with the reference's zero.
         windows: (N, 8, 16, 29) of speech to paint from instead of the lips; None paints the lips.
         first: the number of the first frame, for noise of its own.
@@ -171,11 +163,18 @@ class MouthPainter:
             known = torch.zeros(count, dtype=torch.bool)
             maps[:, : maps.shape[1] // 2] = 0
             placed = plain
-        given = (base, plain, placed, maps, seen[:, list(SHOWN)], lips)
-        sent = [x.to(self._device, self._dtype) for x in given]
+
+        def sent(x: Tensor) -> Tensor:
+            return x.to(self._device, self._dtype)
+
         return MouthConditions(
-            *sent,
-            windows=None if heard is None else heard.to(self._device, self._dtype),
+            shown=sent(base),
+            reference=sent(plain),
+            placed=sent(placed),
+            maps=sent(maps),
+            landmarks=sent(seen[:, list(SHOWN)]),
+            lips=sent(lips),
+            windows=None if heard is None else sent(heard),
             has_lips=None if known is None else known.to(self._device),
         )
 

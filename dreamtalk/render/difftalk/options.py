@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...difftalk.mouth.painter import MouthOptions
 from ...difftalk.paint import PaintOptions
+from ...options import checked, default
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,16 @@ class DiffTalkOptions:
         feather: of the published form: width of the pasted square's fading edge.
     """
 
-    steps: int = 0
+    steps: int = default("painted.steps")
     seed: int = 0
-    from_speech: bool = False
-    placed: str = MouthOptions.placed
-    detail: float = MouthOptions.detail
-    strength: float = MouthOptions.strength
-    feather: float = 0.1
+    from_speech: bool = default("painted.from_speech")
+    placed: str = default("painted.placed")
+    detail: float = default("painted.detail")
+    strength: float = default("painted.strength")
+    feather: float = default("feather")
 
     def __post_init__(self) -> None:
+        checked(feather=self.feather, **{"painted.from_speech": self.from_speech})
         self.mouth()
         self.square()
 

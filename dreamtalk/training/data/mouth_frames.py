@@ -160,11 +160,11 @@ class MouthFrames:
             images.append(rearrange(torch.from_numpy(pictures), "n h w c -> n c h w"))
             points.append(torch.from_numpy(marks))
             lips.append(torch.from_numpy(channels))
-        pictures = torch.stack(images).to(device).float() / 255
+        seen = torch.stack(images).to(device).float() / 255
         noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
         if augment:
-            pictures = _changed(pictures, noise)
-        pair = _pair(pictures * 2 - 1, points, lips, noise if augment else None, device)
+            seen = _changed(seen, noise)
+        pair = _pair(seen * 2 - 1, points, lips, noise if augment else None, device)
         if not augment:
             return pair
         return self._with_speech(pair, targets, rng, device)
