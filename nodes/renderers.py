@@ -98,6 +98,7 @@ class DreamTalkLoadDiffTalk(io.ComfyNode):
                     "painted.steps",
                     "Network calls a frame. 0 takes what suits the weights. More are slower; "
                     "teeth become crisper, not truer.",
+                    id="paint_steps",
                 ),
                 option_input(
                     "painted.strength",
@@ -124,9 +125,15 @@ class DreamTalkLoadDiffTalk(io.ComfyNode):
         return f"{runtime.model_stamp(checkpoint)} {sorted(options.items())}"
 
     @classmethod
-    def execute(cls, checkpoint: str, precision: str = "fp32", **options: object) -> io.NodeOutput:
+    def execute(
+        cls,
+        checkpoint: str,
+        paint_steps: int = 0,
+        precision: str = "fp32",
+        **options: object,
+    ) -> io.NodeOutput:
         name = "difftalk" if checkpoint == BUILT_IN else checkpoint
-        return io.NodeOutput(load(name, precision, **options))
+        return io.NodeOutput(load(name, precision, steps=paint_steps, **options))
 
 
 class DreamTalkLoadRenderer(io.ComfyNode):

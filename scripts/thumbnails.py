@@ -21,6 +21,8 @@ from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.plot import plot_motion
 from dreamtalk.pipeline import animate
 from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.registry import open_renderer
+from dreamtalk.render.renderer import Renderer
 from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import Speech
@@ -35,7 +37,7 @@ def moving(model: DreamTalkModel, speech: Speech, emotion: str, intensity: float
     return animate(speech, model, model.preset(emotion, intensity))
 
 
-def frame_of(renderer: MeshRenderer, motion: Motion, wide: bool) -> np.ndarray:
+def frame_of(renderer: Renderer, motion: Motion, wide: bool) -> np.ndarray:
     """The frame with the widest open (or the most closed) mouth of the first four seconds."""
     aperture = motion.channel("lipAperture")[5:100]
     index = 5 + int(aperture.argmax() if wide else aperture.argmin())
@@ -64,7 +66,8 @@ def main() -> None:
     model = load_model()
     speech = load_speech(ROOT / "samples" / "speech.wav")
     picture = load_image(ROOT / "samples" / "portrait.png")
-    renderer = MeshRenderer(analyze_portrait(picture))
+    portrait = analyze_portrait(picture)
+    renderer, painted = MeshRenderer(portrait), open_renderer("difftalk", portrait)
     motions = {e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised")}
     still = (picture * 255).round().to(torch.uint8).numpy()
     happy = frame_of(renderer, motions["happy"], wide=True)
@@ -74,6 +77,10 @@ def main() -> None:
         "style_from_video": [
             frame_of(renderer, motions["surprised"], wide=True),
             frame_of(renderer, motions["surprised"], wide=False),
+        ],
+        "difftalk_renderer": [
+            frame_of(painted, motions["happy"], wide=True),
+            frame_of(painted, motions["surprised"], wide=True),
         ],
         "official_checkpoint": [still, frame_of(renderer, motions["sad"], wide=True)],
     }
