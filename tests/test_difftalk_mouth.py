@@ -104,7 +104,7 @@ def test_maps_tell_where_closed_lips_meet() -> None:
     low[:, 48:] += torch.tensor([0.0, 6.0])
     maps, moved = lip_maps(closed, closed), lip_maps(low, closed)
     assert maps.shape == (1, MAP_CHANNELS, 16, 20)
-    assert inner_mask(closed, 0.01).sum() == 0  # there is no opening, and yet
+    assert inner_mask(closed, 0.0, 0.01).sum() == 0  # there is no opening, and yet
     assert (maps - moved)[:, 4:8].abs().max() > 0.5  # the inner outline's maps differ
     assert torch.equal(maps[:, 8:], moved[:, 8:])  # the reference's don't
     assert inner_mask(face_points(8.0)).sum() == pytest.approx(torch.pi * 18 * 4, rel=0.15)

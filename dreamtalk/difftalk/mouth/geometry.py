@@ -73,9 +73,13 @@ def lip_maps(target: Tensor, reference: Tensor) -> Tensor:
     return F.pixel_unshuffle((maps / _REACH).clamp(-1, 1), _PLACES)
 
 
-def inner_mask(target: Tensor, softness: float = 1.0) -> Tensor:
-    """What lies between the lips: (B, 68, 2) -> (B, 1, 64, 80) in 0..1, soft at the edge."""
-    distance = signed_distance(target[:, INNER], cut_grid(1, target.device))
+def inner_mask(target: Tensor, grown: float = 0.0, softness: float = 1.0) -> Tensor:
+    """What lies between the lips: (B, 68, 2) -> (B, 1, 64, 80) in 0..1, soft at the edge.
+
+    Args:
+        grown: px by which it reaches onto the lips.
+    """
+    distance = signed_distance(target[:, INNER], cut_grid(1, target.device)) + grown
     return (distance / softness + 0.5).clamp(0, 1)[:, None]
 
 

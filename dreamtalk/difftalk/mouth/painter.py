@@ -22,6 +22,8 @@ from .overlay import lay_over
 from .sampling import sample_clean
 
 _BATCH = 16
+_RIM, _SOFT = 1.0, 2.0
+"""px of the crop by which the painted opening reaches onto the lips, and over which it ends."""
 _CUT = (..., slice(CUT_TOP, CUT_TOP + CUT_HEIGHT), slice(CUT_LEFT, CUT_LEFT + CUT_WIDTH))
 
 
@@ -141,7 +143,9 @@ class MouthPainter:
         shifts = bending(wanted, seen) if (wanted - seen).abs().max() > 0.05 else None
         base = own if shifts is None else place(pictures, (0, 0), shifts)
         painted = self._sample(self._conditions(base, seen, wanted, frames), frames)
-        inside = inner_mask(wanted)
+        inside = inner_mask(wanted, _RIM, _SOFT)
+        if frames.windows is not None:  # where the lips come to lie, nobody knows: all is painted
+            inside = torch.ones_like(inside)
         return lay_over(frames.pictures, matrices, painted, base, inside, shifts, self.options)
 
     def _conditions(

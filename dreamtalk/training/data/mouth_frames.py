@@ -266,7 +266,7 @@ def _changed(pictures: Tensor, noise: torch.Generator) -> Tensor:
     gain = draw(1, size, 1, 1, 1, spread=0.2) * draw(1, size, 3, 1, 1, spread=0.08)
     gain = gain * draw(2, size, 1, 1, 1, spread=0.02)
     changed = pictures.pow(draw(1, size, 1, 1, 1, spread=0.12)) * gain
-    grey = torch.rand(1, size, 1, 1, 1, generator=noise).to(pictures.device) < 0.05
+    grey = torch.rand(1, size, 1, 1, 1, generator=noise).to(pictures.device) < 0.1
     changed = torch.where(grey, changed.mean(2, keepdim=True), changed)
     # footage is softer than photographs: a part of a small binomial blur, applied to both
     side = torch.tensor([1.0, 2.0, 1.0], device=pictures.device) / 4
