@@ -7,10 +7,10 @@
 ``clips`` is self-reenactment as in ``benchmarks/renderer.py``: frame 0 of each clip is the
 portrait, the clip's tracked channels and head drive it, frames are compared with what was filmed.
 All in the box around the lips: SSIM, L1, sharpness (variance of the Laplacian against the filmed
-one's, median), L1 between the lips, and the lips' aperture as it is tracked again (correlation, ratio of
-deviations). ``flicker`` compares how frames follow each other: ``error step`` is the mean change,
-from frame to frame, of the difference to the filmed frame; ``motion`` the mean difference of
-neighbouring frames against the filmed one's.
+one's, median), L1 between the lips, and the lips' aperture as it is tracked again (correlation,
+ratio of deviations). ``flicker`` compares how frames follow each other: ``error step`` is the mean
+change, from frame to frame, of the difference to the filmed frame; ``motion`` the mean difference
+of neighbouring frames against the filmed one's.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from dreamtalk.motion import FACE, LIP_CHANNELS, Motion
 from dreamtalk.render.mesh import MeshRenderer
 
 VARIANTS: dict[str, MouthOptions] = {
-    "1 step": MouthOptions(steps=1),
     "4 steps": MouthOptions(steps=4),
+    "1 step": MouthOptions(steps=1),
     "10 steps": MouthOptions(steps=10),
     "20 steps": MouthOptions(steps=20),
-    "4, net alone": MouthOptions(steps=4, detail=0.0),
-    "4, portrait's lips": MouthOptions(steps=4, placed="reference"),
-    "4, opening alone": MouthOptions(steps=4, strength=0.0),
+    "net alone": MouthOptions(steps=4, detail=0.0),
+    "portrait's lips": MouthOptions(steps=4, placed="reference"),
+    "opening alone": MouthOptions(steps=4, strength=0.0),
 }
 
 
@@ -115,7 +115,9 @@ def _edges(picture: np.ndarray, mask: np.ndarray) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_64F)[mask].var())
 
 
-def clips(directory: Path, weights: str, step: int, limit: int, sheet: Path | None) -> None:
+def clips(
+    directory: Path, weights: str, step: int, limit: int, sheet: Path | None, only: list[str]
+) -> None:
     """Print the table for all clips of a directory, and their mean."""
     network = load_mouth_painter(weights)
     paths = sorted(p for p in directory.rglob("*") if p.suffix == ".mp4")
@@ -125,9 +127,9 @@ def clips(directory: Path, weights: str, step: int, limit: int, sheet: Path | No
     for path in paths:
         scene = clip_scene(path, step)
         found = {"mesh": scene["mesh"]}
-        found |= {name: painted(scene, network, options) for name, options in VARIANTS.items()}
+        found |= {name: painted(scene, network, VARIANTS[name]) for name in only}
         every[path.stem] = {name: measure(scene, frames) for name, frames in found.items()}
-        for name in ("mesh", "4 steps"):
+        for name in ("mesh", only[0]):
             print(_line(path.stem, name, every[path.stem][name]), flush=True)
         rows += list(_sheet_rows(scene, found))
     for name in next(iter(every.values())):
@@ -141,13 +143,12 @@ def clips(directory: Path, weights: str, step: int, limit: int, sheet: Path | No
 
 def _sheet_rows(scene: dict[str, Any], found: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
     """Two frames of a clip, three times enlarged: what was filmed, then each way."""
-    shown = ("mesh", "1 step", "4 steps", "10 steps", "4, net alone", "4, portrait's lips")
     for index in (len(scene["truth"]) // 3, int(np.argmax(scene["wanted"]))):
         lips = scene["marks"][index][list(INNER_LIPS), :2]
         size = int(0.36 * np.linalg.norm(scene["marks"][index][454] - scene["marks"][index][234]))
         x, y = lips.mean(0).astype(int)
         box = (slice(max(y - size, 0), y + size), slice(max(x - size, 0), x + size))
-        cells = [scene["truth"][index], *(found[name][index] for name in shown)]
+        cells = [scene["truth"][index], *(frames[index] for frames in found.values())]
         yield np.concatenate([cv2.resize(c[box], (240, 240), interpolation=3) for c in cells], 1)
 
 
@@ -217,10 +218,13 @@ def main() -> None:
     each["clips"].add_argument("--step", type=int, default=8)
     each["clips"].add_argument("--limit", type=int, default=0)
     each["clips"].add_argument("--sheet", type=Path)
+    each["clips"].add_argument(
+        "--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="of the ways to paint"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.what == "clips":
-        clips(args.path, args.weights, args.step, args.limit, args.sheet)
+        clips(args.path, args.weights, args.step, args.limit, args.sheet, args.only)
     elif args.what == "flicker":
         flicker(args.path, args.weights, args.frames)
     else:

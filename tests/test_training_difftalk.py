@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,15 @@ import pytest
 import torch
 
 from dreamtalk.cli import main
+from dreamtalk.difftalk.mouth.config import MouthConfig
 from dreamtalk.difftalk.mouth.file import load_mouth_painter
+from dreamtalk.difftalk.mouth.model import MouthPainterNet
 from dreamtalk.errors import DreamTalkError
 from dreamtalk.training.data.mouth_frames import MouthFrames, SpeechBank
-from dreamtalk.training.stages.difftalk import (
-    DiffTalkRecipe,
-    export_checkpoint,
-    load_difftalk_recipe,
-    train_difftalk,
-)
+from dreamtalk.training.stages.critic import Critic, Sharpening, sharpening_loss
+from dreamtalk.training.stages.difftalk import export_checkpoint, train_difftalk
 from dreamtalk.training.stages.loops import LoopSettings
+from dreamtalk.training.stages.mouth_loss import DiffTalkRecipe, load_difftalk_recipe
 from tests.test_difftalk_mouth import face_points
 
 NETWORK = {"unet": {"channels": 16, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1],
@@ -136,3 +136,44 @@ def test_what_is_no_folder_of_frames(tmp_path: Path) -> None:
         MouthFrames(tmp_path)
     with pytest.raises(DreamTalkError, match="nothing was trained"):
         export_checkpoint(RECIPE, tmp_path / "nowhere", tmp_path / "x.safetensors")
+
+
+def test_the_critic_sees_the_opening_alone() -> None:
+    torch.manual_seed(0)
+    critic, inside = Critic().eval(), torch.zeros(1, 1, 64, 80)
+    inside[..., 24:30, 30:50] = 1
+    pictures = torch.rand(1, 3, 64, 80)
+    other = pictures.clone()
+    other[..., 40:, :] = 0
+    assert torch.equal(critic(pictures, inside), critic(other, inside))
+    other[..., 26, 40] = 1
+    assert not torch.equal(critic(pictures, inside), critic(other, inside))
+
+
+def test_the_critic_learns_and_has_a_bounded_say(frames: Path) -> None:
+    data = MouthFrames(frames)
+    torch.manual_seed(0)
+    both = Sharpening(MouthPainterNet(MouthConfig.from_json(NETWORK)))
+    both.painter.patches.fit(data.batch(0, 16, augment=False).target)
+    optimizer = torch.optim.AdamW(both.parameters(), 2e-3)
+    judged = []
+    for step in range(12):
+        noise = torch.Generator().manual_seed(step)
+        loss, figures = sharpening_loss(both, data.batch(step, 8), RECIPE, noise)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        judged.append(figures["critic"])
+        assert 0 < figures["share"] <= 10
+    assert judged[-1] < judged[0]
+
+
+def test_sharpening_follows_and_resumes(frames: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, sharpen=LoopSettings(steps=2, warmup=1, save_every=1))
+    plain = load_mouth_painter(train_difftalk(RECIPE, frames, tmp_path / "plain"))
+    sharp = load_mouth_painter(train_difftalk(recipe, frames, tmp_path / "sharp"))
+    assert not torch.equal(plain.unet.out[2].weight, sharp.unet.out[2].weight)
+    saved = torch.load(tmp_path / "sharp" / "sharpen" / "last.pt", weights_only=True)
+    assert saved["step"] == 2
+    again = load_mouth_painter(train_difftalk(recipe, frames, tmp_path / "sharp"))
+    assert torch.equal(again.unet.out[2].weight, sharp.unet.out[2].weight)

@@ -181,7 +181,8 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
 
 
 def _difftalk(args: argparse.Namespace, progress: Progress) -> str:
-    from .stages.difftalk import export_checkpoint, load_difftalk_recipe, train_difftalk
+    from .stages.difftalk import export_checkpoint, train_difftalk
+    from .stages.mouth_loss import load_difftalk_recipe
 
     recipe = load_difftalk_recipe(args.config)
     if args.export:
