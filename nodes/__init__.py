@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
 from .motion import (
     DreamTalkEditMotion,
@@ -27,6 +28,7 @@ from .talk import DreamTalkTalk
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTalk,
+    DreamTalkDub,
     DreamTalkLoadSpeech,
     DreamTalkSpeechFeatures,
     DreamTalkLoadModel,

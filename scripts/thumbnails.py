@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from dreamtalk.dubbing.film import VideoFilm
 from dreamtalk.face.analysis import analyze_portrait
 from dreamtalk.face.image import load_image
 from dreamtalk.model import DreamTalkModel, load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.plot import plot_motion
-from dreamtalk.pipeline import animate
+from dreamtalk.pipeline import Dub, SpeechSource, animate, dub
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.registry import open_renderer
 from dreamtalk.render.renderer import Renderer
@@ -61,6 +62,24 @@ def strip(frames: list[np.ndarray]) -> Image.Image:
     return sheet
 
 
+def dubbed() -> list[np.ndarray]:
+    """One moment of the example clip, as it is and with other words."""
+    made = ROOT / "samples" / "dubbed.part.mkv"
+    speech = SpeechSource(ROOT / "samples" / "speech.wav", start=2.0, duration=3.0)
+    wanted = dub(Dub(ROOT / "samples" / "clip.mp4", speech, made, quality=8))
+    pictures = [
+        list(VideoFilm(path).pictures())[: len(wanted)]
+        for path in (ROOT / "samples" / "clip.mp4", made)
+    ]
+    made.unlink()
+    change = torch.tensor(
+        [float(np.abs(np.int16(a) - b).sum()) for a, b in zip(*pictures, strict=True)]
+    )
+    change[wanted.channel("lidUpperLeftY") < -0.03] = 0  # not while it blinks
+    at = int(change.argmax())
+    return [shown[at] for shown in pictures]
+
+
 def main() -> None:
     """Write all of them."""
     model = load_model()
@@ -92,6 +111,7 @@ def main() -> None:
     strong = moving(model, Speech(speech.waveform[: int(CLIP_SECONDS * 16_000)]), "surprised", 1.5)
     sound = Sound(ROOT / "samples" / "speech.wav")
     write_video(ROOT / "samples" / "clip.mp4", renderer.frames(strong), 25.0, sound, quality=23)
+    strip(dubbed()).save(ROOT / "workflows" / "dub_a_video.jpg", quality=85)
 
 
 if __name__ == "__main__":

@@ -210,6 +210,32 @@ def style_from_video() -> None:
     write("style_from_video", nodes, [note], [])
 
 
+def dub_a_video() -> None:
+    """A filmed person says something else."""
+    nodes = [
+        Node("clip", "LoadVideo", (40, 300), (270, 400), {"file": CLIP}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 770), (270, 250), {"audio": RECORDING}),
+        Node(
+            "dub",
+            "DreamTalkDub",
+            (380, 300),
+            (320, 560),
+            {"video": ("clip", 0), "audio": ("speech", 0)},
+        ),
+        save_video(("dub", 0), (780, 300), "dreamtalk/dub"),
+    ]
+    note = Note(
+        "## Only the mouth changes\n\n"
+        "The person in the video says the recording. Every pixel outside of mouth and chin stays "
+        "as it was decoded. Take a video of your own in **Load Video**: head and shoulders, the "
+        "face turned to the camera most of the time.\n\n"
+        "Only dub people who have agreed to it, and say that the video is generated.",
+        (40, 40),
+        (870, 190),
+    )
+    write("dub_a_video", nodes, [note], [])
+
+
 def edit_motion() -> None:
     """Style over time, editing, and a picture of the result."""
     model, speech = ("model", 0), ("speech", 0)
@@ -400,5 +426,6 @@ if __name__ == "__main__":
     one_node()
     difftalk_renderer()
     style_from_video()
+    dub_a_video()
     edit_motion()
     official_checkpoint()

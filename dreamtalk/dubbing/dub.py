@@ -134,15 +134,14 @@ def _paint(
         first: number of the first in the result.
     """
     landmarks = _landmarks(job.trace, numbers)
-    low, high = landmarks[..., :2].min((0, 1)), landmarks[..., :2].max((0, 1))
-    size = float(np.ptp(landmarks[..., :2], axis=1).max())
-    left, top = np.maximum(np.floor(low - MARGIN * size), 0).astype(int)
-    right, bottom = np.ceil(high + MARGIN * size).astype(int)
-    part = frames[:, top:bottom, left:right]
+    rows, columns = around_face(landmarks)
+    part = frames[:, rows, columns]
     times = (first + np.arange(len(numbers))) / sheet.rate
     take = Take(
         pictures=part.contiguous(),
-        landmarks=torch.from_numpy(landmarks - np.array([left, top, 0], np.float32)),
+        landmarks=torch.from_numpy(
+            landmarks - np.array([columns.start, rows.start, 0], np.float32)
+        ),
         wanted=sheet.wanted(numbers, times),
         filmed=sheet.seen(numbers),
         first=first,
@@ -151,6 +150,19 @@ def _paint(
     )
     strength = torch.from_numpy(sheet.strength[numbers])
     part.copy_(laid_over(part, painter.paint(take), strength))
+
+
+def around_face(landmarks: Array) -> tuple[slice, slice]:
+    """Rows and columns of the part of the frames that a painter is shown.
+
+    Args:
+        landmarks: (n, 478, 3) px, of the frames that are painted together.
+    """
+    low, high = landmarks[..., :2].min((0, 1)), landmarks[..., :2].max((0, 1))
+    size = float(np.ptp(landmarks[..., :2], axis=1).max())
+    left, top = np.maximum(np.floor(low - MARGIN * size), 0).astype(int)
+    right, bottom = np.ceil(high + MARGIN * size).astype(int)
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
 def laid_over(frames: Tensor, painted: Painted, strength: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ SIDE_MM = (62.0, 44.0)
 CHIN_MM = (24.0, 4.0)
 MASK_SHARE = 0.35
 """Of the change, from which on only painted pixels show."""
-LIP_MM = (1.0, 5.0)
+LIP_MM = (2.0, 7.0)
 """mm around the lips within which their picture goes over into the skin's."""
 
 

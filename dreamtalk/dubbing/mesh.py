@@ -20,17 +20,11 @@ from ..face import topology as t
 from ..face.basis import FaceBasis
 from ..face.channels import FACE_CHANNELS
 from ..face.portrait import Portrait
+from ..face.pose import Similarity
 from ..progress import Progress, silent
 from ..render.mesh.eyes.layer import build_eye
 from ..render.mesh.mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
-from ..render.mesh.mouth.interior import (
-    JAW_GAIN,
-    SKULL_SHARE,
-    Interior,
-    MouthPose,
-    build_interior,
-    tongue_and_tuck,
-)
+from ..render.mesh.mouth.interior import build_interior
 from ..render.mesh.mouth.layer import build_mouth, paint_mouth
 from ..render.mesh.mouth.seam import Mouth, find_mouth
 from ..render.mesh.portrait.geometry import FLIP, Box, FaceGeometry, face_geometry
@@ -39,6 +33,7 @@ from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count
 from .lower_face import build_lower_face
 from .painter import MeshPainterOptions, Painted, Reference, Take
+from .teeth import INNER, PlacedTeeth, teeth_shown
 
 Array = npt.NDArray[np.float32]
 
@@ -116,12 +111,12 @@ class MeshShotPainter:
         ]
         self._lips = known[0]
         inside = [build_interior(k.image, k.face, k.mouth, k.white, self._sampler) for k in known]
-        best = max(range(len(known)), key=lambda i: _teeth(inside[i]))
-        self._open, self._interior = known[best], inside[best]
+        best = max(range(len(known)), key=lambda i: teeth_shown(inside[i]))
+        self._teeth = PlacedTeeth(inside[best], known[best].face, basis)
         mouth = build_mouth(
             self._lips.image, self._lips.face, self._lips.mouth, self._lips.white, self._sampler
         )
-        self._layer = replace(mouth, interior=self._interior)
+        self._layer = replace(mouth, interior=inside[best])
         self.lower_face = build_lower_face(self._lips.face, basis)
 
     def paint(self, take: Take, progress: Progress = silent) -> Painted:
@@ -139,7 +134,7 @@ class MeshShotPainter:
         def work(index: int) -> None:
             self._paint(
                 pictures[index].numpy(), mask[index].numpy(), take.landmarks[index, :, :2].numpy(),
-                offsets[index], take.wanted.expression[index],
+                offsets[index], take.wanted.expression[index], poses.frame(index),
             )  # fmt: skip
 
         workers = worker_count(torch.device("cpu"), _MOST_WORKERS)
@@ -151,7 +146,7 @@ class MeshShotPainter:
 
     def _paint(
         self, picture: npt.NDArray[np.uint8], mask: Array, marks: Array, offset: Array,
-        wanted: Tensor,
+        wanted: Tensor, pose: Similarity,
     ) -> None:  # fmt: skip
         """One frame (H, W, 3) and its mask (H, W), in place.
 
@@ -159,6 +154,7 @@ class MeshShotPainter:
             marks: (478, 2) px, as filmed.
             offset: (478, 3) px of the frame (y down, z near), what the new lips move them by.
             wanted: (31,) channels.
+            pose: of the head.
         """
         face, low = self._lips.face, self.lower_face
         plane = fit_plane(face.points[low.still], marks[low.still])
@@ -175,13 +171,13 @@ class MeshShotPainter:
         share = remap(low.mask, plain)
         if not share.any():
             return
-        film = np.ascontiguousarray(picture, dtype=np.float32) / 255
+        film = picture.astype(np.float32) / np.float32(255)
         skin, lips = [], []
         for field in (low.upper, low.lower):
             u = self._sources(field, filmed, change, plain)
             grid = u / low.cell - np.array([low.box.x0, low.box.y0], np.float32)
             delta = (field @ change).reshape(low.box.height, low.box.width, 2)
-            delta = remap(np.asarray(delta * low.change[..., None], np.float32), grid)
+            delta = remap((delta * low.change[..., None]).astype(np.float32), grid)
             skin.append(remap(film, place - delta @ turn.T, cv2.INTER_CUBIC))
             lips.append((u, remap(low.lips, u)))
         colour = self._colour(skin, lips)
@@ -193,8 +189,7 @@ class MeshShotPainter:
         sources = [
             (torch.from_numpy(u[None, ..., 0]), torch.from_numpy(u[None, ..., 1])) for u, _ in lips
         ]
-        inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
-        corners = (face.points[inner] + moved[inner, :2].numpy()) @ turn.T + shift
+        corners = (face.points[INNER] + moved[INNER, :2].numpy()) @ turn.T + shift
         pad = np.array([4, 3], np.float32) * face.mm * float(np.abs(np.linalg.det(turn))) ** 0.5 + 2
         cavity = Box.around(
             np.maximum(corners.min(0) - pad, [region.x0, region.y0]),
@@ -203,7 +198,7 @@ class MeshShotPainter:
         )  # fmt: skip
         painted = paint_mouth(
             self._layer, self._sampler, layers[0], region, cavity, sources[0], sources[1],
-            layers[1], self._pose(moved, marks + offset[:, :2]),
+            layers[1], self._teeth.pose(pose, corners, marks + offset[:, :2], moved),
         )  # fmt: skip
         picture[region.slices] = self._sampler.to_bytes(painted)[0].numpy()
         mask[region.slices] = share
@@ -242,33 +237,6 @@ class MeshShotPainter:
                 known += remap(self._lips.image, u)[ring].sum(0)
         return (filmed / np.maximum(known, 1e-3)).clip(0.5, 2.0).astype(np.float32)
 
-    def _pose(self, moved: Tensor, marks: Array) -> MouthPose:
-        """Where skull and jaw are in the frame.
-
-        Args:
-            moved: (478, 3) px that the landmarks of the lips' picture are displaced by.
-            marks: (478, 2) px, where the new landmarks are.
-        """
-        interior, face = self._interior, self._open.face
-        still = self.lower_face.still
-        plane = fit_plane(face.points[still], marks[still])
-        turn, shift = torch.from_numpy(plane).split([2, 1], dim=1)
-        away = torch.from_numpy((marks - plane[:, 2]).astype(np.float32))
-        away = away @ torch.linalg.inv(turn).T - torch.from_numpy(face.points)
-        skull = SKULL_SHARE * away[list(t.NOSE_BASE)].mean(0)
-        jaw = away[list(t.CHIN_PATCH)].mean(0)
-        axes = torch.stack([interior.x_mm, interior.y_mm], -1)[:2]
-        lift, tuck = tongue_and_tuck(interior, moved[None])
-        gain = 1.0 if interior.own is None else JAW_GAIN
-        return MouthPose(
-            origin=(turn @ (interior.anchor[:2] + skull) + shift[:, 0])[None],
-            matrix=torch.linalg.inv(turn @ axes)[None],
-            jaw=gain * (turn @ (jaw - skull))[None],
-            activity=torch.ones(1),
-            lift=lift,
-            tuck=tuck,
-        )
-
     def _region(self, turn: Array, shift: Array, height: int, width: int) -> Box:
         """The part of a frame that the mask lies in."""
         rows, columns = np.nonzero(self.lower_face.mask > 0)
@@ -286,16 +254,10 @@ def fit_plane(known: Array, seen: Array) -> Array:
     return np.linalg.lstsq(ones.astype(np.float64), seen, rcond=None)[0].T.astype(np.float32)
 
 
-def remap(image: Array, at: Array, how: int = cv2.INTER_LINEAR) -> Array:
+def remap(image: Array, at: npt.NDArray[np.floating], how: int = cv2.INTER_LINEAR) -> Array:
     """Values of a picture at places (h, w, 2), clamped at its border."""
     found: Array = cv2.remap(
         image, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), how,
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
     return found
-
-
-def _teeth(interior: Interior) -> float:
-    """How much of its own upper teeth a frame shows, in px."""
-    own = interior.own
-    return 0.0 if own is None or own.upper is None else float(own.upper.array[..., 3].sum())

@@ -6,59 +6,72 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..face.channels import CLOSED_APERTURE
 from ..motion.spaces import FACE
 from .film import Film
 from .painter import Reference
 from .trace import Trace
 
-OPENINGS = (0.8, 0.9, 0.97)
+OPENINGS = (0.9, 0.97)
 """Quantiles of the lip aperture that the open reference frames are sought at."""
-_NEAR = 0.04  # share of a shot's frames that count as that open, at least three
-_CLOSED = 0.05  # share of the frames with the smallest aperture, if none is closed
+_SHARE = 0.05  # of a shot's frames, at least three, among which the best one is taken
 _DEGREES = 10.0  # off the front that cost as much as a factor of e in sharpness
+_PRESSED = 15.0  # what an IOD of lips thinner than usual costs,
+_PURSED = 8.0  # and one of a mouth narrower or wider than usual
 MARGIN = 0.75
 """Of the face's size around the face, in the pictures that painters see."""
 
+Numbers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
-def scores(trace: Trace, frames: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+
+def scores(trace: Trace, frames: Numbers) -> Values:
     """How well frames show a face: ln(sharpness) minus a tenth of the degrees off the front.
 
     Sharpness is the variance of the Laplacian over the lower face. The angle is the larger one of
-    pitch and yaw: against the shot's median for the pitch, since cameras look up and down.
+    pitch and yaw; the pitch against the frames' median, since cameras look up and down.
     """
-    sharp = np.log(trace.sharpness[frames].astype(np.float64) + 1e-3)
+    sharp = np.log(trace.looks[frames, 0].astype(np.float64) + 1e-3)
     degrees = np.degrees(trace.angles[frames, :2].astype(np.float64))
     degrees[:, 0] -= np.median(degrees[:, 0])
     return sharp - np.abs(degrees).max(axis=1) / _DEGREES
 
 
-def choose_references(
-    trace: Trace, shot: tuple[int, int], neutral: npt.NDArray[np.float64]
-) -> list[int]:
-    """The numbers of a shot's reference frames: lips closed first, then wider and wider.
+def choose_references(trace: Trace, shot: tuple[int, int], neutral: Values) -> list[int]:
+    """The numbers of a shot's reference frames.
+
+    Each is the one with the best score among a twentieth of the frames: those whose lips look and
+    measure most closed (neither pressed nor pursed), those that show most teeth for their opening,
+    and those at two wide openings.
 
     Args:
         shot: (first, last + 1), with at least one face found in it.
         neutral: (31,) the person's absolute channels.
     """
     frames = np.arange(*shot)[trace.found[shot[0] : shot[1]]]
-    aperture = (
-        trace.channels[frames, FACE.index["lipAperture"]] - neutral[FACE.index["lipAperture"]]
-    )
+    channels = (trace.channels[frames] - neutral).astype(np.float64)
     score = scores(trace, frames)
-    closed = aperture <= max(CLOSED_APERTURE * 0.6, float(np.quantile(aperture, _CLOSED)))
-    chosen = [int(frames[closed][score[closed].argmax()])]
-    for share in OPENINGS:
-        apart = np.abs(aperture - np.quantile(aperture, share))
-        near = np.argsort(apart, kind="stable")[: max(3, round(_NEAR * len(frames)))]
-        chosen.append(int(frames[near[score[near].argmax()]]))
+
+    def column(name: str) -> Values:
+        return channels[:, FACE.index[name]]
+
+    def best(order: Values, score: Values = score) -> int:
+        first = np.argsort(order, kind="stable")[: max(3, round(_SHARE * len(frames)))]
+        return int(frames[first[score[first].argmax()]])
+
+    aperture = column("lipAperture")
+    height = column("lipUpperY") - column("lipLowerY") - aperture
+    width = column("mouthWidth")
+    relaxed = score - _PRESSED * (np.median(height) - height).clip(min=0)
+    relaxed = relaxed - _PURSED * np.abs(width - np.median(width))
+    chosen = [
+        best(trace.looks[frames, 1] + aperture / 2, relaxed),
+        best(aperture / 10 - trace.looks[frames, 2]),
+    ]
+    chosen += [best(np.abs(aperture - np.quantile(aperture, share))) for share in OPENINGS]
     return list(dict.fromkeys(chosen))
 
 
-def load_reference(
-    film: Film, trace: Trace, numbers: list[int], neutral: npt.NDArray[np.float64]
-) -> Reference:
+def load_reference(film: Film, trace: Trace, numbers: list[int], neutral: Values) -> Reference:
     """Cut the face out of reference frames, all at one size."""
     marks = [trace.landmarks.part(number, number + 1)[0] for number in numbers]
     spans = [(m[:, :2].min(0), m[:, :2].max(0)) for m in marks]

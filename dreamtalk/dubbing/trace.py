@@ -20,7 +20,7 @@ import torch
 
 from ..errors import FaceNotFoundError
 from ..face import topology as t
-from ..face.analysis import MIN_IOD
+from ..face.analysis import MIN_IOD, check_face_name
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.landmarker import FaceLandmarker
@@ -30,6 +30,7 @@ from ..progress import Progress, silent
 from ..tracking.cuts import Thumbnail, find_cuts, marked_cuts, thumbnail
 from ..tracking.follow import FaceFollower, follow
 from .film import Film, Picture
+from .mouth_look import look_at_mouth
 
 log = logging.getLogger("dreamtalk")
 
@@ -79,7 +80,8 @@ class Trace:
         found: (T,) bool, where there is a face whose mouth can be painted.
         channels: (T, 31) float32 absolute, 0 where there is no face.
         angles: (T, 3) float32 pitch, yaw, roll of the head in radians.
-        sharpness: (T,) float32, of the face; only to compare pictures of one shot.
+        looks: (T, 3) float32: sharpness of the lower face, only to compare pictures of one shot;
+            then how far the lips look parted and how much teeth there are, see :class:`MouthLook`.
         shots: (first, last + 1) of every shot; together all pictures.
     """
 
@@ -88,7 +90,7 @@ class Trace:
     found: npt.NDArray[np.bool_]
     channels: Array
     angles: Array
-    sharpness: Array
+    looks: Array
     shots: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
@@ -146,8 +148,10 @@ def trace(
         name: of the film, for messages.
 
     Raises:
+        ImageError: if ``which`` names no face.
         FaceNotFoundError: if there is no such face.
     """
+    check_face_name(which)
     landmarks = Landmarks()
     try:
         return _trace(film, which, device, progress, name, landmarks)
@@ -164,7 +168,7 @@ def _trace(
     pictures = marked_cuts((n / float(film.rate), p) for n, p in enumerate(film.pictures()))
     landmarker = FaceLandmarker(device=device)
     seen: list[Picture] = []  # pictures whose landmarks are not there yet
-    sharp: list[float] = []
+    looks: list[tuple[float, ...]] = []
     size = (0, 0)
     waiting: list[tuple[float, Picture]] = []  # the first picture of the next shot
 
@@ -190,16 +194,16 @@ def _trace(
                 picture = seen.pop(0)
                 size = picture.shape[:2]
                 notes.add(marks)
-                sharp.append(0.0 if marks is None else _sharpness(picture, marks))
+                looks.append((0.0,) * 3 if marks is None else _look(picture, marks))
                 progress(len(notes.found), max(len(notes.found), film.expected))
     notes.flush()
     if not notes.rows:
         what = "no face was found" if which == "largest" else f"the face '{which}' was not found"
         raise FaceNotFoundError(f"{what} in {name} ({len(notes.found)} pictures)")
-    return _assembled(notes, np.array(sharp, np.float32), size)
+    return _assembled(notes, np.array(looks, np.float32), size)
 
 
-def _assembled(notes: _Notes, sharp: Array, size: tuple[int, int]) -> Trace:
+def _assembled(notes: _Notes, looks: Array, size: tuple[int, int]) -> Trace:
     seen = np.array(notes.found)
     rows = np.zeros((len(seen), len(FACE) + 4), np.float32)
     rows[seen] = np.stack(notes.rows)
@@ -213,17 +217,19 @@ def _assembled(notes: _Notes, sharp: Array, size: tuple[int, int]) -> Trace:
         found=found,
         channels=rows[:, : len(FACE)],
         angles=angles,
-        sharpness=sharp,
+        looks=looks,
         shots=tuple(pairwise([0, *cuts, len(seen)])),
     )
 
 
-def _sharpness(picture: Picture, marks: Array) -> float:
-    """Variance of the Laplacian over the lower face."""
+def _look(picture: Picture, marks: Array) -> tuple[float, ...]:
+    """Variance of the Laplacian over the lower face, and what is seen between the lips."""
     low, high = (f(marks[[*t.LIPS, t.CHIN], :2], axis=0) for f in (np.min, np.max))
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.maximum(high, 0).astype(int) + 1
     part = picture[top:bottom, left:right]
     if min(part.shape[:2]) < 3:
-        return 0.0
-    return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
+        return (0.0,) * 3
+    sharp = cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()
+    mouth = look_at_mouth(picture, marks)
+    return float(sharp), mouth.parted, mouth.teeth

@@ -34,6 +34,11 @@ class Similarity:
     rotation: Array
     translation: Array
 
+    def frame(self, index: int) -> Similarity:
+        """One of the frames by itself."""
+        part = slice(index, index + 1)
+        return Similarity(self.scale[part], self.rotation[part], self.translation[part])
+
     def to_face(self, points: Array) -> Array:
         """Camera points (T, K, 3) in px -> face frame in IOD units."""
         centred = points - self.translation[:, None]

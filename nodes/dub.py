@@ -1,0 +1,200 @@
+"""The node that dubs a filmed person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from comfy_api.latest import InputImpl, io
+from torch import Tensor
+
+from ..dreamtalk.errors import ModelNotFoundError, MotionError
+from ..dreamtalk.options import FITS, checked, default
+from ..dreamtalk.progress import Stage
+from . import runtime
+from .convert import choice, option_input, speech_of, waveform_of
+from .portrait import FACES
+from .sampler import STARTER, load_checkpoint
+from .sockets import DTModel, DTMotion, DTStyle, HostedModel
+from .speech import features_of
+
+if TYPE_CHECKING:
+    from ..dreamtalk.dubbing.film import Film
+    from ..dreamtalk.dubbing.painter import MouthPainter
+    from ..dreamtalk.style import Style
+
+# where each stage of the work begins and ends on the bar
+_STAGES = {"speech": (0.0, 0.03), "tracking": (0.03, 0.4), "motion": (0.4, 0.45)}
+_LAST = (0.45, 1.0)
+
+
+class DreamTalkDub(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkDub",
+            display_name="DreamTalk Dub Video",
+            category="DreamTalk",
+            description=(
+                "A filmed person says something else: lips, jaw and chin follow the new recording, "
+                "and every pixel outside of that stays as it was decoded. Head, eyes and brows are "
+                "those of the film. Cuts are found, and pictures without the face pass untouched. "
+                "Memory stays the same however long it is. Connect Save Video."
+            ),
+            inputs=[
+                io.Video.Input(
+                    "video", optional=True, tooltip="The film of a person, of any length."
+                ),
+                io.Image.Input(
+                    "images", optional=True, tooltip="Or its frames, as a batch of pictures."
+                ),
+                io.Audio.Input("audio", tooltip="What the person is to say."),
+                option_input(
+                    "seed", "The same seed gives the same video, for the same film and recording."
+                ),
+                option_input(
+                    "intensity",
+                    "How strongly the person's own way of speaking shows: 0 not at all, 1 as it "
+                    "is, 2 strong. A style that is connected has its own.",
+                ),
+                io.Combo.Input(
+                    "face",
+                    options=list(FACES),
+                    default="largest",
+                    tooltip="Which face speaks, in the first picture of every shot that shows any; "
+                    "numbers count from the left.",
+                ),
+                option_input(
+                    "fit",
+                    "Where recording and film differ in length. loop: as long as the recording; a "
+                    "shorter film runs to and fro. hold: as long as the longer one; the last "
+                    "picture stays, or the lips rest. cut: as long as the shorter one.",
+                ),
+                io.Combo.Input(
+                    "painter",
+                    options=[*painters(), *runtime.model_files()],
+                    default=default("painter"),
+                    tooltip="Who paints the mouth. mesh bends the filmed skin, with the lips and "
+                    "teeth of a good frame of the shot. A weights file in models/dreamtalk says "
+                    "itself which painter it is of.",
+                ),
+                option_input(
+                    "frame_rate", "Frame rate of the pictures. A video knows its own.", "images_fps"
+                ),
+                DTModel.Input(
+                    "model",
+                    optional=True,
+                    tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
+                    "starter.",
+                ),
+                DTStyle.Input(
+                    "style",
+                    optional=True,
+                    tooltip="How it is said, from a style node of the same checkpoint. Leave "
+                    "unconnected for the way the person speaks in the film.",
+                ),
+                option_input(
+                    "quality",
+                    "Constant rate factor of h264: lower is better and larger. 18 looks "
+                    "lossless, 28 is small.",
+                ),
+                option_input(
+                    "label", "Write into the file's metadata that the video is AI-generated."
+                ),
+                option_input(
+                    "visible_mark", "Write 'AI-generated' small at the lower edge of every frame."
+                ),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac."),
+                DTMotion.Output(
+                    display_name="motion",
+                    tooltip="What the face does in the video, at the film's frame rate: for Plot "
+                    "Motion or Save Motion.",
+                ),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        audio: dict[str, Any],
+        seed: int,
+        intensity: float,
+        face: str,
+        fit: str,
+        painter: str,
+        images_fps: float,
+        quality: int,
+        label: bool,
+        visible_mark: bool,
+        video: Any = None,
+        images: Tensor | None = None,
+        model: HostedModel | None = None,
+        style: Style | None = None,
+    ) -> io.NodeOutput:
+        from ..dreamtalk.pipeline import DUB_COMMENT, Look, Sampling, Voice, dub_film
+        from ..dreamtalk.render.video import Sound
+
+        choice("fit", fit, FITS)
+        checked(intensity=intensity, quality=quality, label=label, visible_mark=visible_mark)
+        if video is None and images is None:
+            raise MotionError("connect a video or a batch of images to dub")
+        bar = runtime.Bar()
+        speech = speech_of(audio, cls)
+        hosted = model or load_checkpoint(STARTER)
+        features = features_of(speech, hosted, bar.stage(*_STAGES["speech"]))
+        device = hosted.host.device()
+        voice = Voice(
+            features, speech.duration, Sound(*waveform_of(audio, cls)), hosted.model, style,
+            intensity, Sampling(seed=seed),
+        )  # fmt: skip
+        look = Look(
+            open_painter(painter, seed), face, fit, quality, DUB_COMMENT if label else None,
+            visible_mark,
+        )  # fmt: skip
+        path = runtime.temp_file(".mp4")
+
+        @contextmanager
+        def stages(name: str) -> Iterator[Stage]:
+            yield Stage(lambda _: None, bar.stage(*_STAGES.get(name, _LAST)))
+
+        with opened(video, images, images_fps) as film:
+            motion = dub_film(film, voice, look, path, device, stages)
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), motion)
+
+
+@contextmanager
+def opened(video: Any, images: Tensor | None, rate: float) -> Iterator[Film]:
+    """The film of whichever is connected; the video, if both are."""
+    from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
+
+    if video is not None:
+        with runtime.video_file(video) as file:
+            yield VideoFilm(file)
+    elif images is not None:
+        yield PictureFilm(images, rate)
+
+
+def painters() -> list[str]:
+    """Names of the painters that work as they are."""
+    from ..dreamtalk.dubbing.painter import PAINTERS
+
+    return [kind.name for kind in PAINTERS.values() if kind.load is None or kind.starter]
+
+
+def open_painter(name: str, seed: int) -> MouthPainter:
+    """A painter by its name, or by the name of its file in models/dreamtalk, on its device."""
+    from ..dreamtalk.dubbing.painter import load_painter
+
+    path = name if name in painters() else runtime.model_path(name)
+    if path is None:
+        raise ModelNotFoundError(
+            f"there is no '{name}' in models/{runtime.MODEL_FOLDER}: put the painter's file there "
+            f"and reload the page, or choose one of {', '.join(painters())}"
+        )
+    loaded = load_painter(path, seed=seed)
+    networks = [] if loaded.network is None else [loaded.network]
+    return loaded.on(runtime.ModelHost(*networks).device())
