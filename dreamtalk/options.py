@@ -21,6 +21,7 @@ AUTO = "auto"
 SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
+PLACED: tuple[str, ...] = ("frame", "reference")
 FITS: tuple[str, ...] = ("loop", "hold", "cut")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
@@ -134,6 +135,24 @@ OPTIONS: dict[str, Option] = {
     "crossfade": Option(0.3, "seconds in which two motions overlap", 0.0, 10.0, 0.05),
     "feather": Option(
         0.08, "width of a square's fading edge, as a share of its side", 0.0, 0.5, 0.01
+    ),
+    "painted.steps": Option(
+        0, "network calls a frame; 0 takes what suits the weights: few for ours, 15 for the "
+        "published form", 0, 500, 1,
+    ),
+    "painted.from_speech": Option(
+        False, "paint what is heard instead of the lips that the motion wants"
+    ),
+    "painted.placed": Option(
+        "frame", "the lips that are corrected: those of the frame, or the reference's, bent there",
+        choices=PLACED,
+    ),
+    "painted.detail": Option(
+        1.0, "px of the 128 px crop: finer detail outside of the opening stays the frame's; 0 "
+        "takes all from the network", 0.0, 8.0, 0.1,
+    ),
+    "painted.strength": Option(
+        1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05
     ),
     "width": Option(1600, "width of a plot in pixels", 320, 8192, 16),
     "height": Option(360, "height of each picture on a sheet, in pixels", 64, 1080, 8),

@@ -15,7 +15,7 @@ from .motion import (
 from .motion_io import DreamTalkLoadMotion, DreamTalkSaveMotion, DreamTalkTrackMotion
 from .portrait import DreamTalkPortrait
 from .render import DreamTalkRender, DreamTalkRenderVideo
-from .renderers import DreamTalkLoadPIRenderer, DreamTalkLoadRenderer
+from .renderers import DreamTalkLoadDiffTalk, DreamTalkLoadPIRenderer, DreamTalkLoadRenderer
 from .sampler import DreamTalkLoadModel, DreamTalkSampler
 from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
 from .style import (
@@ -54,6 +54,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkRender,
     DreamTalkRenderVideo,
     DreamTalkLoadPIRenderer,
+    DreamTalkLoadDiffTalk,
     DreamTalkLoadRenderer,
 )
 

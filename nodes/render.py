@@ -14,18 +14,31 @@ from ..dreamtalk.options import checked, default
 from . import runtime
 from .convert import option_input, watched, waveform_of
 from .schema import schema
-from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait, DTRenderer, HostedRenderer
+from .sockets import (
+    AnimatedFace,
+    DTFaces,
+    DTFeatures,
+    DTMotion,
+    DTPortrait,
+    DTRenderer,
+    HostedRenderer,
+)
 
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
     from ..dreamtalk.motion.motion import Motion
     from ..dreamtalk.render.renderer import Renderer
+    from ..dreamtalk.speech.speech import Features
 
 _PORTRAIT_TIP = "The analysed picture, from Portrait."
 _MOTION_TIP = "What the face does, from Sampler, Natural Motion or another motion node."
 _RENDERER_TIP = (
     "A neural renderer to use instead of the built-in mesh renderer. Leave unconnected for the "
     "built-in one, which needs no download."
+)
+_FEATURES_TIP = (
+    "The speech's features, from Speech Features, for a renderer that listens: DiffTalk where it "
+    "paints from speech. Others don't look at them."
 )
 _FACES_TIP = (
     "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
@@ -63,11 +76,13 @@ def mesh_renderer() -> HostedRenderer:
     return HostedRenderer(load_renderer("mesh"), runtime.ModelHost())
 
 
-def frames_of(renderer: Renderer, motion: Motion, bar: runtime.Bar) -> Iterator[Tensor]:
+def frames_of(
+    renderer: Renderer, motion: Motion, bar: runtime.Bar, features: Features | None = None
+) -> Iterator[Tensor]:
     """Chunks of uint8 frames (n, H, W, 3), with the bar and its picture moving."""
     from ..dreamtalk.pipeline import render
 
-    return iter(watched(render(renderer, motion), len(motion), bar))
+    return iter(watched(render(renderer, motion, features), len(motion), bar))
 
 
 class DreamTalkRender(io.ComfyNode):
@@ -87,6 +102,7 @@ class DreamTalkRender(io.ComfyNode):
                 DTMotion.Input("motion", tooltip=_MOTION_TIP),
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
+                DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
             ],
             outputs=[
                 io.Image.Output(
@@ -107,11 +123,12 @@ class DreamTalkRender(io.ComfyNode):
         motion: Motion,
         renderer: HostedRenderer | None = None,
         more_faces: Sequence[AnimatedFace] = (),
+        features: Features | None = None,
     ) -> io.NodeOutput:
         made, motion = open_scene(portrait, motion, renderer, more_faces or ())
         images = _room_for(len(motion), *made.size)
         done = 0
-        for chunk in frames_of(made, motion, runtime.Bar()):
+        for chunk in frames_of(made, motion, runtime.Bar(), features):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
         _tell(cls, made.notes)
@@ -171,6 +188,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     "Write 'AI-generated' small at the lower edge of every frame.",
                     optional=True,
                 ),
+                DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
@@ -189,6 +207,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
         label: bool = default("label"),
         more_faces: Sequence[AnimatedFace] = (),
         visible_mark: bool = default("visible_mark"),
+        features: Features | None = None,
     ) -> io.NodeOutput:
         checked(quality=quality, label=label, visible_mark=visible_mark)
         bar = runtime.Bar()
@@ -204,6 +223,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 label,
                 more_faces or (),
                 visible_mark,
+                features,
             )
         )
 
@@ -219,6 +239,7 @@ def render_video(
     label: bool = default("label"),
     more_faces: Sequence[AnimatedFace] = (),
     visible_mark: bool = default("visible_mark"),
+    features: Features | None = None,
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
     from ..dreamtalk.render.mark import marked
@@ -228,7 +249,7 @@ def render_video(
     path = runtime.temp_file(".mp4")
     made, motion = open_scene(portrait, motion, renderer, more_faces)
     comment = AI_COMMENT if label else None
-    frames = frames_of(made, motion, bar)
+    frames = frames_of(made, motion, bar, features)
     frames = marked(frames) if visible_mark else frames
     write_video(path, frames, motion.fps, sound, comment, quality)
     _tell(cls, made.notes)

@@ -13,6 +13,7 @@ from .convert import dtype_of, option_input, precision_input
 from .schema import schema
 from .sockets import DTRenderer, HostedRenderer
 
+BUILT_IN = "starter (built in)"
 NO_FILE = "(no file in models/dreamtalk)"
 
 
@@ -73,6 +74,69 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
         return io.NodeOutput(load(checkpoint, precision, **options))
 
 
+class DreamTalkLoadDiffTalk(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DreamTalkLoadDiffTalk",
+            display_name="DreamTalk Load DiffTalk",
+            category="DreamTalk",
+            description=(
+                "Loads DiffTalk, which paints the mouth by diffusion: the built-in mesh renderer "
+                "moves the head, DiffTalk repaints lips, teeth and the inside of the mouth. The "
+                "small one that comes with the pack does that in a few steps; a file of the "
+                "published form in models/dreamtalk paints the whole face and needs speech."
+            ),
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=[BUILT_IN, *runtime.model_files()],
+                    default=BUILT_IN,
+                    tooltip="The one that came with the pack, or a DiffTalk file in "
+                    "models/dreamtalk.",
+                ),
+                option_input(
+                    "painted.steps",
+                    "Network calls a frame. 0 takes what suits the weights. More are slower; "
+                    "teeth become crisper, not truer.",
+                    id="paint_steps",
+                ),
+                option_input(
+                    "painted.strength",
+                    "How much of what the network changes on lips and skin shows. 0 repaints the "
+                    "opening of the lips alone.",
+                ),
+                option_input(
+                    "painted.from_speech",
+                    "Paint what is heard instead of the motion's lips: connect the features to "
+                    "Render too. The published form always does.",
+                ),
+                option_input("seed", "Of the noise that all frames start from."),
+                precision_input(),
+            ],
+            outputs=[
+                DTRenderer.Output(
+                    display_name="renderer", tooltip="For Render Frames and Render Video."
+                )
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, checkpoint: str, **options: object) -> str:
+        return f"{runtime.model_stamp(checkpoint)} {sorted(options.items())}"
+
+    @classmethod
+    def execute(
+        cls,
+        checkpoint: str,
+        paint_steps: int = 0,
+        precision: str = "fp32",
+        **options: object,
+    ) -> io.NodeOutput:
+        name = "difftalk" if checkpoint == BUILT_IN else checkpoint
+        return io.NodeOutput(load(name, precision, steps=paint_steps, **options))
+
+
 class DreamTalkLoadRenderer(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -114,7 +178,7 @@ def weightless() -> list[str]:
     """Names of the renderers that work as they are."""
     from ..dreamtalk.render.registry import known_renderers
 
-    return [kind.name for kind in known_renderers().values() if kind.load is None]
+    return [kind.name for kind in known_renderers().values() if kind.works_as_it_is]
 
 
 def load(name: str, precision: str, **options: Any) -> HostedRenderer:

@@ -28,7 +28,9 @@ CORE: dict[str, tuple[list[tuple[str, str]], list[str], list[tuple[str, str]]]] 
     ),
 }
 EDITOR_ONLY = {"upload", "control_after_generate"}
-SOCKET_TYPES = {"IMAGE", "MASK", "AUDIO", "VIDEO", "AUDIO_ENCODER_OUTPUT"}
+SOCKET_TYPES = {
+    "IMAGE", "MASK", "AUDIO", "VIDEO", "AUDIO_ENCODER_OUTPUT", "BOUNDING_BOX", "FACE_LANDMARKS",
+}  # fmt: skip
 Link = tuple[str, int]
 
 

@@ -22,6 +22,8 @@ from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.plot import plot_motion
 from dreamtalk.pipeline import Dub, SpeechSource, animate, dub
 from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.registry import open_renderer
+from dreamtalk.render.renderer import Renderer
 from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import Speech
@@ -36,7 +38,7 @@ def moving(model: DreamTalkModel, speech: Speech, emotion: str, intensity: float
     return animate(speech, model, model.preset(emotion, intensity))
 
 
-def frame_of(renderer: MeshRenderer, motion: Motion, wide: bool) -> np.ndarray:
+def frame_of(renderer: Renderer, motion: Motion, wide: bool) -> np.ndarray:
     """The frame with the widest open (or the most closed) mouth of the first four seconds."""
     aperture = motion.channel("lipAperture")[5:100]
     index = 5 + int(aperture.argmax() if wide else aperture.argmin())
@@ -83,7 +85,8 @@ def main() -> None:
     model = load_model()
     speech = load_speech(ROOT / "samples" / "speech.wav")
     picture = load_image(ROOT / "samples" / "portrait.png")
-    renderer = MeshRenderer(analyze_portrait(picture))
+    portrait = analyze_portrait(picture)
+    renderer, painted = MeshRenderer(portrait), open_renderer("difftalk", portrait)
     motions = {
         e: moving(model, speech, e) for e in ("neutral", "happy", "sad", "surprised", "angry")
     }
@@ -98,6 +101,10 @@ def main() -> None:
         ],
         "emotion_from_voice": [
             frame_of(renderer, motions[e], wide=True) for e in ("happy", "angry", "sad")
+        ],
+        "difftalk_renderer": [
+            frame_of(painted, motions["happy"], wide=True),
+            frame_of(painted, motions["surprised"], wide=True),
         ],
         "official_checkpoint": [still, frame_of(renderer, motions["sad"], wide=True)],
     }

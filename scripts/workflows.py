@@ -22,10 +22,10 @@ def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
     return Node("save", "SaveVideo", pos, (400, 520), inputs)
 
 
-def talking_portrait() -> None:
-    """The chain, node by node."""
+def spoken_portrait() -> list[Node]:
+    """From a picture and a recording to a portrait and a motion, node by node."""
     model, speech = ("model", 0), ("speech", 0)
-    nodes = [
+    return [
         Node("image", "LoadImage", (640, 40), (270, 420), {"image": PICTURE}),
         Node("speech", "DreamTalkLoadSpeech", (40, 530), (270, 250), {"audio": RECORDING}),
         Node("model", "DreamTalkLoadModel", (40, 840), (270, 80)),
@@ -58,12 +58,19 @@ def talking_portrait() -> None:
             (270, 220),
             {"motion": ("sampler", 0), "audio": speech},
         ),
+    ]
+
+
+def talking_portrait() -> None:
+    """The chain, node by node."""
+    nodes = [
+        *spoken_portrait(),
         Node(
             "render",
             "DreamTalkRenderVideo",
             (1240, 40),
             (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
         ),
         save_video(("render", 0), (1540, 40), "dreamtalk/talk"),
     ]
@@ -81,6 +88,42 @@ def talking_portrait() -> None:
         (570, 420),
     )
     write("talking_portrait", nodes, [note], [])
+
+
+def difftalk_renderer() -> None:
+    """The chain with mouths that DiffTalk paints."""
+    nodes = [
+        *spoken_portrait(),
+        Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 210)),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 320),
+            (270, 420),
+            {
+                "portrait": ("portrait", 0),
+                "motion": ("life", 0),
+                "audio": ("speech", 0),
+                "renderer": ("renderer", 0),
+                "features": ("features", 0),
+            },
+        ),
+        save_video(("render", 0), (1540, 40), "dreamtalk/difftalk"),
+    ]
+    note = Note(
+        "## DreamTalk moves the lips, DiffTalk paints them\n\n"
+        "**Load DiffTalk** is connected to **Render Video**: the mesh renderer moves the head, "
+        "and the small DiffTalk that came with the pack repaints lips, teeth and the inside of "
+        "the mouth in every frame.\n\n"
+        "- *strength* 0 leaves lips and skin to the mesh renderer.\n"
+        "- *from speech* paints what is heard instead of the motion's lips.\n"
+        "- A DiffTalk file of the published form in models/dreamtalk paints the whole face; it "
+        "needs a graphics card.\n\n"
+        "Only animate people who have agreed to it, and say that the video is generated.",
+        (40, 40),
+        (570, 420),
+    )
+    write("difftalk_renderer", nodes, [note], [])
 
 
 def one_node() -> None:
@@ -446,6 +489,7 @@ def official_checkpoint() -> None:
 if __name__ == "__main__":
     talking_portrait()
     one_node()
+    difftalk_renderer()
     style_from_video()
     dub_a_video()
     emotion_from_voice()

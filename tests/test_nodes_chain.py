@@ -410,3 +410,27 @@ def test_a_cancel_does_not_wait_for_work_without_checks(monkeypatch: pytest.Monk
         assert runtime.cancellable(torch.is_inference_mode_enabled)
     with pytest.raises(ZeroDivisionError):
         runtime.cancellable(lambda: 1 // 0)
+
+
+def test_difftalk_as_renderer(analysed: Any, motion: Any) -> None:
+    (renderer,) = run_node(
+        "DreamTalkLoadDiffTalk", checkpoint="starter (built in)", paint_steps=1, seed=3
+    )
+    assert renderer.loaded.options.steps == 1
+    short = motion.with_(expression=motion.expression[:4], head=motion.head[:4])
+    images, _, _ = run_node("DreamTalkRender", portrait=analysed, motion=short, renderer=renderer)
+    plain, _, _ = run_node("DreamTalkRender", portrait=analysed, motion=short)
+    assert images.shape == plain.shape
+    assert 0 < (images != plain).any(-1).float().mean() < 0.2
+
+
+def test_difftalk_listens_to_features(analysed: Any, motion: Any, model: Any, audio: Any) -> None:
+    (renderer,) = run_node("DreamTalkLoadDiffTalk", checkpoint="starter (built in)",
+                           from_speech=True, paint_steps=1)  # fmt: skip
+    short = motion.with_(expression=motion.expression[:2], head=motion.head[:2])
+    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    given = {"portrait": analysed, "motion": short, "renderer": renderer}
+    images, _, _ = run_node("DreamTalkRender", **given, features=features)
+    assert len(images) == 2
+    with pytest.raises(Exception, match="together with the speech"):
+        run_node("DreamTalkRender", **given)

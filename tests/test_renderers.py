@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from dreamtalk.cli import main
+from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, FirstStageConfig, save_difftalk
+from dreamtalk.difftalk.config import UNetConfig
 from dreamtalk.errors import DreamTalkError, ModelNotFoundError
 from dreamtalk.face import Portrait, save_image
 from dreamtalk.motion import FACE, Motion
@@ -25,6 +27,7 @@ from dreamtalk.render.registry import (
     register_renderer,
 )
 from dreamtalk.render.renderer import Renderer
+from dreamtalk.speech.speech import Features
 from tests.comfy_pack import load_pack, run_node
 
 
@@ -159,3 +162,67 @@ def test_the_mesh_renderer_keeps_the_contract(portrait: Portrait) -> None:
     first, second = (torch.cat(parts) for parts in zip(*turns, strict=True))
     assert torch.equal(first, frames)
     assert torch.equal(second, frames)
+
+
+def test_difftalk_comes_with_weights_and_paints_the_mouth_alone(portrait: Portrait) -> None:
+    motion = talking(3)
+    painted = open_renderer("difftalk", portrait, steps=1)
+    assert painted.size == portrait.size
+    mesh = torch.cat(list(open_renderer("mesh", portrait).frames(motion)))
+    heard: list[int] = []
+    made = torch.cat(list(painted.frames(motion, None, lambda done, _: heard.append(done))))
+    assert made.shape == mesh.shape
+    assert heard[-1] == 3
+    changed = (made != mesh).any(-1)
+    eyes, lips = portrait.landmarks[33, :2].int(), portrait.landmarks[14, :2].int()
+    assert changed[2].any()
+    assert not changed[:, : int(eyes[1]) + 10].any()
+    rows, columns = changed[2].nonzero().T
+    assert rows.min() < lips[1] < rows.max()
+    assert columns.min() < lips[0] < columns.max()
+    assert not changed[(painted.mask() == 0).expand(3, -1, -1)].any()
+    again = torch.cat(list(painted.frames(motion)))
+    assert torch.equal(made, again)
+
+
+def test_difftalk_options(portrait: Portrait) -> None:
+    loaded = load_renderer("difftalk", placed="reference", strength="0.5", from_speech="true")
+    assert loaded.name == "difftalk"
+    assert loaded.options.placed == "reference"
+    assert loaded.options.mouth().strength == 0.5
+    with pytest.raises(DreamTalkError, match="speech"):
+        next(iter(loaded.for_portrait(portrait).frames(talking(2))))
+    with pytest.raises(DreamTalkError, match="placed"):
+        load_renderer("difftalk", placed="elsewhere")
+    with pytest.raises(DreamTalkError, match="no option"):
+        load_renderer("difftalk", glow=1)
+
+
+def test_difftalk_paints_what_it_hears(portrait: Portrait) -> None:
+    renderer = open_renderer("difftalk", portrait, from_speech=True, steps=1)
+    motion = talking(3)
+    voices = torch.full((2, 6, 96), -1.0)
+    voices[0, :, 1] = 0  # AA
+    voices[1, :, 19] = 0  # B
+    one, two = (
+        torch.cat(list(renderer.frames(motion, Features(rows, "starter")))) for rows in voices
+    )
+    assert not torch.equal(one, two)
+
+
+def test_published_difftalk_paints_a_square(portrait: Portrait, tmp_path: Path) -> None:
+    sizes = FirstStageConfig(16, (1, 1, 2), 1, 3, 16, groups=4)
+    torch.manual_seed(0)
+    network = DiffTalk(DiffTalkConfig(sizes, UNetConfig(16, (1, 2), 1, (1,), 16, 4), image_size=64))
+    save_difftalk(tmp_path / "published.safetensors", network)
+    renderer = open_renderer(tmp_path / "published.safetensors", portrait, steps=2)
+    motion = talking(3)
+    heard = Features(torch.randn(6, 29), "deepspeech")
+    frames = torch.cat(list(renderer.frames(motion, heard)))
+    assert frames.shape == (3, *portrait.size, 3)
+    mesh = torch.cat(list(open_renderer("mesh", portrait).frames(motion)))
+    changed = (frames != mesh).any(-1)
+    assert changed.any()
+    assert not changed[(renderer.mask() == 0).expand(3, -1, -1)].any()
+    with pytest.raises(DreamTalkError, match="speech"):
+        next(iter(renderer.frames(motion)))

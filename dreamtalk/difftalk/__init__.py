@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .config import DiffTalkConfig, FirstStageConfig, ScheduleConfig, UNetConfig
-from .file import load_difftalk, load_first_stage, save_difftalk
+from .file import load_any, load_difftalk, load_first_stage, save_difftalk
 from .model import Conditions, DiffTalk
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "FirstStageConfig",
     "ScheduleConfig",
     "UNetConfig",
+    "load_any",
     "load_difftalk",
     "load_first_stage",
     "save_difftalk",

@@ -114,12 +114,12 @@ class DiffTalkConfig:
         """The other way round. Raises TypeError on names that are not known."""
         parts = {"first_stage": FirstStageConfig, "unet": UNetConfig, "schedule": ScheduleConfig}
         values = {
-            name: parts[name](**_tuples(value)) if name in parts else value
+            name: parts[name](**tuples(value)) if name in parts else value
             for name, value in content.items()
         }
         return cls(**values)
 
 
-def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+def tuples(content: Mapping[str, Any]) -> dict[str, Any]:
     """Lists, which is what JSON makes of tuples, as tuples."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}

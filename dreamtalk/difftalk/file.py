@@ -23,6 +23,8 @@ from .config import DiffTalkConfig
 from .ema import use_averaged, with_averages
 from .first_stage import FirstStage
 from .model import DiffTalk
+from .mouth.file import is_mouth_painter, load_mouth_painter
+from .mouth.model import MouthPainterNet
 from .schedule import Schedule
 from .sizes import first_stage_sizes, unet_sizes
 
@@ -52,6 +54,10 @@ def load_difftalk(
         CheckpointError: if it is something else, or doesn't fit.
     """
     checkpoint = read_checkpoint(path).require(DIFFTALK)
+    if is_mouth_painter(checkpoint):
+        raise CheckpointError(
+            f"'{checkpoint.path.name}' paints mouths alone: load it with load_mouth_painter"
+        )
     whole = use_averaged(checkpoint.state) if averaged else checkpoint.state
     state = {k: v for k, v in whole.items() if not k.startswith(_TRAINING)}
     names = Schedule.of().tables()
@@ -65,6 +71,18 @@ def load_difftalk(
     model = model.to_empty(device="cpu").eval()
     load_weights(model, state, checkpoint.path, "DiffTalk")
     return model.to(device, dtype)
+
+
+def load_any(
+    path: str | Path | Checkpoint,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> DiffTalk | MouthPainterNet:
+    """Load a DiffTalk of either form: the published one, or ours that paints mouths."""
+    checkpoint = read_checkpoint(path).require(DIFFTALK)
+    if is_mouth_painter(checkpoint):
+        return load_mouth_painter(checkpoint, device, dtype)
+    return load_difftalk(checkpoint, device, dtype)
 
 
 def load_first_stage(
@@ -143,6 +161,8 @@ def _section(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def converted(checkpoint: Checkpoint) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What one of our files holds for this checkpoint: tensors and config."""
+    if is_mouth_painter(checkpoint):
+        return load_mouth_painter(checkpoint).state_dict(), checkpoint.config
     model = load_difftalk(checkpoint)
     return _state(model), dict(model.config.to_json())
 

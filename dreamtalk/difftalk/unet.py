@@ -180,6 +180,8 @@ class UNet(nn.Module):
         in_channels: of the noisy latent with its conditions.
         out_channels: of the latent.
         context_dim: of the token.
+        token_in_time: add the token to the time's embedding too, so that every block hears it;
+            not in the published network.
     """
 
     def __init__(
@@ -188,6 +190,7 @@ class UNet(nn.Module):
         in_channels: int = 9,
         out_channels: int = 3,
         context_dim: int = 128,
+        token_in_time: bool = False,
     ) -> None:
         super().__init__()
         self.config = config = config or UNetConfig()
@@ -206,6 +209,7 @@ class UNet(nn.Module):
         self.time_embed = nn.Sequential(
             nn.Linear(base, time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
+        self.token_embed = nn.Linear(context_dim, time_dim) if token_in_time else None
         self.input_blocks = nn.ModuleList([Stage([nn.Conv2d(in_channels, base, 3, 1, 1)])])
         width, kept = base, [base]
         for level, multiplier in enumerate(config.multipliers):
@@ -242,7 +246,10 @@ class UNet(nn.Module):
             context: (B, context_dim), B that of the latents, or 1 for all of them.
         """
         layers = [m for m in self.modules() if isinstance(m, SpatialTransformer)]
-        return {layer: layer.encode_token(context) for layer in layers}
+        added: dict[nn.Module, Tensor] = {x: x.encode_token(context) for x in layers}
+        if self.token_embed is not None:
+            added[self.token_embed] = self.token_embed(context)
+        return added
 
     def embed_time(self, t: Tensor) -> Tensor:
         """(B,) times -> (B, 4 * channels)."""
@@ -260,7 +267,10 @@ class UNet(nn.Module):
         Returns:
             (B, out_channels, H, W)
         """
-        time = swish(self.embed_time(t))
+        time = self.embed_time(t)
+        if self.token_embed is not None:
+            time = time + added[self.token_embed]
+        time = swish(time)
         kept = []
         for stage in self.input_blocks:
             x = stage(x, time, added)

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError, MotionError
 from ..motion.motion import Motion
 from ..options import read_settings
 from ..progress import Progress, silent
+from ..render.difftalk.options import DiffTalkOptions
 from ..render.renderer import NoOptions
 from ..speech.speech import Features
 
@@ -171,6 +173,18 @@ def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
     return MeshPainter(device, options)
 
 
+def _difftalk(network: nn.Module, device: torch.device, options: Any) -> MouthPainter:
+    from .difftalk import DiffTalkPainter
+
+    return DiffTalkPainter(network, device, options)
+
+
+def _load_difftalk(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    from ..difftalk import load_any
+
+    return load_any(checkpoint, device, dtype)
+
+
 PAINTERS: dict[str, PainterKind] = {
     kind.name: kind
     for kind in (
@@ -179,6 +193,14 @@ PAINTERS: dict[str, PainterKind] = {
             "bends the filmed skin, with the lips and teeth of a good frame of the shot",
             _mesh,
             options=MeshPainterOptions,
+        ),
+        PainterKind(
+            "difftalk",
+            "the mesh painter's frames, with mouths that DiffTalk paints anew",
+            _difftalk,
+            _load_difftalk,
+            STARTER_FILE,
+            DiffTalkOptions,
         ),
     )
 }

@@ -12,9 +12,11 @@ import torch
 from torch import nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError
 from ..face.portrait import Portrait
 from ..options import read_settings
+from .difftalk.options import DiffTalkOptions
 from .pirenderer.renderer import PIRendererOptions
 from .renderer import NoOptions, Renderer
 
@@ -29,6 +31,8 @@ class RendererKind:
         make: ``make(portrait, network, device, options)``: the renderer of one portrait.
         load: ``load(checkpoint, device, dtype)``: the network that its portraits share; None for a
             renderer without weights.
+        starter: the file of the weights that come with the package, opened by the renderer's name;
+            None if there is none.
         options: a dataclass of what can be set, with defaults.
     """
 
@@ -37,6 +41,12 @@ class RendererKind:
     make: Callable[[Portrait, Any, torch.device, Any], Renderer]
     load: Callable[[Checkpoint, torch.device, torch.dtype], nn.Module] | None = None
     options: type = NoOptions
+    starter: Path | None = None
+
+    @property
+    def works_as_it_is(self) -> bool:
+        """Whether its name alone is enough to open it."""
+        return self.load is None or self.starter is not None
 
     def read_options(self, values: Mapping[str, Any]) -> Any:
         """Check options by name; text is read as the type of the option's default.
@@ -66,6 +76,18 @@ def _load_pirenderer(checkpoint: Checkpoint, device: torch.device, dtype: torch.
     return load_pirenderer(checkpoint, device, dtype)
 
 
+def _difftalk(portrait: Portrait, network: Any, device: torch.device, options: Any) -> Renderer:
+    from .difftalk import make_difftalk
+
+    return make_difftalk(portrait, network, device, options)
+
+
+def _load_difftalk(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    from ..difftalk import load_any
+
+    return load_any(checkpoint, device, dtype)
+
+
 RENDERERS: dict[str, RendererKind] = {
     kind.name: kind
     for kind in (
@@ -76,6 +98,14 @@ RENDERERS: dict[str, RendererKind] = {
             _pirenderer,
             _load_pirenderer,
             PIRendererOptions,
+        ),
+        RendererKind(
+            "difftalk",
+            "the mesh renderer's frames with mouths that DiffTalk paints",
+            _difftalk,
+            _load_difftalk,
+            DiffTalkOptions,
+            STARTER_FILE,
         ),
     )
 }
@@ -143,17 +173,21 @@ def load_renderer(
         CheckpointError: if the file is something else.
     """
     known = known_renderers()
+    given = name
     if str(name) in known:
         kind = known[str(name)]
-        if kind.load is not None:
+        if kind.starter is not None and kind.starter.is_file():
+            name = kind.starter
+        elif kind.load is not None:
             raise ModelNotFoundError(
                 f"the renderer '{name}' needs its weights: give their file in place of its name"
             )
-        return LoadedRenderer(kind, None, kind.read_options(options), str(name))
+        else:
+            return LoadedRenderer(kind, None, kind.read_options(options), str(name))
     if not Path(name).is_file():
         raise ModelNotFoundError(
             f"there is no renderer '{name}', and no weights file of that name: choose one of "
-            f"{', '.join(k.name for k in known.values() if k.load is None)}, or a file"
+            f"{', '.join(k.name for k in known.values() if k.works_as_it_is)}, or a file"
         )
     checkpoint = read_checkpoint(name)
     found = known.get(checkpoint.kind)
@@ -164,7 +198,8 @@ def load_renderer(
         )
     read = found.read_options(options)
     network = found.load(checkpoint, torch.device(device), dtype)
-    return LoadedRenderer(found, network, read, checkpoint.path.name)
+    shown = checkpoint.path.name if name is given else str(given)
+    return LoadedRenderer(found, network, read, shown)
 
 
 def open_renderer(

@@ -70,6 +70,21 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
             type=os.path.expanduser,
             help="begin with the weights of this file ('starter': the built-in)",
         )
+    difftalk = stages.add_parser("difftalk", help="the small DiffTalk that paints mouths")
+    difftalk.add_argument(
+        "--frames", type=user_path, required=True, help="folder of shards (shard_*.npz)"
+    )
+    difftalk.add_argument(
+        "--speech", type=user_path, help="folder of recordings, to learn to listen too"
+    )
+    difftalk.add_argument("--config", type=user_path, help="a recipe (toml); ours by default")
+    difftalk.add_argument("--steps", type=int, help="instead of the recipe's")
+    difftalk.add_argument("--work", type=user_path, required=True, help="checkpoints and curves")
+    difftalk.add_argument("--device", default="cpu", help="cpu, cuda, mps")
+    difftalk.add_argument(
+        "--export", action="store_true", help="write the weights that WORK holds, train no further"
+    )
+    difftalk.set_defaults(run=_command(_difftalk))
     coverage = stages.add_parser("coverage", help="phones and diphones of a corpus")
     coverage.add_argument("--split", choices=("train", "test"), default="train")
     coverage.set_defaults(run=_command(_coverage))
@@ -214,6 +229,20 @@ def _style_predictor(args: argparse.Namespace, progress: Progress) -> str:
         load_predictor_recipe(args.config), args.corpus, args.emodb, args.work, args.checkpoint,
         args.variant, args.steps, progress=progress,
     )  # fmt: skip
+    return f"{made}\ncurves in {made.parent}"
+
+
+def _difftalk(args: argparse.Namespace, progress: Progress) -> str:
+    from .stages.difftalk import export_checkpoint, train_difftalk
+    from .stages.mouth_loss import load_difftalk_recipe
+
+    recipe = load_difftalk_recipe(args.config)
+    if args.export:
+        export_checkpoint(recipe, args.work, args.work / "difftalk.safetensors")
+        return str(args.work / "difftalk.safetensors")
+    made = train_difftalk(
+        recipe, args.frames, args.work, args.steps, args.speech, args.device, progress
+    )
     return f"{made}\ncurves in {made.parent}"
 
 

@@ -225,6 +225,24 @@ class MeshRenderer:
                 channels[part].to(self.device, torch.float32),
             )
 
+    def landmarks(self, motion: Motion, part: slice = slice(None)) -> Tensor:
+        """Where the landmarks lie in the frames that :meth:`frames` makes.
+
+        Args:
+            motion: in the ``face`` space.
+            part: which of its frames.
+
+        Returns:
+            (n, 478, 2) float32 px of the picture, on the CPU.
+        """
+        channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+        head = motion.head[part].to(self.device, torch.float32)
+        corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
+        with torch.inference_mode(), self._exact():
+            moved = self._moved(self._offsets(channels))
+            marks = self._head_motion(head).project(self._points + moved)
+        return marks.cpu() + corner
+
     def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
         """Where one frame takes its pixels from, lids and lower lip aside: for debugging.
 

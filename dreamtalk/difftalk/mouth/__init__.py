@@ -1,0 +1,1 @@
+"""A small DiffTalk of our own that paints mouths, told by speech or by the lips of a motion."""

@@ -1,0 +1,122 @@
+"""What the small DiffTalk is trained by: the recipe, and the errors of what it paints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...difftalk.mouth.model import MouthPainterNet
+from ...errors import DreamTalkError
+from ..data.mouth_frames import MouthBatch
+from ..recipe import read_toml
+from .loops import LoopSettings
+
+DEFAULT = Path(__file__).resolve().parents[1] / "difftalk.toml"
+LOOPS = ("loop", "sharpen")
+
+
+@dataclass(frozen=True)
+class DiffTalkRecipe:
+    """What the training takes.
+
+    Attributes:
+        loop: settings of the loop.
+        network: sizes, as ``MouthConfig`` takes them.
+        batch: pairs of a step.
+        from_noise: share of the items that are painted from noise alone.
+        latent_weight, pixel_weight: of the squared error of latents, and of the absolute errors of
+            pixels and of their gradients at three scales.
+        inside_weight: of pixels between the lips, beside those around them.
+        sharpen: settings of the loop that follows, with a critic; no steps leave it out.
+        critic_share: of the critic's gradient, beside that of the errors.
+        bfloat16: compute in mixed precision, on CUDA and on CPUs that are quick at it.
+    """
+
+    loop: LoopSettings = field(default_factory=LoopSettings)
+    network: dict[str, Any] = field(default_factory=dict)
+    batch: int = 16
+    from_noise: float = 0.35
+    latent_weight: float = 4.0
+    pixel_weight: float = 0.5
+    inside_weight: float = 4.0
+    sharpen: LoopSettings = field(default_factory=lambda: LoopSettings(steps=0))
+    critic_share: float = 0.4
+    bfloat16: bool = True
+
+
+def load_difftalk_recipe(path: Path | None = None) -> DiffTalkRecipe:
+    """Read a recipe; the starter's by default.
+
+    Raises:
+        DreamTalkError: if it can't be read or names something unknown.
+    """
+    path = path or DEFAULT
+    try:
+        data = read_toml(path)
+        loops = {name: LoopSettings(**data.pop(name)) for name in LOOPS if name in data}
+        return DiffTalkRecipe(**loops, **data)
+    except (OSError, TypeError, ValueError) as error:
+        raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
+
+
+def mouth_loss(
+    model: MouthPainterNet, batch: MouthBatch, recipe: DiffTalkRecipe, noise: torch.Generator
+) -> tuple[Tensor, dict[str, float]]:
+    """Errors of the predicted clean mouth, in the latent and in pixels.
+
+    Args:
+        noise: on the CPU; draws times and noise.
+    """
+    clean, predicted = paint_noisy(model, batch, recipe, noise)
+    return errors(model, batch, clean, predicted, recipe)
+
+
+def paint_noisy(
+    model: MouthPainterNet, batch: MouthBatch, recipe: DiffTalkRecipe, noise: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The clean latents of the targets and what the network takes for them, (B, C, 16, 20) each."""
+    clean = model.patches.encode(batch.target)
+    size, device = len(clean), clean.device
+    last = model.config.schedule.steps - 1
+    t = torch.randint(0, last + 1, (size,), generator=noise)
+    t = torch.where(torch.rand(size, generator=noise) < recipe.from_noise, last, t).to(device)
+    drawn = torch.randn(clean.shape, generator=noise).to(device)
+    x = model.schedule.add_noise(clean, t, drawn)
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16 and _quick(device)):
+        return clean, model(x, t, model.know(batch.given)).float()
+
+
+def errors(
+    model: MouthPainterNet,
+    batch: MouthBatch,
+    clean: Tensor,
+    predicted: Tensor,
+    recipe: DiffTalkRecipe,
+) -> tuple[Tensor, dict[str, float]]:
+    """Squared error of the latents; absolute errors of pixels and of their gradients."""
+    latent = (predicted - clean).square().mean()
+    weight = 1 + (recipe.inside_weight - 1) * batch.inside
+    weight = weight / weight.mean()
+    difference = model.patches.decode(predicted) - batch.target
+    pixel = (difference.abs() * weight).mean()
+    edges = difference.new_zeros(())
+    for scale in range(3):
+        small = F.avg_pool2d(difference, 2**scale) if scale else difference
+        heavy = F.avg_pool2d(weight, 2**scale) if scale else weight
+        edges = edges + (small.diff(dim=-1).abs() * heavy[..., 1:]).mean()
+        edges = edges + (small.diff(dim=-2).abs() * heavy[..., 1:, :]).mean()
+    figures = {"latent": latent.item(), "pixel": pixel.item(), "edges": edges.item()}
+    total = recipe.latent_weight * latent + recipe.pixel_weight * (pixel + edges)
+    return total, figures
+
+
+def _quick(device: torch.device) -> bool:
+    """Whether halves make it faster there."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
