@@ -16,6 +16,7 @@ from . import runtime
 from .convert import choice, option_input, speech_of, waveform_of
 from .portrait import FACES
 from .sampler import STARTER, load_checkpoint
+from .schema import schema
 from .sockets import DTModel, DTMotion, DTStyle, HostedModel
 from .speech import features_of
 
@@ -32,7 +33,7 @@ _LAST = (0.45, 1.0)
 class DreamTalkDub(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkDub",
             display_name="DreamTalk Dub Video",
             category="DreamTalk",

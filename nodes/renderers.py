@@ -77,7 +77,7 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
 class DreamTalkLoadDiffTalk(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkLoadDiffTalk",
             display_name="DreamTalk Load DiffTalk",
             category="DreamTalk",

@@ -20,6 +20,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DreamTalkStylePreset": ("emotion", "happy", "angry", "sad", "expression"),
     "DreamTalkStyleEncoder": ("emotion from video", "speaking style", "expression transfer"),
     "DreamTalkStylePredictor": ("emotion from voice", "speech emotion", "auto emotion"),
+    "DreamTalkStylePicture": ("emotion from picture", "expression from photo"),
     "DreamTalkStyleBlend": ("mix emotions",),
     "DreamTalkStyleTrack": ("emotion over time", "emotion timeline"),
     "DreamTalkSampler": (*_COMMON, "audio to motion", "speech to face"),

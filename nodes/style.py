@@ -173,7 +173,7 @@ class DreamTalkStyleTrack(io.ComfyNode):
 class DreamTalkStylePredictor(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStylePredictor",
             display_name="DreamTalk Style Predictor",
             category="DreamTalk/style",
@@ -247,7 +247,7 @@ class DreamTalkStylePredictor(io.ComfyNode):
 class DreamTalkStylePicture(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return schema(
             node_id="DreamTalkStylePicture",
             display_name="DreamTalk Style from Picture",
             category="DreamTalk/style",
