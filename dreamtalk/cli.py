@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
+from .batch.cli import add_batch_parser
 from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS, default
@@ -163,6 +164,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_option(bench, "device")
     bench.set_defaults(run=run_bench)
 
+    add_batch_parser(commands)
     add_train_parser(commands)
     return parser
 

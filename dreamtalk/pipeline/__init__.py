@@ -2,10 +2,12 @@
 
 from .check import check_performance, check_shot, check_talk
 from .jobs import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
+from .loaders import Loaders
 from .parts import animate, choose_style, fit_length, render, render_video
 from .run import perform, shoot, talk
 
 __all__ = [
+    "Loaders",
     "Performance",
     "Sampling",
     "Shot",
