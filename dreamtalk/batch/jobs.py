@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from ..face.points import parse_points
 from ..files.names import check_name, is_inside
 from ..model import STARTER
 from ..motion.files import check_motion_name
-from ..options import OPTIONS
+from ..options import OPTIONS, checked
 from ..pipeline import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
 from ..render.registry import known_renderers
 from ..render.video import container_of
@@ -117,10 +118,14 @@ def make_jobs(
             refused.append(Refusal(row.line, str(row.values.get("out", ""))[:200], str(error)))
     jobs: list[BatchJob] = []
     taken: dict[str, int] = {}
+    sources = {os.path.realpath(path) for _, files, _ in read for path in files.values()}
     for (line, files, values), name in zip(read, _output_names(read), strict=True):
         try:
             job = _job(line, name, {**given, **values}, files, inputs, out)
-            for key in (_folded(path.relative_to(out).as_posix()) for path in job.outputs):
+            for path in job.outputs:
+                if os.path.realpath(path) in sources:
+                    raise DreamTalkError(f"'{path}' would be written over an input")
+                key = _folded(path.relative_to(out).as_posix())
                 if taken.setdefault(key, line) != line:
                     raise DreamTalkError(f"'{key}' is an output of line {taken[key]} already")
             jobs.append(job)
@@ -141,6 +146,8 @@ def _named(values: Mapping[str, Any]) -> dict[str, Any]:
         if name in named:
             raise DreamTalkError(f"{name} is given twice")
         named[name] = _value(name, value)
+        if name in _PLAIN:
+            checked(**{name: named[name]})
     if "emotion" in named and {"style", "style_track"} & set(named):
         raise DreamTalkError("give one of emotion, style and style_track")
     return named

@@ -13,7 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection
 from typing import Any, TypeVar
 
-
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Work = Callable[[Any, Callable[[], bool]], Any]
@@ -35,8 +34,8 @@ def run_pool(
 
     Args:
         workers: processes at a time.
-        work: ``work(job, stopped)``, a function of a module; it asks ``stopped()`` often, and raises
-            if that is true. It turns what goes wrong with the job into a result.
+        work: ``work(job, stopped)``, a function of a module; it asks ``stopped()`` often, and
+            raises if that is true. What goes wrong with the job is a result.
         died: ``died(job, reason)``: the result of a job whose worker dies.
     """
     waiting = deque(jobs)
@@ -45,8 +44,7 @@ def run_pool(
         alone = bool(suspects)
         queue = deque([suspects.popleft()]) if alone else waiting
         under_way: dict[Future[Result], Job] = {}
-        for result in _run(queue, 1 if alone else workers, work, under_way):
-            yield result
+        yield from _run(queue, 1 if alone else workers, work, under_way)
         broken = list(under_way.values())
         if alone and broken:
             yield died(broken[0], "its process died: killed, or out of memory")

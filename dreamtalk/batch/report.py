@@ -80,8 +80,8 @@ class Report:
         log = out / REPORTS / "finished.jsonl"
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
-            torn = log.is_file() and not log.read_bytes()[-1:] in (b"\n", b"")
-            self._log = log.open("a", encoding="utf-8")  # noqa: SIM115
+            torn = log.is_file() and log.read_bytes()[-1:] not in (b"\n", b"")
+            self._log = log.open("a", encoding="utf-8")
             if torn:
                 self._log.write("\n")
         except OSError as error:

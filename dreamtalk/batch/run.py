@@ -18,6 +18,8 @@ from .report import Report, load_finished
 from .rows import read_rows
 from .work import DONE, Outcome, do_job, failure
 
+_MOST = 1024
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -46,11 +48,10 @@ class Batch:
     again: bool = False
 
     def __post_init__(self) -> None:
-        for name, value, most in (
-            ("workers", self.workers, 1024), ("gpus", self.gpus, 1024), ("retries", self.retries, 99)
-        ):  # fmt: skip
-            if not 0 <= value <= most:
-                raise DreamTalkError(f"{name} can't be {value}: give a number from 0 to {most}")
+        for name in ("workers", "gpus", "retries"):
+            value = getattr(self, name)
+            if not 0 <= value <= _MOST:
+                raise DreamTalkError(f"{name} can't be {value}: give a number from 0 to {_MOST}")
 
 
 @dataclass(frozen=True)
