@@ -10,12 +10,11 @@ from pathlib import Path
 
 
 def answer(job: tuple[str, str], stopped: Callable[[], bool]) -> str:
-    """Do what a job (word, folder) says: ``die``, ``die once``, ``wait``, or answer."""
+    """Do what a job (word, folder) says: ``die``, ``wait``, or answer."""
     word, folder = job
     seen = Path(folder) / word
-    first = not seen.exists()
     seen.touch()
-    if word == "die" or (word == "die once" and first):
+    if word == "die":
         os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
     if word == "wait":
         while not stopped():

@@ -223,10 +223,10 @@ def test_the_log_knows_what_is_finished(folder: Path) -> None:
 
 
 def test_a_worker_that_is_killed_takes_no_other_job_with_it(tmp_path: Path) -> None:
-    jobs = [(word, str(tmp_path)) for word in ("a", "die", "die once", "b", "c")]
+    jobs = [(word, str(tmp_path)) for word in ("a", "die", "b", "c", "d")]
     results = sorted(run_pool(jobs, 2, answer, died))
     reason = "its process died: killed, or out of memory"
-    assert results == ["a done", "b done", "c done", "die once done", f"die: {reason}"]
+    assert results == ["a done", "b done", "c done", "d done", f"die: {reason}"]
 
 
 def test_closing_the_pool_stops_what_is_under_way(tmp_path: Path) -> None:
@@ -296,8 +296,9 @@ def test_the_folder_of_inputs_is_not_that_of_outputs(folder: Path) -> None:
         read_batch(Batch(folder, folder))
     with pytest.raises(DreamTalkError, match="workers can't be -1"):
         Batch(folder, folder / "out", workers=-1)
+    (folder / "ben.jpg").unlink()
     jobs, _ = read_batch(Batch(folder, folder / "out"))
-    assert len(jobs) == 3, "two pictures: the recordings have none of their names"
+    assert [job.name for job in jobs] == ["anna-clip.mp4", "anna-hello.mp4"]
 
 
 def test_ray_is_named_where_it_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

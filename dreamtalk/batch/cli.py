@@ -36,7 +36,7 @@ def add_batch_parser(subparsers: Any) -> argparse.ArgumentParser:
         "file)",
     )  # fmt: skip
     batch.add_argument(
-        "--option", action="append", metavar="NAME=VALUE", default=[],
+        "--option", action="append", metavar="NAME=VALUE",
         help="an option of talk for all jobs that don't set it themselves; repeat it for more",
     )  # fmt: skip
     batch.add_argument(
@@ -99,9 +99,9 @@ def _tell(outcome: Outcome) -> None:
     tell(f"  {took}  {outcome.name}  {said}")
 
 
-def _options(pairs: list[str]) -> dict[str, str]:
+def _options(pairs: list[str] | None) -> dict[str, str]:
     options: dict[str, str] = {}
-    for pair in pairs:
+    for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:
             raise DreamTalkError(f"--option '{pair[:80]}': write NAME=VALUE")
