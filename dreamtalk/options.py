@@ -15,7 +15,7 @@ from .errors import DreamTalkError
 EMOTIONS: tuple[str, ...] = (
     "neutral", "happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt",
 )  # fmt: skip
-SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
+SAMPLERS: tuple[str, ...] = ("ddim", "dpm", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
@@ -69,9 +69,10 @@ OPTIONS: dict[str, Option] = {
         1.0, "how strongly the emotion or style shows: 0 not at all, 1 as it is, 2 strong",
         0.0, 3.0, 0.05,
     ),
-    "steps": Option(10, "denoising steps of the ddim sampler; ddpm makes all", 1, 1000, 1),
+    "steps": Option(10, "denoising steps of ddim and dpm; ddpm makes all", 1, 1000, 1),
     "sampler": Option(
-        "ddim", "ddim is fast and repeatable; ddpm is the slow, original sampler", choices=SAMPLERS
+        "ddim", "ddim and dpm (second order) are fast and repeatable; ddpm is the slow, original "
+        "sampler", choices=SAMPLERS,
     ),
     "guidance": Option(
         1.0, "multiplies the intensity: the product is the scale of classifier-free guidance",
