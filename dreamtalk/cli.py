@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
+from .batch.cli import add_batch_parser
+from .bench.cli import add_bench_parser
 from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS, default
@@ -190,13 +192,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_option(convert, "dtype")
     convert.set_defaults(run=run_convert)
 
-    bench = commands.add_parser("bench", help="how long each stage takes on this machine")
-    bench.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
-    bench.add_argument("--audio", required=True, type=user_path, help="a recording")
-    _add_option(bench, "bench.duration")
-    _add_option(bench, "device")
-    bench.set_defaults(run=run_bench)
-
+    add_bench_parser(commands)
+    add_batch_parser(commands)
     add_train_parser(commands)
     return parser
 
@@ -391,14 +388,6 @@ def run_plot(args: argparse.Namespace) -> None:
     motion = load_motion(args.motion)
     save_plot(args.out, motion, load_speech(args.audio) if args.audio else None)
     say(f"{args.out}")
-
-
-def run_bench(args: argparse.Namespace) -> None:
-    """how long each stage takes on this machine"""
-    from .bench import bench
-
-    report = bench(args.portrait, args.audio, args.duration, args.device)
-    say(f"{report}")
 
 
 def run_convert(args: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ EMOTIONS: tuple[str, ...] = (
 )  # fmt: skip
 AUTO = "auto"
 """In the place of an emotion, a clip or a track: what the voice sounds like."""
-SAMPLERS: tuple[str, ...] = ("ddim", "ddpm")
+SAMPLERS: tuple[str, ...] = ("ddim", "dpm", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
 PLACED: tuple[str, ...] = ("frame", "reference")
@@ -74,9 +74,10 @@ OPTIONS: dict[str, Option] = {
         1.0, "how strongly the emotion or style shows: 0 not at all, 1 as it is, 2 strong",
         0.0, 3.0, 0.05,
     ),
-    "steps": Option(10, "denoising steps of the ddim sampler; ddpm makes all", 1, 1000, 1),
+    "steps": Option(10, "denoising steps of ddim and dpm; ddpm makes all", 1, 1000, 1),
     "sampler": Option(
-        "ddim", "ddim is fast and repeatable; ddpm is the slow, original sampler", choices=SAMPLERS
+        "ddim", "ddim and dpm (second order) are fast and repeatable; ddpm is the slow, original "
+        "sampler", choices=SAMPLERS,
     ),
     "guidance": Option(
         1.0, "multiplies the intensity: the product is the scale of classifier-free guidance",

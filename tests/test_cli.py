@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import wave
@@ -221,11 +222,21 @@ def test_bad_input_is_one_clear_line(folder: Path, speech_wav: Path, capsys, nam
 
 def test_bench(folder: Path, speech_wav: Path, capsys) -> None:
     command = ["bench", "--portrait", str(folder / "portrait.png"), "--audio", str(speech_wav)]
-    assert main([*command, "--duration", "0.4"]) == 0
+    command += ["--duration", "0.4,0.8", "--size", "128", "--threads", "1"]
+    command += ["--json", str(folder / "b.json"), "--plot", str(folder / "b.png")]
+    assert main([*command, "--out", str(folder / "b.md")]) == 0
     printed = capsys.readouterr().out
-    for stage in ("denoiser", "mesh renderer", "total"):
-        assert stage in printed
-    assert "10 frames of 264x264" in printed
+    for stage in ("denoiser", "renderer set-up", "video", "total"):
+        assert f"| {stage} |" in printed
+    assert "10 frames of 128x128" in printed
+    assert (folder / "b.md").read_text().strip() == printed.strip()
+    found = [case["result"] for case in json.loads((folder / "b.json").read_text())["cases"]]
+    assert [(r["frames"], r["width"], r["threads"]) for r in found] == [(10, 128, 1), (20, 128, 1)]
+    assert all(r["peak_memory"] > 50 << 20 or sys.platform == "win32" for r in found)
+    with Image.open(folder / "b.png") as picture:
+        assert picture.width == 900
+    assert main([*command[:-2], "--size", "-5"]) == 1
+    assert "can't be -5" in capsys.readouterr().err
 
 
 def test_plot(folder: Path, speech_wav: Path) -> None:

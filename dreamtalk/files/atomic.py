@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from ..errors import OutputError
 from .names import device_name
+
+_MIDDLE = re.compile(r"[0-9]+\.[0-9a-f]{8}")  # of the name of an unfinished file
 
 
 @contextmanager
@@ -40,12 +43,9 @@ def atomic_write(path: str | Path, what: str = "") -> Iterator[Path]:
             Other exceptions pass. Also if the path is no ordinary file.
     """
     target = _target(Path(path))
-    # by process and by chance: two threads may write the same file. Of the name only as much as
-    # leaves room for the rest below the 255 bytes that file systems take.
-    stem = target.stem.encode("utf-8", "ignore")[:80].decode("utf-8", "ignore")
-    part = target.with_name(
-        f".{stem}.{os.getpid()}.{secrets.token_hex(4)}.part{target.suffix[:16]}"
-    )
+    # by process and by chance: two threads may write the same file
+    begin, end = _part_name(target)
+    part = target.with_name(f"{begin}{os.getpid()}.{secrets.token_hex(4)}{end}")
     try:
         yield part
         with part.open("rb+") as written:
@@ -59,6 +59,31 @@ def atomic_write(path: str | Path, what: str = "") -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def sweep_parts(path: str | Path) -> None:
+    """Remove what :func:`atomic_write` left behind of a file when its process was killed.
+
+    Only for a file that nobody writes at the moment.
+    """
+    target = Path(path)
+    begin, end = _part_name(target)
+    with suppress(OSError):
+        for found in list(target.parent.iterdir()):
+            middle = found.name[len(begin) : -len(end)]
+            parted = found.name.startswith(begin) and found.name.endswith(end)
+            if parted and _MIDDLE.fullmatch(middle):
+                with suppress(OSError):
+                    found.unlink()
+
+
+def _part_name(target: Path) -> tuple[str, str]:
+    """How the name of an unfinished file begins and ends.
+
+    Of the name only as much as leaves room for the rest below the 255 bytes that file systems take.
+    """
+    stem = target.stem.encode("utf-8", "ignore")[:80].decode("utf-8", "ignore")
+    return f".{stem}.", f".part{target.suffix[:16]}"
 
 
 def check_writable(path: str | Path) -> None:

@@ -12,7 +12,14 @@ from torch import Tensor
 from ..curves.length import hold_last
 from ..diffusion.closing import LipClosing, closing_guided
 from ..diffusion.guidance import guided
-from ..diffusion.samplers import Denoise, FrameNoise, StepNoise, sample_ddim, sample_ddpm
+from ..diffusion.samplers import (
+    Denoise,
+    FrameNoise,
+    StepNoise,
+    sample_ddim,
+    sample_ddpm,
+    sample_dpm,
+)
 from ..diffusion.schedule import VarianceSchedule
 from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
@@ -37,6 +44,10 @@ MOST_WORKERS = 8
 
 _SHUT = 0.006
 """IOD, aperture of lips that meet."""
+
+
+_FEW = {"ddim": sample_ddim, "dpm": sample_dpm}
+"""Samplers that make as few steps as they are told; DDPM makes all."""
 
 
 class Sampled(Protocol):
@@ -80,8 +91,8 @@ def sample_motion(
         model: the checkpoint.
         features: of the kind that the checkpoint knows.
         style: of this checkpoint; a code per frame changes the style over time.
-        steps: network calls of the DDIM sampler; DDPM makes all T.
-        sampler: ``"ddim"`` or ``"ddpm"``.
+        steps: network calls of DDIM and DPM; DDPM makes all T.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``.
         guidance: multiplies the style's intensity, which is the scale w of classifier-free
             guidance; a number, or (T,) one per frame of which the last one holds.
         seed: for the noise, drawn on the CPU.
@@ -129,8 +140,8 @@ def sample_motion(
     if chunk is None:
         chunk = CPU_CHUNK if device.type == "cpu" and not sync else CHUNK
     parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
-    ddim = sampler == "ddim"
-    calls = len(model.schedule.ddim_times(steps)) if ddim else model.denoiser.config.diffusion_steps
+    few = _FEW.get(sampler)
+    calls = model.denoiser.config.diffusion_steps if few is None else steps
     expression = torch.empty(frames, channels)
     done = Steps(progress, len(parts) * calls)
 
@@ -158,8 +169,8 @@ def sample_motion(
         if closing is not None:
             near = replace(closing, share=closing.share[part].to(device))
             steer = closing_guided(steer, near, sync)
-        if ddim:
-            x = sample_ddim(steer, x, model.schedule, steps, done.tell)
+        if few is not None:
+            x = few(steer, x, model.schedule, steps, done.tell)
         else:
             fresh: StepNoise = lambda t: draw(t)[None].to(device)  # noqa: E731
             x = sample_ddpm(steer, x, model.schedule, fresh, done.tell)

@@ -3,6 +3,7 @@
 from .check import check_dub, check_performance, check_shot, check_talk
 from .dubbing import DUB_COMMENT, DubVoice, Look, dub, dub_film
 from .jobs import Dub, Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
+from .loaders import Loaders
 from .parts import (
     Voice,
     animate,
@@ -18,6 +19,7 @@ __all__ = [
     "DUB_COMMENT",
     "Dub",
     "DubVoice",
+    "Loaders",
     "Look",
     "Performance",
     "Sampling",

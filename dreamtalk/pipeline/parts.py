@@ -150,8 +150,8 @@ def animate(
         speech: what is said.
         model: the checkpoint.
         style: how it is said; of the same checkpoint.
-        steps: DDIM steps.
-        sampler: ``"ddim"`` or ``"ddpm"``.
+        steps: of DDIM or DPM.
+        sampler: ``"ddim"``, ``"dpm"`` or ``"ddpm"``.
         guidance: multiplies the style's intensity, see :func:`sample_motion`.
         sync: scale of the lip expert's guidance, 0 for none.
         seed: for all that is drawn.

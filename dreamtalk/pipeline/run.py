@@ -12,26 +12,31 @@ from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, load_image, save_image
 from ..face.points import landmarks_from_points, parse_points
 from ..face.portrait import Portrait
-from ..model import load_model, speech_features
+from ..model import speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
 from ..progress import Stages, silent_stages
 from ..render.group import together
-from ..render.registry import load_renderer
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound
 from ..speech.loading import load_speech
 from ..speech.speech import Features, Speech
 from .check import check_shot, check_talk
 from .jobs import Performance, Shot, SpeechSource, Talk
+from .loaders import Loaders
 from .parts import Voice, animate, choose_style, render_video
 
 
-def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
+def talk(
+    job: Talk,
+    stages: Stages = silent_stages,
+    loaders: Loaders = Loaders(),  # noqa: B008
+) -> Motion:
     """Portrait + recording -> video.
 
     Args:
         stages: told about every stage.
+        loaders: where networks come from: many jobs can share them.
 
     Returns:
         The motion of the video.
@@ -41,8 +46,8 @@ def talk(job: Talk, stages: Stages = silent_stages) -> Motion:
     """
     check_talk(job)
     speech = load_source(job.performance.speech, stages)
-    scene = _open_scene(job.shot, stages)
-    motion, features = _perform(job.performance, speech, stages, scene[0][0])
+    scene = _open_scene(job.shot, stages, loaders)
+    motion, features = _perform(job.performance, speech, stages, loaders, scene[0][0])
     if job.save_motion:
         save_motion(motion, job.save_motion)
     _shoot(job.shot, scene, [motion], features, stages)
@@ -55,7 +60,7 @@ def perform(job: Performance, stages: Stages = silent_stages) -> Motion:
     Raises:
         DreamTalkError: as the stages do.
     """
-    return _perform(job, load_source(job.speech, stages), stages)[0]
+    return _perform(job, load_source(job.speech, stages), stages, Loaders())[0]
 
 
 def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) -> None:
@@ -67,7 +72,7 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
     check_shot(job)
     if job.audio is not None:
         load_speech(job.audio, duration=1.0)  # a bad file is an error now, not after the work
-    _shoot(job, _open_scene(job, stages), motions, None, stages)
+    _shoot(job, _open_scene(job, stages, Loaders()), motions, None, stages)
 
 
 def load_source(source: SpeechSource, stages: Stages) -> Speech:
@@ -79,11 +84,15 @@ def load_source(source: SpeechSource, stages: Stages) -> Speech:
 
 
 def _perform(
-    job: Performance, speech: Speech, stages: Stages, portrait: Portrait | None = None
+    job: Performance,
+    speech: Speech,
+    stages: Stages,
+    loaders: Loaders,
+    portrait: Portrait | None = None,
 ) -> tuple[Motion, Features]:
     check_device(job.device)
     with stages("model"):
-        model = load_model(job.checkpoint, job.device)
+        model = loaders.model(job.checkpoint, job.device)
     features = None
     with stages("style") as stage:
         choice, voice = job.style, None
@@ -108,7 +117,7 @@ def _perform(
 _Scene = tuple[list[Portrait], list[Renderer]]
 
 
-def _open_scene(job: Shot, stages: Stages) -> _Scene:
+def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
     check_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
@@ -122,7 +131,7 @@ def _open_scene(job: Shot, stages: Stages) -> _Scene:
         stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))
     with stages("renderer") as stage:
         stage.note(job.renderer)
-        loaded = load_renderer(job.renderer, job.device, **job.options)
+        loaded = loaders.renderer(job.renderer, job.device, **job.options)
         renderers = [loaded.for_portrait(portrait, job.device) for portrait in portraits]
         if job.debug is not None:
             _draw_layers(renderers, job.debug)
