@@ -15,6 +15,7 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS, default
 from .progress import terminal_stages
+from .streaming.cli import add_stream_parsers
 from .terminal.console import flush_streams, open_streams, say, tell
 from .terminal.signals import Ended, ended_by_signals
 from .training.cli import add_train_parser
@@ -163,6 +164,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_option(bench, "device")
     bench.set_defaults(run=run_bench)
 
+    add_stream_parsers(commands, _add_option)
     add_train_parser(commands)
     return parser
 

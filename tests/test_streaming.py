@@ -14,9 +14,10 @@ from dreamtalk.motion.noise import NoiseStream, band_noise
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.pipeline import animate
 from dreamtalk.speech.speech import Speech
-from dreamtalk.streaming import MotionStream, StreamSettings, Talker
 from dreamtalk.streaming.level import RunningLevel
 from dreamtalk.streaming.life import Life
+from dreamtalk.streaming.stream import MotionStream, StreamSettings
+from dreamtalk.streaming.talker import Talker
 from tests.conftest import babble
 
 SECOND = 16_000
@@ -120,8 +121,6 @@ def test_cancel_brings_the_face_to_rest_smoothly(model: DreamTalkModel) -> None:
     usual = (before[1:] - before[:-1])[:, :13].abs().amax()
     assert jumps.max() <= usual
     assert (after[-1] - rest)[:13].abs().max() < 0.02
-    aperture = before.shape[1] and 0
-    assert moved[-1, aperture].abs() < 0.02
 
 
 def test_life_goes_on_after_flush_and_cancel(model: DreamTalkModel) -> None:

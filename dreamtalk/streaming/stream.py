@@ -86,8 +86,8 @@ class MotionStream:
         if model.speech_encoder is None:
             raise SpaceMismatchError(
                 f"the checkpoint '{model.title}' hears through {model.feature_kind}, which looks "
-                "at whole recordings: stream with a checkpoint that brings its own speech encoder, as "
-                "the starter does"
+                "at whole recordings: stream with a checkpoint that brings its own speech "
+                "encoder, as the starter does"
             )
         self._space = model.space
         self._channels = model.denoiser.config.expression_dim
@@ -129,8 +129,9 @@ class MotionStream:
         Together with what was returned before they are as many as an offline motion has. What is
         pushed afterwards follows directly.
         """
-        frames = round(self._listener.waiting / FRAME)
-        if frames == 0:
+        # rounded as the length of a recording is
+        frames = round(self.frame + self._listener.waiting / FRAME) - self.frame
+        if frames <= 0:
             self._listener.pad(0)
             return self._made(lambda: False)
         return self._finish(frames)
