@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from .render.registry import open_renderer
     from .render.video import Sound
     from .speech.loading import load_speech
+    from .streaming.talker import Talker
 
 __all__ = [
     "Sound",
     "Talk",
+    "Talker",
     "analyze_portrait",
     "animate",
     "load_image",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Sound": "render.video",
     "Talk": "pipeline",
+    "Talker": "streaming.talker",
     "analyze_portrait": "face.analysis",
     "animate": "pipeline",
     "load_image": "face.image",

@@ -17,6 +17,7 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS, default
 from .progress import terminal_stages
+from .streaming.cli import add_stream_parsers
 from .terminal.console import flush_streams, open_streams, say, tell
 from .terminal.signals import Ended, ended_by_signals
 from .training.cli import add_train_parser
@@ -194,6 +195,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     add_bench_parser(commands)
     add_batch_parser(commands)
+    add_stream_parsers(commands, _add_option)
     add_train_parser(commands)
     return parser
 

@@ -169,6 +169,18 @@ OPTIONS: dict[str, Option] = {
     "track.smoothing": Option(
         0.02, "seconds of smoothing that take the tracker's tremor out", 0.0, 1.0, 0.01
     ),
+    "stream.lookahead": Option(
+        0.16, "seconds of speech heard beyond a frame's beginning before it is made: less is "
+        "quicker, more is better", 0.02, 1.0, 0.02,
+    ),
+    "stream.steps": Option(4, "denoising steps of a frame", 1, 50, 1),
+    "stream.gain": Option(1.0, "factor that brings speech to the common level", 0.001, 1000.0),
+    "stream.cancel": Option(0.4, "seconds in which a face comes to rest", 0.04, 5.0, 0.04),
+    "idle.seconds": Option(10.0, "length of the loop in seconds", 2.0, 600.0, 0.04),
+    "serve.port": Option(8765, "port to listen on; 0 takes any that is free", 0, 65535, 1),
+    "serve.sessions": Option(2, "people who can be served at a time", 1, 64, 1),
+    "serve.minutes": Option(30.0, "minutes after which a session ends", 0.01, 1440.0, 1.0),
+    "serve.jpeg": Option(85, "quality of the pictures that are sent", 1, 100, 1),
     "bench.duration": Option(10.0, "seconds of the recording to use", 0.1, 3600.0, 0.1),
 }  # fmt: skip
 """A name with a dot belongs to one step: ``natural.head`` scales idle motion, ``edit.gain`` any."""

@@ -15,12 +15,12 @@ from .prosody import Prosody
 
 RATE = 21.0
 """Blinks a minute."""
-_SPREAD = 0.62  # of the log of the interval between blinks
-_LONGEST = 2.6  # times the mean interval: staring would be noticed
-_REFRACTORY = 0.45
-_PULL_REACH = 1.0  # s: a blink this close to the end of a phrase waits for it
-_PULL_CHANCE = 0.7
-_DOUBLE_CHANCE = 0.07
+SPREAD = 0.62  # of the log of the interval between blinks
+LONGEST = 2.6  # times the mean interval: staring would be noticed
+REFRACTORY = 0.45
+PULL_REACH = 1.0  # s: a blink this close to the end of a phrase waits for it
+PULL_CHANCE = 0.7
+DOUBLE_CHANCE = 0.07
 _PARTIAL_CHANCE = 0.12
 
 
@@ -73,30 +73,31 @@ def draw_blinks(
     """
     blinks: list[Blink] = []
     mean = 60.0 / rate
-    scale = np.log(mean) - _SPREAD**2 / 2.0
+    scale = np.log(mean) - SPREAD**2 / 2.0
     # somebody who enters the picture blinked a while ago
     time = float(rng.uniform(0.3, 1.0)) * mean * 0.8
     while time < duration:
-        blinks.append(_draw_blink(_pulled(time, blinks, prosody, rng), rng))
-        if rng.uniform() < _DOUBLE_CHANCE:
-            blinks.append(_draw_blink(blinks[-1].end + float(rng.uniform(0.02, 0.15)), rng))
-        interval = min(_LONGEST * mean, float(np.exp(rng.normal(scale, _SPREAD))))
+        blinks.append(draw_blink(_pulled(time, blinks, prosody, rng), rng))
+        if rng.uniform() < DOUBLE_CHANCE:
+            blinks.append(draw_blink(blinks[-1].end + float(rng.uniform(0.02, 0.15)), rng))
+        interval = min(LONGEST * mean, float(np.exp(rng.normal(scale, SPREAD))))
         # the pull must not slow the train down: count from the time that was drawn
-        time = max(time + interval, blinks[-1].end + _REFRACTORY)
+        time = max(time + interval, blinks[-1].end + REFRACTORY)
     # a film that ends with half-closed eyes looks cut off
     return [blink for blink in blinks if blink.end < duration]
 
 
 def _pulled(time: float, blinks: list[Blink], prosody: Prosody, rng: np.random.Generator) -> float:
     chance, jitter = rng.uniform(), float(rng.normal(0.06, 0.08))
-    if len(prosody.phrases) == 0 or chance > _PULL_CHANCE:
+    if len(prosody.phrases) == 0 or chance > PULL_CHANCE:
         return time
     target = float(prosody.phrase_ends[np.abs(prosody.phrase_ends - time).argmin()]) + jitter
     free = not blinks or target > blinks[-1].end + 0.2
-    return target if free and abs(target - time) < _PULL_REACH and target > 0 else time
+    return target if free and abs(target - time) < PULL_REACH and target > 0 else time
 
 
-def _draw_blink(start: float, rng: np.random.Generator) -> Blink:
+def draw_blink(start: float, rng: np.random.Generator) -> Blink:
+    """One blink that begins at a time (s)."""
     partial = rng.uniform() < _PARTIAL_CHANCE
     depth = rng.uniform(0.45, 0.75) if partial else rng.uniform(0.95, 1.0)
     pace = float(np.exp(rng.normal(0.0, 0.15)))

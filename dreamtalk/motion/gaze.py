@@ -14,7 +14,7 @@ LID_FOLLOWS = 0.75
 """How much of the iris's vertical path the upper lid goes along with."""
 _AVERSION_CHANCE = 0.2
 _LIMIT = np.deg2rad(11.0)
-_DRIFT = np.deg2rad(0.12)
+DRIFT = np.deg2rad(0.12)
 
 
 def draw_gaze(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -37,31 +37,36 @@ def draw_gaze(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> 
     end = float(times[-1]) if len(times) else 0.0
     time, away, previous = 0.0, False, np.zeros(2)
     while True:
-        onset, target, away = _next_fixation(prosody, time, away, fixation_rng)
+        onset, target, away = next_fixation(prosody.phrase_starts, time, away, fixation_rng)
         if onset > end:
             break
         jump = target - previous
-        length = 0.020 + 0.0025 * float(np.rad2deg(np.linalg.norm(jump)))
+        length = jump_length(jump)
         angles += jump * smoothstep(0, length, times - onset)[:, None]
         time, previous = onset, target
     for axis, child in enumerate(spawn(drift_rng, 2)):
-        angles[:, axis] += _DRIFT * band_noise(child, times, [(0.2, 2.0, 1.0)])[0]
+        angles[:, axis] += DRIFT * band_noise(child, times, [(0.2, 2.0, 1.0)])[0]
     return angles
 
 
-def _next_fixation(
-    prosody: Prosody, time: float, away: bool, rng: np.random.Generator
+def next_fixation(
+    phrase_starts: np.ndarray, time: float, away: bool, rng: np.random.Generator
 ) -> tuple[float, np.ndarray, bool]:
     """Start (s), direction (radians) of the next fixation, and whether it avoids the viewer."""
     length = float(np.exp(rng.normal(np.log(0.6 if away else 1.2), 0.5)))
     onset = time + max(0.2, length)
-    begins = np.abs(prosody.phrase_starts - onset).min(initial=np.inf) < 0.4
+    begins = np.abs(phrase_starts - onset).min(initial=np.inf) < 0.4
     chance = _AVERSION_CHANCE * (1.8 if begins else 0.7)
     near = rng.normal(0.0, np.deg2rad([1.5, 1.0]))  # the viewer's eyes and mouth
     side = 1.0 if rng.uniform() < 0.5 else -1.0
     far = np.deg2rad([side * rng.uniform(4.0, 9.0), rng.normal(-0.5, 3.0)])
     leaves = not away and bool(rng.uniform() < chance)
     return onset, np.clip(far if leaves else near, -_LIMIT, _LIMIT), leaves
+
+
+def jump_length(jump: np.ndarray) -> float:
+    """How long a saccade takes, s: the main sequence."""
+    return 0.020 + 0.0025 * float(np.rad2deg(np.linalg.norm(jump)))
 
 
 def iris_offsets(angles: np.ndarray) -> np.ndarray:

@@ -76,32 +76,41 @@ def add_natural_motion(
     prosody = analyse(speech, motion.duration)
     # one stream each: numpy's PCG64 on the CPU is the same everywhere
     streams = spawn(np.random.default_rng(int(seed) % 2**63), 4)
-    offsets = np.zeros((len(motion), len(FACE)))
     pose = np.zeros((len(motion), 6))
+    volume = emphasis = np.zeros(len(motion))
+    iris = np.zeros((len(motion), 2))
     if breathing:
-        breath, volume = draw_breath(prosody, times, streams[3])
+        breath, drawn_volume = draw_breath(prosody, times, streams[3])
         pose += breathing * breath
-        _add(offsets, ("noseWingLeftY", "noseWingRightY"), breathing * _NOSTRIL_BREATH * volume)
+        volume = breathing * drawn_volume
     if head:
         life = draw_head(prosody, times, streams[2])
         pose += head * life.head
-        brows = head * _BROW_BEAT * life.emphasis
-        _add(offsets, ("browInnerLeftY", "browInnerRightY"), brows)
-        _add(offsets, ("browOuterLeftY", "browOuterRightY"), 0.8 * brows)
+        emphasis = head * life.emphasis
     if gaze:
         angles = draw_gaze(prosody, times, streams[1]) + hold_on_viewer(pose)
         iris = gaze * iris_offsets(angles)
-        _add(offsets, ("gazeLeftX", "gazeRightX"), iris[:, 0])
-        _add(offsets, ("gazeLeftY", "gazeRightY"), iris[:, 1])
-        _add(offsets, ("lidUpperLeftY", "lidUpperRightY"), LID_FOLLOWS * iris[:, 1])
-        _add(offsets, ("lidLowerLeftY", "lidLowerRightY"), 0.3 * LID_FOLLOWS * iris[:, 1])
+    offsets = life_offsets(volume, emphasis, iris)
     closures = np.zeros((2, len(motion)))
     if blinks:
         drawn = draw_blinks(prosody, motion.duration, streams[0], RATE * blinks)
         own = eye_closure(motion).numpy()
         kept = [blink for blink in drawn if not _already_shut(blink, own, motion.fps)]
         closures = np.stack(closure_curves(kept, times))
-    return _applied(motion, offsets, pose, closures)
+    return with_life(motion, offsets, pose, closures)
+
+
+def life_offsets(volume: np.ndarray, emphasis: np.ndarray, iris: np.ndarray) -> np.ndarray:
+    """What breath (n,), emphasis (n,) and the path of the irises (n, 2) do: (n, 31) ``face``."""
+    offsets = np.zeros((len(volume), len(FACE)))
+    _add(offsets, ("noseWingLeftY", "noseWingRightY"), _NOSTRIL_BREATH * volume)
+    _add(offsets, ("browInnerLeftY", "browInnerRightY"), _BROW_BEAT * emphasis)
+    _add(offsets, ("browOuterLeftY", "browOuterRightY"), 0.8 * _BROW_BEAT * emphasis)
+    _add(offsets, ("gazeLeftX", "gazeRightX"), iris[:, 0])
+    _add(offsets, ("gazeLeftY", "gazeRightY"), iris[:, 1])
+    _add(offsets, ("lidUpperLeftY", "lidUpperRightY"), LID_FOLLOWS * iris[:, 1])
+    _add(offsets, ("lidLowerLeftY", "lidLowerRightY"), 0.3 * LID_FOLLOWS * iris[:, 1])
+    return offsets
 
 
 def eye_closure(motion: Motion) -> Tensor:
@@ -139,7 +148,10 @@ def _shut(expression: Tensor, closures: np.ndarray) -> Tensor:
     return result
 
 
-def _applied(motion: Motion, offsets: np.ndarray, pose: np.ndarray, closures: np.ndarray) -> Motion:
+def with_life(
+    motion: Motion, offsets: np.ndarray, pose: np.ndarray, closures: np.ndarray
+) -> Motion:
+    """A motion with ``face`` offsets (n, 31), a head pose (n, 6), closures (2, n) of the eyes."""
     added = torch.from_numpy(offsets).to(motion.expression)
     expression = _ADDERS[motion.space](motion, added, closures)
     head = motion.head + torch.from_numpy(pose).to(motion.head)

@@ -185,18 +185,31 @@ class SpeechEncoder(nn.Module):
         padded = F.pad(waveform, (_SILENCE * ROW, rest))[: (_SILENCE + rows) * ROW]
         padded = F.pad(padded, (0, _SILENCE * ROW)) * level_gain(waveform)
         total = rows + 2 * _SILENCE
-        warps = (1.0,) if self.training else self.config.warps
         found = []
         for start in range(_SILENCE, _SILENCE + rows, chunk):
             progress(start - _SILENCE, rows)
             stop = min(start + chunk, _SILENCE + rows)
             first, last = max(start - self.context, 0), min(stop + self.context, total)
-            mel = _mel(padded, first, last, total).to(device)
-            many = torch.stack([mel @ warp_matrix(w).to(mel) for w in warps])
-            part = self(many).rows.mean(0)
+            part = self.hear(_mel(padded, first, last, total).to(device))
             found.append(part[start - first : stop - first])
         progress(rows, rows)
         return torch.cat(found)
+
+    @torch.no_grad()
+    def hear(self, mel: Tensor) -> Tensor:
+        """Feature rows of a stretch, averaged over the vocal tracts of the configuration.
+
+        Args:
+            mel: (2 R, 64) natural logarithms. Rows nearer than ``context`` to an end hear the cut,
+                unless it is the recording's.
+
+        Returns:
+            (R, row_dim)
+        """
+        warps = (1.0,) if self.training else self.config.warps
+        many = torch.stack([mel @ warp_matrix(w).to(mel) for w in warps])
+        rows: Tensor = self(many).rows.mean(0)
+        return rows
 
 
 def heard_closures(rows: Tensor) -> Tensor:

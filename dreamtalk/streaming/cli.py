@@ -1,0 +1,109 @@
+"""``dreamtalk serve`` and ``dreamtalk idle``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingDependencyError
+from ..files.names import user_path
+from ..progress import terminal_stages
+from ..terminal.console import say
+
+if TYPE_CHECKING:
+    from ..render.renderer import Renderer
+
+
+def add_stream_parsers(commands: Any, add_option: Callable[..., None]) -> None:
+    """Add the two commands.
+
+    Args:
+        add_option: ``add_option(parser, name)`` adds an argument of the table in ``options``.
+    """
+    serve = commands.add_parser(
+        "serve", help="samples in, frames out, over a local WebSocket; with a page that shows it"
+    )
+    serve.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
+    serve.add_argument(
+        "--host", default="127.0.0.1",
+        help="address to listen on; beyond this machine only with --token (default: 127.0.0.1)",
+    )  # fmt: skip
+    serve.add_argument("--token", help="a secret of 8 characters or more that clients have to know")
+    for name in (
+        "serve.port", "serve.sessions", "serve.minutes", "serve.jpeg", "stream.lookahead",
+        "stream.steps", "guidance", "seed", "liveliness", "face", "renderer", "max_size",
+        "checkpoint", "device",
+    ):  # fmt: skip
+        add_option(serve, name)
+    serve.set_defaults(run=run_serve)
+
+    idle = commands.add_parser("idle", help="portrait -> a seamless loop of somebody who listens")
+    idle.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
+    idle.add_argument("--out", required=True, type=user_path, help="the video to write")
+    idle.add_argument("--save-motion", type=user_path, metavar="FILE", help="keep the motion")
+    for name in (
+        "idle.seconds", "emotion", "intensity", "seed", "liveliness", "face", "renderer",
+        "checkpoint", "quality", "device",
+    ):  # fmt: skip
+        add_option(idle, name)
+    idle.set_defaults(run=run_idle)
+
+
+def run_serve(args: argparse.Namespace) -> None:
+    """samples in, frames out, over a local WebSocket"""
+    try:
+        from .server import ServeSettings, serve
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise MissingDependencyError(
+            "dreamtalk serve needs aiohttp: pip install 'dreamtalk[serve]'"
+        ) from error
+    from ..model import load_model
+    from .stream import StreamSettings
+
+    settings = ServeSettings(
+        args.host, args.port, args.token, args.sessions, args.minutes, args.jpeg,
+        StreamSettings(args.lookahead, args.steps, args.guidance, args.seed, args.liveliness),
+    )  # fmt: skip
+    with terminal_stages("model"):
+        model = load_model(args.checkpoint, args.device)
+    renderer = _renderer(args, args.max_size)
+    serve(model, renderer, settings, lambda url: say(f"open {url} (end with Ctrl-C)"))
+
+
+def run_idle(args: argparse.Namespace) -> None:
+    """portrait -> a seamless loop of somebody who listens"""
+    from ..model import load_model
+    from ..motion.files import save_motion
+    from ..pipeline import Shot, check_shot, render_video
+    from .idle import idle_loop
+
+    check_shot(Shot(args.portrait, args.out, quality=args.quality), {})
+    with terminal_stages("motion"):
+        model = load_model(args.checkpoint, args.device)
+        style = model.preset(args.emotion, args.intensity)
+        motion = idle_loop(model, style, args.seconds, args.seed, args.liveliness)
+    if args.save_motion:
+        save_motion(motion, args.save_motion)
+    renderer = _renderer(args)
+    with terminal_stages("video") as stage:
+        frames = render_video(
+            renderer, motion, args.out, quality=args.quality, progress=stage.progress
+        )
+        stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
+    say(f"{args.out}")
+
+
+def _renderer(args: argparse.Namespace, max_size: int = 0) -> Renderer:
+    from ..face.analysis import analyze_portrait
+    from ..face.image import VIDEO_PIXELS, load_image
+    from ..render.registry import open_renderer
+
+    with terminal_stages("portrait") as stage:
+        picture = load_image(Path(args.portrait), max_size**2 or VIDEO_PIXELS)
+        portrait = analyze_portrait(picture, args.face)
+        stage.note("{1}x{0} px".format(*portrait.size))
+        return open_renderer(args.renderer, portrait, args.device)

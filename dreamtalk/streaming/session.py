@@ -1,0 +1,184 @@
+"""One person at the WebSocket: what they say goes in at one end, frames come out at the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+from aiohttp import WSMsgType, web
+from torch import Tensor
+
+from ..errors import DreamTalkError
+from ..model import DreamTalkModel
+from ..motion.motion import Motion
+from ..options import default
+from ..render.renderer import Renderer
+from ..speech.speech import FPS, SAMPLE_RATE
+from .listener import FRAME
+from .protocol import MOST_WAITING, read_command, read_samples, write_frame
+from .stream import StreamSettings
+from .talker import Talker
+
+log = logging.getLogger("dreamtalk")
+
+T = TypeVar("T")
+_MOTIONS = 4
+"""Pieces of motion that may wait for their pictures."""
+
+
+class Session:
+    """Motion is made in one thread, pictures in another, while messages are read.
+
+    Args:
+        socket: prepared.
+        model, renderer: shared with other sessions.
+        settings: of the stream.
+        jpeg: quality of the pictures.
+    """
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        model: DreamTalkModel,
+        renderer: Renderer,
+        settings: StreamSettings,
+        jpeg: int,
+    ) -> None:
+        self._socket, self._model, self._jpeg = socket, model, jpeg
+        self._talker = Talker(model, renderer, None, settings)
+        self._pool = ThreadPoolExecutor(2, "dreamtalk-session", lambda: torch.set_num_threads(1))
+        self._waiting: deque[Tensor] = deque()
+        self._work: deque[Callable[[], Motion]] = deque()
+        self._news = asyncio.Event()
+        self._motions: asyncio.Queue[Motion | None] = asyncio.Queue(_MOTIONS)
+        self._idle, self._closing, self._silent = False, False, True
+        self._began = time.monotonic()
+
+    async def run(self) -> None:
+        """Until the client, an error or a limit ends it."""
+        height, width = self._talker.renderer.size
+        await self._socket.send_json(
+            {
+                "type": "ready",
+                "rate": SAMPLE_RATE,
+                "fps": FPS,
+                "width": width,
+                "height": height,
+                "lookahead": self._talker.motion.settings.ahead / 50,
+                "emotions": sorted(self._model.presets),
+            }  # fmt: skip
+        )
+        tasks = [asyncio.create_task(part()) for part in (self._read, self._move, self._show)]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _read(self) -> None:
+        """Messages -> what is to be said and done."""
+        async for message in self._socket:
+            if message.type == WSMsgType.BINARY:
+                self._say(read_samples(message.data))
+            elif message.type == WSMsgType.TEXT:
+                await self._obey(read_command(message.data))
+            if self._closing:
+                break
+        self._closing = True
+        self._news.set()
+
+    def _say(self, samples: Tensor) -> None:
+        held = sum(len(piece) for piece in self._waiting) + len(samples)
+        if held > MOST_WAITING * SAMPLE_RATE:
+            raise DreamTalkError(
+                f"more than {MOST_WAITING:g} s of speech wait to be said: send it slower"
+            )
+        # in pieces of a frame, so that a barge-in finds an end soon
+        self._waiting.extend(samples.split(FRAME))
+        self._news.set()
+
+    async def _obey(self, command: dict[str, Any]) -> None:
+        kind = command["type"]
+        if kind == "start":
+            self._idle = command.get("idle") is True
+        if kind in ("start", "emotion") and "emotion" in command:
+            intensity = command.get("intensity", default("intensity"))
+            style = self._model.preset(command["emotion"], intensity)
+
+            def change() -> Motion:
+                self._talker.change_style(style)
+                return self._talker.motion.idle(0)
+
+            self._work.append(change)
+        if kind == "cancel":
+            self._waiting.clear()
+            self._work.append(self._talker.motion.cancel)
+        if kind == "flush":
+            # all that was sent before is said first
+            self._waiting.append(torch.zeros(0))
+        if kind == "close":
+            self._closing = True
+        self._news.set()
+
+    async def _move(self) -> None:
+        """What is to be said -> motion."""
+        while True:
+            work = self._next_work()
+            if work is not None:
+                motion = await self._in_thread(work)
+                if len(motion):
+                    await self._motions.put(motion)
+                continue
+            if self._closing:
+                await self._motions.put(None)
+                return
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), 0.5 / FPS if self._idle else None)
+            except asyncio.TimeoutError:
+                self._fill()
+
+    def _next_work(self) -> Callable[[], Motion] | None:
+        if self._work:
+            return self._work.popleft()
+        if not self._waiting:
+            return None
+        piece = self._waiting.popleft()
+        if len(piece) == 0:
+            return self._talker.motion.flush
+        return lambda: self._talker.motion.push(piece)
+
+    def _fill(self) -> None:
+        """Silence, where nobody speaks and the clock goes on."""
+        motion = self._talker.motion
+        made = motion.frame / FPS + motion.settings.lookahead
+        if made < time.monotonic() - self._began:
+            self._waiting.append(torch.zeros(FRAME))
+
+    async def _show(self) -> None:
+        """Motion -> pictures, sent."""
+        index = 0
+        while (motion := await self._motions.get()) is not None:
+            for message in await self._in_thread(lambda m=motion, i=index: self._pictures(m, i)):
+                await self._socket.send_bytes(message)
+            index += len(motion)
+        await self._socket.send_json({"type": "end", "frames": index})
+
+    def _pictures(self, motion: Motion, first: int) -> list[bytes]:
+        return [
+            write_frame(first + i, (first + i) / FPS, frame, self._jpeg)
+            for i, frame in enumerate(self._talker.render(motion).numpy())
+        ]
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
