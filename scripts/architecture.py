@@ -27,6 +27,7 @@ WORDS = {
     "batch": "many jobs",
     "streaming": "samples in, frames out",
     "pipeline": "jobs, parts, runs: speech -> video",
+    "dubbing": "a film with a new mouth",
     "render": "contract, registry, group; mesh, pirenderer",
     "difftalk": "latent diffusion that paints the mouth",
     "model": "model, sample, file, features",
