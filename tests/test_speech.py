@@ -192,3 +192,13 @@ def test_windows_are_zero_outside() -> None:
 def test_very_short_speech_has_a_frame() -> None:
     assert Speech(torch.zeros(10)).num_frames() == 1
     assert Features(torch.zeros(1, 4), "starter").windows().shape == (1, 11, 4)
+
+
+def test_sound_is_cut_at_both_ends() -> None:
+    from dreamtalk.speech.decoding import cut_sound
+
+    blocks = [np.arange(start, start + 5, dtype=np.float32)[None] for start in range(0, 20, 5)]
+    for first, count in ((0, 3), (2, 3), (3, 9), (7, 5), (18, 9), (4, 0)):
+        parts = [block[0] for block in cut_sound(iter(blocks), first, count)]
+        joined = np.concatenate([np.zeros(0), *parts])
+        assert joined.tolist() == list(range(first, min(20, first + count)))

@@ -32,7 +32,8 @@ class Reference:
 
     Attributes:
         pictures: (K, H, W, 3) uint8, K at least 1. The first is the best frame with closed lips
-            (sharp, frontal; see :mod:`.reference`), the others show wider and wider openings.
+            (sharp, frontal; see :mod:`.reference`), then comes the one that shows most teeth for
+            its opening, then wide openings; less where they are the same.
         landmarks: (K, 478, 3) float32 px of the pictures: x right, y down, z away from the camera.
         channels: (K, 31) float32, what the face does in them in the ``face`` space, as offsets from
             ``neutral``.
