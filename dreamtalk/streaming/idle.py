@@ -27,7 +27,7 @@ def idle_loop(
     seed: int = default("seed"),
     liveliness: float = default("liveliness"),
 ) -> Motion:
-    """Motion of somebody who listens, which repeats without a seam: the first frame follows the last.
+    """Motion of somebody who listens, without a seam: its first frame follows its last.
 
     Breath, head and eyes go on for a second beyond the end and melt into the beginning. Blinks are
     added to the loop itself, whole ones only.

@@ -160,8 +160,8 @@ class _Head:
         self._rest = np.zeros(3)  # of the ways that are over
         self._ways: list[tuple[float, float, np.ndarray]] = []
         self._pose = np.zeros(3)
-        wait, *self._posture = draw_posture(self._posture_rng)
-        self._due = wait
+        self._posture = draw_posture(self._posture_rng)
+        self._due = self._posture[0]
         self._nods: list[tuple[float, float, float, np.ndarray]] = []
 
     def step(self, time: float, cues: Cues) -> tuple[np.ndarray, np.ndarray]:
@@ -185,12 +185,12 @@ class _Head:
         began = cues.phrase_start != self._heard_start
         self._heard_start = cues.phrase_start
         if (began and self._due - time < 1.5) or time >= self._due:
-            _, length, pose = self._posture
+            _, _, length, pose = self._posture
             start = min(time, self._due)
             self._ways.append((start, length, pose - self._pose))
             self._pose = pose
-            wait, *self._posture = draw_posture(self._posture_rng)
-            self._due = start + wait
+            self._posture = draw_posture(self._posture_rng)
+            self._due = start + self._posture[0]
         for way in [way for way in self._ways if time > way[0] + way[1]]:
             self._rest = self._rest + way[2]
             self._ways.remove(way)

@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,17 +59,11 @@ class ServeSettings:
     sessions: int = default("serve.sessions")
     minutes: float = default("serve.minutes")
     jpeg: int = default("serve.jpeg")
-    stream: StreamSettings = StreamSettings()
+    stream: StreamSettings = field(default_factory=StreamSettings)
 
     def __post_init__(self) -> None:
-        checked(
-            **{
-                "serve.port": self.port,
-                "serve.sessions": self.sessions,
-                "serve.minutes": self.minutes,
-                "serve.jpeg": self.jpeg,
-            }  # fmt: skip
-        )
+        names = ("port", "sessions", "minutes", "jpeg")
+        checked(**{f"serve.{name}": getattr(self, name) for name in names})
         if not self.local and not self.token:
             raise DreamTalkError(
                 f"'{self.host}' can be reached from other machines: give a --token that clients "
@@ -142,10 +136,8 @@ async def _session(
     with contextlib.suppress(ConnectionError):
         if reason:
             await socket.send_json({"type": "error", "message": reason})
-        # a reason has 123 bytes at most
-        await socket.close(
-            code=code, message=reason.encode()[:120].decode(errors="ignore").encode()
-        )
+        told = reason.encode()[:120].decode(errors="ignore")  # 123 bytes at most
+        await socket.close(code=code, message=told.encode())
 
 
 def _check_host(request: web.Request, settings: ServeSettings) -> None:

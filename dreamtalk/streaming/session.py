@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -57,7 +58,7 @@ class Session:
         self._work: deque[Callable[[], Motion]] = deque()
         self._news = asyncio.Event()
         self._motions: asyncio.Queue[Motion | None] = asyncio.Queue(_MOTIONS)
-        self._idle, self._closing, self._silent = False, False, True
+        self._idle = self._closing = False
         self._began = time.monotonic()
 
     async def run(self) -> None:
@@ -72,7 +73,7 @@ class Session:
                 "height": height,
                 "lookahead": self._talker.motion.settings.ahead / 50,
                 "emotions": sorted(self._model.presets),
-            }  # fmt: skip
+            }
         )
         tasks = [asyncio.create_task(part()) for part in (self._read, self._move, self._show)]
         try:
@@ -169,7 +170,7 @@ class Session:
         """Motion -> pictures, sent."""
         index = 0
         while (motion := await self._motions.get()) is not None:
-            for message in await self._in_thread(lambda m=motion, i=index: self._pictures(m, i)):
+            for message in await self._in_thread(partial(self._pictures, motion, index)):
                 await self._socket.send_bytes(message)
             index += len(motion)
         await self._socket.send_json({"type": "end", "frames": index})

@@ -67,8 +67,17 @@ class Talker:
         self.motion.change_style(style, transition)
 
     def render(self, motion: Motion) -> Tensor:
-        """Frames of a motion, (n, H, W, 3) uint8."""
+        """Frames of a motion, (n, H, W, 3) uint8; each by itself, so that pieces don't matter."""
         height, width = self.renderer.size
         if len(motion) == 0:
             return torch.zeros(0, height, width, 3, dtype=torch.uint8)
-        return torch.cat(list(self.renderer.frames(convert(motion, self.renderer.space))))
+        given = convert(motion, self.renderer.space)
+        singles = (
+            given.with_(
+                expression=given.expression[i : i + 1],
+                head=given.head[i : i + 1],
+                pose=None if given.pose is None else given.pose[i : i + 1],
+            )
+            for i in range(len(given))
+        )
+        return torch.cat([frame for one in singles for frame in self.renderer.frames(one)])
