@@ -49,8 +49,8 @@ def test_no_card_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_figures_of_steps() -> None:
     full = torch.rand(100, 31, generator=torch.Generator().manual_seed(0)).numpy() * 0.1
-    same = compare([full], [full], 1.0)
-    assert (same.lips, same.worst, same.kept, same.added, same.jitter) == (0, 0, 1, 0, 1)
+    same = compare([full], [full], [full], 1.0)
+    assert (same.lips, same.limit, same.kept, same.added, same.jitter) == (0, 0, 1, 0, 1)
     wider = full.copy()
     wider[:, 0] += 0.05
-    assert compare([wider], [full], 1.0).kept == 0
+    assert compare([wider], [full], [full], 1.0).kept == 0
