@@ -108,8 +108,8 @@ def as_markdown(measured: Sequence[Measured], command: str) -> str:
     about = ", ".join(f"{name} {value}" for name, value in facts.items())
     lines = [
         f"`{command}`", "", f"{about}.", "",
-        "| size | speech | threads | total s | CPU s | x real time | ms a frame | renderer alone | first "
-        "frame s | peak MiB | VRAM MiB | runs | load before |",
+        "| size | speech | threads | total s | CPU s | x real time | ms a frame | renderer alone "
+        "| first frame s | peak MiB | VRAM MiB | runs | load before |",
         "| --- " * 13 + "|",
     ]  # fmt: skip
     for m in measured:
