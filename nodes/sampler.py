@@ -96,7 +96,8 @@ class DreamTalkSampler(io.ComfyNode):
                 ),
                 option_input(
                     "sampler",
-                    "ddim is fast and repeatable; ddpm is the slow, original sampler.",
+                    "ddim and dpm (second order) are fast and repeatable; ddpm is the slow, "
+                    "original sampler.",
                 ),
                 option_input(
                     "guidance",

@@ -226,6 +226,11 @@ def check_difftalk(place: Place) -> Iterator[Row]:
     noisy = torch.cat([latent, *torch.randn(2, 1, *plain.latent_shape, generator=draw)], 1)
     t, context = torch.tensor([501]), torch.randn(1, config.context_dim, generator=draw)
 
+    # entries of the codebook, so that rounding does not choose others
+    book = plain.first_stage_model.quantize.embedding.weight.detach()
+    places = torch.randint(len(book), plain.latent_shape[1:], generator=draw)
+    coded = book[places].permute(2, 0, 1)[None]
+
     def unet(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
         model = made_up(config).to(device, dtype)
         added = model.unet.encode_context(context.to(device, dtype))
@@ -233,7 +238,7 @@ def check_difftalk(place: Place) -> Iterator[Row]:
         return lambda: model.unet.predict(x, time, added)
 
     def decoder(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
-        model, x = made_up(config).to(device, dtype), latent.to(device, dtype)
+        model, x = made_up(config).to(device, dtype), coded.to(device, dtype)
         return lambda: model.decode(x)
 
     for name, way in (("difftalk unet", unet), ("difftalk decoder", decoder)):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..errors import DreamTalkError
 from .schedule import VarianceSchedule
 
 Denoise = Callable[[Tensor, Tensor], Tensor]
@@ -67,29 +68,43 @@ def sample_dpm(
 ) -> Tensor:
     """DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): second order at one network call a step.
 
-    At the times of DDIM, whose step it takes first and last: before the last there is noise, and
-    after it none, so that the logarithm of their ratio, in which it works, has no end there.
-    Arguments and result as in :func:`sample_ddim`.
+    The calls lie evenly in lambda, half the logarithm of signal to noise, where second order is
+    exact for straight lines. After the last of them, at t = 1, lambda has no end: there the result
+    is the network's x_0. Arguments and result as in :func:`sample_ddim`.
     """
-    times = schedule.ddim_times(steps)
     bars = schedule.alpha_bars.double()
-    half_log = 0.5 * (bars.log() - (1 - bars).log())  # lambda; infinite at t = 0
+    half_log = 0.5 * (bars.log() - (1 - bars).log())
+    times = _even_times(half_log, steps)
     earlier: tuple[Tensor, float] | None = None  # x_0 and the stride of the step before
     for t, following in zip(times, [*times[1:], 0], strict=True):
         x0 = denoise(x, x.new_full((x.shape[0],), t))
         if following == 0:
             x = x0
-            callback()
-            break
-        stride = float(half_log[following] - half_log[t])
-        aim = x0
-        if earlier is not None:
-            aim = x0 + (x0 - earlier[0]) * (stride / (2 * earlier[1]))
-        earlier = x0, stride
-        keep = math.sqrt(float((1 - bars[following]) / (1 - bars[t])))
-        x = keep * x - math.sqrt(float(bars[following])) * math.expm1(-stride) * aim
+        else:
+            stride = float(half_log[following] - half_log[t])
+            aim = x0
+            if earlier is not None:
+                aim = x0 + (x0 - earlier[0]) * (stride / (2 * earlier[1]))
+            earlier = x0, stride
+            keep = math.sqrt(float((1 - bars[following]) / (1 - bars[t])))
+            x = keep * x - math.sqrt(float(bars[following])) * math.expm1(-stride) * aim
         callback()
     return x
+
+
+def _even_times(half_log: Tensor, steps: int) -> list[int]:
+    """So many different times from T to 1, even in lambda (T + 1,) as far as integers allow."""
+    last = len(half_log) - 1
+    if not 1 <= steps <= last:
+        raise DreamTalkError(f"{steps} steps: choose between 1 and {last}")
+    falling = half_log[1:].flip(0)  # rises with the place: t = T first
+    wanted = torch.linspace(float(falling[0]), float(falling[-1]), steps, dtype=falling.dtype)
+    places = torch.searchsorted(falling, wanted).clamp(max=last - 1).tolist()
+    for i in range(1, steps):  # different: each after the one before
+        places[i] = max(places[i], places[i - 1] + 1)
+    for i in range(steps - 1, -1, -1):  # and none beyond the end
+        places[i] = min(places[i], last - steps + i)
+    return [last - place for place in places]
 
 
 @torch.no_grad()

@@ -63,7 +63,9 @@ def test_arguments(
 
 
 @given(
-    command=st.sampled_from(["talk", "animate", "render", "track", "plot", "convert", "bench", ""]),
+    command=st.sampled_from(
+        ["talk", "animate", "render", "track", "plot", "convert", "bench", "batch", ""]
+    ),
     words=st.lists(
         WORDS | st.sampled_from(["--out", "--audio", "--portrait", "--motion", "-v", "--", "@x"]),
         max_size=6,
