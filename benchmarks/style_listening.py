@@ -23,7 +23,12 @@ from dreamtalk.files.atomic import atomic_write
 from dreamtalk.model import DreamTalkModel, load_model, speech_features
 from dreamtalk.model.heard_plot import COLOURS, plot_heard
 from dreamtalk.model.listening import Heard, predict_style, predict_track
-from dreamtalk.model.style_predictor import LoadedPredictor, load_style_predictor, predict_code
+from dreamtalk.model.style_predictor import (
+    LoadedPredictor,
+    hear,
+    load_style_predictor,
+    predict_code,
+)
 from dreamtalk.motion.spaces import FACE
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import SAMPLE_RATE, Speech
@@ -140,6 +145,7 @@ def faces_table(model: DreamTalkModel, loaded: LoadedPredictor, clips: list[Acte
         for letter in "NW":
             speech = speech_of(lasting(of_actor(clips, actor, letter), 10, 0))
             tokens[actor, letter] = loaded.tokens(speech_features(speech, model), speech)
+    told = {key: int(hear(loaded, t[None])[0].argmax()) for key, t in tokens.items()}
     width = loaded.network.config.shape_dim
     faces = torch.randn(8, width, generator=torch.Generator().manual_seed(0))
     man, woman = HELD_OUT
@@ -148,7 +154,7 @@ def faces_table(model: DreamTalkModel, loaded: LoadedPredictor, clips: list[Acte
         return float(((a - b) / std).square().mean().sqrt())
 
     def code(actor: str, letter: str, face: Tensor | None, seed: int) -> Tensor:
-        return predict_code(loaded, tokens[actor, letter], face, seed)
+        return predict_code(loaded, tokens[actor, letter], face, seed, emotion=told[actor, letter])
 
     rows = {
         "same voice, same face, other seed":
