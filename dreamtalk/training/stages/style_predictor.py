@@ -69,8 +69,8 @@ class PredictorRecipe:
     calm: int = 120
     shares: dict[str, float] = field(default_factory=dict)
     portrait: float = 0.8
-    shift: float = 0.4
-    noise: float = 0.2
+    shift: float = 0.0
+    noise: float = 0.0
     emotion_weight: float = 0.5
     smoothing: float = 0.1
     calm_bias: float = 0.0
