@@ -106,7 +106,8 @@ def predict_style(
     checked(seed=seed, steps=steps, intensity=strength)
     tokens = loaded.tokens(features, speech)
     heard = listen(loaded, tokens, progress)
-    code = code_of_speech(loaded, tokens, shape, int(seed), int(steps))
+    emotion = int(heard.probabilities.argmax())
+    code = code_of_speech(loaded, tokens, shape, int(seed), int(steps), emotion)
     return Style(code, loaded.model, strength, f"auto: {heard.emotion}"), heard
 
 
@@ -136,7 +137,8 @@ def predict_track(
         start = 0.0 if stretch[0] == 0 else float(heard.times[stretch[0]]) - 0.25
         marks.append(StyleMark(start, EMOTIONS[path[stretch[0]]], strength))
         inside = tokens[stretch[0] : stretch[-1] + 1]
-        codes.append(code_of_speech(loaded, inside, shape, int(seed), int(steps)))
+        emotion = path[stretch[0]]
+        codes.append(code_of_speech(loaded, inside, shape, int(seed), int(steps), emotion))
     made: Iterator[Style] = iter([Style(code, loaded.model, strength) for code in codes])
     track = style_track(marks, lambda *_: next(made), speech.duration, transition)
     return Style(track.code, track.model, strength, f"auto: {track.name}"), heard

@@ -27,7 +27,7 @@ DRAWS = 8
 mostly is what its face shows."""
 SPAN = 40
 """Tokens that are heard at once, two a second; longer speech is heard in spans."""
-_BUFFERS = ("token_mean", "token_std", "code_mean", "code_std")
+_BUFFERS = ("token_mean", "token_std", "code_mean", "code_std", "emotion_codes")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class LoadedPredictor:
         network: it.
         token_mean, token_std: (D,) that speech tokens are standardized by.
         code_mean, code_std: (d,) that codes are.
+        emotion_codes: (8, d) the mean code of each emotion.
         model: fingerprint of the checkpoint whose codes it predicts.
         feature_kind: of the rows in the tokens.
+        calm: what is added to the logit of neutral: most people speak calmly, more often than the
+            voices of the training.
     """
 
     network: StylePredictor
@@ -47,8 +50,10 @@ class LoadedPredictor:
     token_std: Tensor
     code_mean: Tensor
     code_std: Tensor
+    emotion_codes: Tensor
     model: str
     feature_kind: str
+    calm: float = 0.0
 
     @property
     def longest(self) -> int:
@@ -85,6 +90,7 @@ def load_style_predictor(model: DreamTalkModel, path: str | Path | None = None) 
     try:
         network = StylePredictor(StylePredictorConfig.from_dict(config["network"]))
         fingerprint, kind = str(config["model"]), str(config["features"])
+        calm = float(config["calm"])
         buffers = {name: checkpoint.state[name].float() for name in _BUFFERS}
     except (KeyError, ValueError, TypeError) as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else reason(error)
@@ -98,7 +104,9 @@ def load_style_predictor(model: DreamTalkModel, path: str | Path | None = None) 
             f"{fingerprint}, not for '{model.title}' ({model.fingerprint}): choose an emotion, or "
             "train one for it (dreamtalk train style-predictor)"
         )
-    return LoadedPredictor(network.float().eval(), **buffers, model=fingerprint, feature_kind=kind)
+    return LoadedPredictor(
+        network.float().eval(), **buffers, model=fingerprint, feature_kind=kind, calm=calm
+    )
 
 
 def save_style_predictor(loaded: LoadedPredictor, path: str | Path, **extra: Any) -> None:
@@ -111,7 +119,7 @@ def save_style_predictor(loaded: LoadedPredictor, path: str | Path, **extra: Any
     state |= {name: getattr(loaded, name) for name in _BUFFERS}
     config = {
         **extra, "network": loaded.network.config.to_dict(), "model": loaded.model,
-        "features": loaded.feature_kind, "emotions": list(EMOTIONS),
+        "features": loaded.feature_kind, "calm": loaded.calm, "emotions": list(EMOTIONS),
     }  # fmt: skip
     save_checkpoint(path, STYLE_PREDICTOR, state, config, torch.float16, _BUFFERS)
 
@@ -124,6 +132,7 @@ def predict_code(
     seed: int = 0,
     steps: int = 10,
     draws: int = DRAWS,
+    emotion: int | None = None,
 ) -> Tensor:
     """The style code of at most ``max_tokens`` speech tokens.
 
@@ -131,6 +140,8 @@ def predict_code(
         tokens: (K, D) standardized.
         shape: (S,) of the portrait's face.
         draws: samples, of which the one nearest to the others is taken; 1 for a plain sample.
+        emotion: index of the one that was heard: only draws that show it count, and if there is
+            none, the mean code of the emotion, so that face and words agree.
 
     Returns:
         (d,)
@@ -147,6 +158,11 @@ def predict_code(
         )
     else:
         codes = network(noise, noise.new_zeros(draws), speech, speaker).code
+    if emotion is not None:
+        means = (loaded.emotion_codes - loaded.code_mean) / loaded.code_std
+        codes = codes[torch.cdist(codes, means).argmin(1) == emotion]
+        if len(codes) == 0:
+            return loaded.emotion_codes[emotion].clone()
     code = codes[torch.cdist(codes, codes).sum(1).argmin()]
     return code * loaded.code_std + loaded.code_mean
 
@@ -161,24 +177,34 @@ def hear(loaded: LoadedPredictor, tokens: Tensor, padding: Tensor | None = None)
     network, count = loaded.network, len(tokens)
     last = tokens.new_full((count,), float(network.config.diffusion_steps))
     noise = FrameNoise(len(loaded.code_mean), 0).draw(0, 1).expand(count, -1)
-    return network(noise, last, tokens, None, padding).logits.softmax(-1)
+    logits = network(noise, last, tokens, None, padding).logits
+    logits[:, EMOTIONS.index("neutral")] += loaded.calm
+    return logits.softmax(-1)
 
 
 def code_of_speech(
-    loaded: LoadedPredictor, tokens: Tensor, shape: Tensor | None, seed: int, steps: int
+    loaded: LoadedPredictor,
+    tokens: Tensor,
+    shape: Tensor | None,
+    seed: int,
+    steps: int,
+    emotion: int,
 ) -> Tensor:
     """The style code of any number of tokens: (K, D) -> (d,).
 
-    Of speech longer than 20 s the spans count in which the emotion is what it is mostly.
+    Args:
+        emotion: that was heard in them; of speech longer than 20 s the spans count in which it is
+            the likeliest.
     """
     parts = _spans(len(tokens))
     if len(parts) > 1:
         told = torch.cat([hear(loaded, tokens[None, part]) for part in parts])
-        most = int(told.mean(0).argmax())
-        same = told.argmax(1) == most
-        same[told[:, most].argmax()] = True
+        same = told.argmax(1) == emotion
+        same[told[:, emotion].argmax()] = True
         parts = [part for part, counts in zip(parts, same.tolist(), strict=True) if counts]
-    codes = [predict_code(loaded, tokens[part], shape, seed, steps) for part in parts]
+    codes = [
+        predict_code(loaded, tokens[part], shape, seed, steps, emotion=emotion) for part in parts
+    ]
     return torch.stack(codes).mean(0)
 
 

@@ -51,8 +51,11 @@ class PredictorRecipe:
         calm: recordings of the corpus that nothing was asked of, at most.
         shares: of a batch, by part.
         portrait: share of a batch whose portrait is seen.
+        shift, noise: deviations of what is added to the standardized tokens of a recording: the
+            same to all of them, as another voice or microphone does, and to each its own.
         emotion_weight: of the cross-entropy of the emotion beside the code's error.
         smoothing: of its labels.
+        calm_bias: what the finished predictor adds to the logit of neutral.
     """
 
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -66,8 +69,11 @@ class PredictorRecipe:
     calm: int = 120
     shares: dict[str, float] = field(default_factory=dict)
     portrait: float = 0.8
+    shift: float = 0.0
+    noise: float = 0.0
     emotion_weight: float = 0.5
     smoothing: float = 0.1
+    calm_bias: float = 0.0
 
 
 def load_predictor_recipe(path: Path | None = None) -> PredictorRecipe:
@@ -131,7 +137,8 @@ def train_style_predictor(
     loaded = LoadedPredictor(
         network.half().float(), data.token_mean, data.token_std,
         torch.from_numpy(data.codes.mean), torch.from_numpy(data.codes.std),
-        model.fingerprint, model.feature_kind,
+        torch.from_numpy(data.codes.codes.mean((0, 2))),
+        model.fingerprint, model.feature_kind, recipe.calm_bias,
     )  # fmt: skip
     save_style_predictor(loaded, target, variant=variant, steps=loop.steps)
     return target
@@ -218,7 +225,9 @@ def predictor_loss(
     known = torch.rand(size) < recipe.portrait
     shape = batch.leaked if variant == "leaked" else batch.shape
     speaker = None if variant == "no-speaker" else shape
-    found = network(noisy, t, batch.speech, speaker, batch.padding, known)
+    speech = batch.speech + recipe.noise * torch.randn_like(batch.speech)
+    speech = speech + recipe.shift * torch.randn_like(speech[:, :1])
+    found = network(noisy, t, speech, speaker, batch.padding, known)
     error = F.mse_loss(found.code, batch.code)
     hidden = 1 - schedule.alpha_bars[t] if network.config.diffuses else torch.ones(size)
     named = F.cross_entropy(
