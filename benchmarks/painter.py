@@ -47,13 +47,16 @@ from dreamtalk.motion import FACE, LIP_CHANNELS, Motion
 from dreamtalk.render.mesh import MeshRenderer
 
 VARIANTS: dict[str, MouthOptions] = {
-    "4 steps": MouthOptions(steps=4),
+    "as it is": MouthOptions(),
     "1 step": MouthOptions(steps=1),
+    "4 steps": MouthOptions(steps=4),
     "10 steps": MouthOptions(steps=10),
     "20 steps": MouthOptions(steps=20),
-    "net alone": MouthOptions(steps=4, detail=0.0),
-    "portrait's lips": MouthOptions(steps=4, placed="reference"),
-    "opening alone": MouthOptions(steps=4, strength=0.0),
+    "not crisper": MouthOptions(crispness=0.0),
+    "twice as crisp": MouthOptions(crispness=2 * MouthOptions.crispness),
+    "net alone": MouthOptions(detail=0.0),
+    "portrait's lips": MouthOptions(placed="reference"),
+    "opening alone": MouthOptions(strength=0.0),
 }
 
 

@@ -152,6 +152,10 @@ OPTIONS: dict[str, Option] = {
         1.0, "px of the 128 px crop: finer detail outside of the opening stays the frame's; 0 "
         "takes all from the network", 0.0, 8.0, 0.1,
     ),
+    "painted.crispness": Option(
+        1.0, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
+        0.0, 4.0, 0.1,
+    ),
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05
     ),

@@ -12,6 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 from torch import Tensor
+from torch.nn import functional as F
 
 from .config import CUT_HEIGHT, CUT_LEFT, CUT_TOP, CUT_WIDTH
 from .crop import Array, Bytes
@@ -28,6 +29,9 @@ class Blend(Protocol):
 
     @property
     def strength(self) -> float: ...
+
+    @property
+    def crispness(self) -> float: ...
 
 
 def lay_over(
@@ -53,7 +57,8 @@ def lay_over(
     """
     made, masks = np.array(pictures), np.zeros(pictures.shape[:3], np.float32)
     fade = fading()
-    change = 127.5 * (painted - base).permute(0, 2, 3, 1).numpy()
+    crisp = _crisper(painted, blend.crispness)
+    change = 127.5 * (crisp - base).permute(0, 2, 3, 1).numpy()
     coarse_base = 127.5 * (base + 1).permute(0, 2, 3, 1).numpy()
     opening = inside[:, 0].numpy()
     for index, (picture, matrix) in enumerate(zip(pictures, matrices, strict=True)):
@@ -74,6 +79,14 @@ def lay_over(
         made[index][room] = (whole + 0.5).clip(0, 255).astype(np.uint8)
         masks[index][room] = mask
     return made, masks
+
+
+def _crisper(painted: Tensor, amount: float) -> Tensor:
+    """An unsharp mask over what is finer than about a pixel of the crop, (N, 3, 64, 80)."""
+    if amount == 0:
+        return painted
+    soft = F.avg_pool2d(F.pad(painted, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return (painted + amount * (painted - soft)).clamp(-1, 1)
 
 
 def fading() -> Array:

@@ -38,6 +38,7 @@ class MouthOptions:
         detail: px of the crop: outside of the opening of the lips, what is finer than this comes
             from the frame and not from the network. 0 takes all from the network.
         strength: 0 leaves the frame as it is outside of the opening, 1 takes the network's.
+        crispness: of an unsharp mask over what the network painted.
         one_noise: start all frames from the same noise, without which they flicker.
         seed: of the noise.
     """
@@ -46,11 +47,12 @@ class MouthOptions:
     placed: str = default("painted.placed")
     detail: float = default("painted.detail")
     strength: float = default("painted.strength")
+    crispness: float = default("painted.crispness")
     one_noise: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        names = ("steps", "placed", "detail", "strength")
+        names = ("steps", "placed", "detail", "strength", "crispness")
         checked(**{f"painted.{name}": getattr(self, name) for name in names})
         if self.steps < 1:
             raise DreamTalkError("a mouth is painted in one step or more, not 0")

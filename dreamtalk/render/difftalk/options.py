@@ -23,6 +23,7 @@ class DiffTalkOptions:
             made, or the portrait's, bent there (``reference``).
         detail: of ours: px of the 128 px crop below which detail outside of the opening stays the
             mesh renderer's.
+        crispness: of ours: how much what is painted is sharpened.
         strength: of ours: how much of what the network changes outside of the opening shows.
         feather: of the published form: width of the pasted square's fading edge.
     """
@@ -33,6 +34,7 @@ class DiffTalkOptions:
     placed: str = default("painted.placed")
     detail: float = default("painted.detail")
     strength: float = default("painted.strength")
+    crispness: float = default("painted.crispness")
     feather: float = default("feather")
 
     def __post_init__(self) -> None:
@@ -47,6 +49,7 @@ class DiffTalkOptions:
             placed=self.placed,
             detail=self.detail,
             strength=self.strength,
+            crispness=self.crispness,
             seed=self.seed,
         )
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from ...difftalk.mouth.model import MouthPainterNet
 from ...progress import Progress, silent
@@ -34,8 +33,8 @@ class Critic(nn.Module):
         sizes = ((4, width, 1), (width, 2 * width, 2), (2 * width, 3 * width, 2))
         layers: list[nn.Module] = []
         for before, after, stride in sizes:
-            layers += [spectral_norm(nn.Conv2d(before, after, 3, stride, 1)), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, spectral_norm(nn.Conv2d(3 * width, 1, 3, 1, 1)))
+            layers += [nn.Conv2d(before, after, 3, stride, 1), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(3 * width, 1, 3, 1, 1))
 
     def forward(self, pictures: Tensor, inside: Tensor) -> Tensor:
         """(B, 3, 64, 80) in -1..1, (B, 1, 64, 80) the opening -> (B, 1, 16, 20)."""
