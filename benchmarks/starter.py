@@ -148,12 +148,18 @@ def under_conditions(model: DreamTalkModel, recordings: list[Recording]) -> str:
                 for recording, rows_of in zip(heard, features, strict=True)
                 for emotion in emotions
             ]
-            closed, chance, score, likeness, shown = np.nanmean(np.array(found), 0)
+            closed, chance, score, likeness, shown = mean_of_known(np.array(found))
             cells += [f"{closed:.2f} ({chance:.2f})", f"{score:.2f}", f"{likeness:.2f}"]
             cells += [f"{shown:.2f}"] if emotions != ("neutral",) else ["-"]
         rows.append((name, *cells))
     head = ("", *(f"{what}, {scale}" for scale in ("0", "1") for what in COLUMNS))
     return table(head, rows)
+
+
+def mean_of_known(rows: np.ndarray) -> np.ndarray:
+    """Means of columns (n, k) over what is no NaN: (k,)."""
+    known = ~np.isnan(rows)
+    return np.where(known, rows, 0).sum(0) / np.maximum(known.sum(0), 1)
 
 
 @torch.no_grad()

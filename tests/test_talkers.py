@@ -173,9 +173,7 @@ def test_guidance_closes_the_starters_lips_at_high_intensity(talker: Talker) -> 
     assert heard_closures(features.rows).shape == (features.num_frames,)
     style = starter.preset("surprised", 2.5)
     closing = [s for s in talker.segments if s.phone in BILABIALS]
-    plain, guided = (
-        starter.sample(features, style, sync=scale).expression for scale in (0.0, 1.0)
-    )
+    plain, guided = (starter.sample(features, style, sync=scale).expression for scale in (0.0, 1.0))
     shut = [closure_rate(m[:, APERTURE].numpy(), closing) for m in (plain, guided)]
     assert shut[1] > shut[0]
     assert (guided - plain)[:, 13:].abs().max() < 0.02  # eyes and brows stay as they were
