@@ -21,7 +21,7 @@ STARTER = "starter"
 """Name of the checkpoint that comes with the package."""
 STARTER_FILE = Path(__file__).resolve().parents[1] / "weights" / "starter.safetensors"
 
-_NUMBERS = ("noise_smoothing", "settling", "noise_scale")
+_NUMBERS = ("noise_smoothing", "settling", "noise_scale", "closing")
 """Fields of the calibration that the config holds; the others are tensors."""
 _PARTS: dict[str, tuple[Any, Any]] = {
     "speech_encoder": (SpeechEncoder, SpeechEncoderConfig),

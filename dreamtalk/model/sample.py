@@ -118,7 +118,8 @@ def sample_motion(
         raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
     for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
         checked(guidance=scale)
-    closing = _closing(model, features) if sync else None
+    shutting = model.calibration.closing + sync
+    closing = _closing(model, features) if shutting else None
     if sync and model.lip_expert is None and closing is None:
         raise DreamTalkError(
             f"the checkpoint '{model.title}' has no lip expert: set the lip-sync guidance to 0"
@@ -168,7 +169,7 @@ def sample_motion(
             steer = sync_guided(denoise, model.lip_expert, heard, code.float(), sync)
         if closing is not None:
             near = replace(closing, share=closing.share[part].to(device))
-            steer = closing_guided(steer, near, sync)
+            steer = closing_guided(steer, near, shutting)
         if few is not None:
             x = few(steer, x, model.schedule, steps, done.tell)
         else:

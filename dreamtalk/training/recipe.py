@@ -28,6 +28,7 @@ class Recipe:
         copies: differently degraded copies of each recording for stage 2.
         noise_smoothing: of the sampler, frames.
         settling: of the sampler, share of a frame's neighbours.
+        closing: of the sampler, how strongly lips are always shut where p, b, m are heard.
         noise_scale: of the sampler.
         warps: vocal tracts that the speech encoder hears a recording with.
         style_gain: of what style clips show on average.
@@ -47,6 +48,7 @@ class Recipe:
     copies: int = 2
     noise_smoothing: float = 20.0
     settling: float = 0.0
+    closing: float = 0.0
     noise_scale: float = 1.0
     warps: tuple[float, ...] = (1.0,)
     style_gain: float = 1.0

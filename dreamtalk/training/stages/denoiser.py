@@ -16,7 +16,7 @@ NULL_SHARE_NEUTRAL = 0.45
 """Share of neutral takes that get the null style: about 6 % of all (DreamTalk takes 10 %, of any
 style)."""
 _CLOSED = 0.03
-CLOSED_WEIGHT = 5.0
+CLOSED_WEIGHT = 2.5
 """Weight of the aperture where the lips should be shut; more would shut them too often."""
 
 

@@ -280,6 +280,7 @@ def export(
             recipe.noise_scale,
             recipe.noise_smoothing,
             recipe.settling,
+            recipe.closing,
             style_center(recordings),
             style_gains(recipe.style_gain),
         ),
