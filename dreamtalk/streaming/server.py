@@ -95,7 +95,7 @@ def make_app(model: DreamTalkModel, renderer: Renderer, settings: ServeSettings)
         _check_token(request, settings.token)
         if len(sockets) >= settings.sessions:
             raise web.HTTPServiceUnavailable(text="all sessions are taken: try again later\n")
-        socket = web.WebSocketResponse(max_msg_size=MOST_MESSAGE, heartbeat=20.0)
+        socket = web.WebSocketResponse(max_msg_size=MOST_MESSAGE, heartbeat=20.0, compress=False)
         sockets.add(socket)
         try:
             await socket.prepare(request)

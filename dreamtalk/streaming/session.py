@@ -31,6 +31,8 @@ log = logging.getLogger("dreamtalk")
 T = TypeVar("T")
 _MOTIONS = 4
 """Pieces of motion that may wait for their pictures."""
+_PATIENCE = 5.0
+"""s in which what is under way may come to an end."""
 
 
 class Session:
@@ -75,7 +77,8 @@ class Session:
                 "emotions": sorted(self._model.presets),
             }
         )
-        tasks = [asyncio.create_task(part()) for part in (self._read, self._move, self._show)]
+        parts = (self._read, self._tick, self._move, self._show)
+        tasks = [asyncio.create_task(part()) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -83,7 +86,7 @@ class Session:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks, timeout=_PATIENCE)
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _read(self) -> None:
@@ -94,9 +97,8 @@ class Session:
             elif message.type == WSMsgType.TEXT:
                 await self._obey(read_command(message.data))
             if self._closing:
-                break
-        self._closing = True
-        self._news.set()
+                return
+        raise ConnectionResetError("the client has gone")  # nobody is there to see the rest
 
     def _say(self, samples: Tensor) -> None:
         held = sum(len(piece) for piece in self._waiting) + len(samples)
@@ -144,10 +146,7 @@ class Session:
                 await self._motions.put(None)
                 return
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), 0.5 / FPS if self._idle else None)
-            except asyncio.TimeoutError:
-                self._fill()
+            await self._news.wait()
 
     def _next_work(self) -> Callable[[], Motion] | None:
         if self._work:
@@ -159,12 +158,15 @@ class Session:
             return self._talker.motion.flush
         return lambda: self._talker.motion.push(piece)
 
-    def _fill(self) -> None:
-        """Silence, where nobody speaks and the clock goes on."""
+    async def _tick(self) -> None:
+        """Silence, where that is wanted, nobody speaks and the clock goes on."""
         motion = self._talker.motion
-        made = motion.frame / FPS + motion.settings.lookahead
-        if made < time.monotonic() - self._began:
-            self._waiting.append(torch.zeros(FRAME))
+        while not self._closing:
+            await asyncio.sleep(0.5 / FPS)
+            made = motion.frame / FPS + motion.settings.lookahead
+            behind = made < time.monotonic() - self._began
+            if self._idle and behind and not (self._waiting or self._work):
+                self._say(torch.zeros(FRAME))
 
     async def _show(self) -> None:
         """Motion -> pictures, sent."""
