@@ -169,6 +169,7 @@ def test_closing_guidance_shuts_what_is_open_where_it_is_sure() -> None:
 
 def test_guidance_closes_the_starters_lips_at_high_intensity(talker: Talker) -> None:
     starter = load_model()
+    starter.calibration = replace(starter.calibration, closing=0.0)  # what always holds
     features = features_of(starter, talker.waveform)
     assert heard_closures(features.rows).shape == (features.num_frames,)
     style = starter.preset("surprised", 2.5)

@@ -35,6 +35,7 @@ BILABIALS = (19, 29, 32)
 """Columns of the phone posteriors that are b, m and p."""
 _FLOOR = 8.0  # nats below certainty at which posteriors end
 _BESIDE = 0.4
+_REST = 6  # frames of silence on each side at which lips rest
 _HEARD, _SURE = 0.1, 0.5
 """Posteriors from which on a closure is suspected, and taken for sure."""
 
@@ -213,7 +214,8 @@ class SpeechEncoder(nn.Module):
 
 
 def heard_closures(rows: Tensor) -> Tensor:
-    """How sure the encoder is that the lips are shut, frame by frame.
+    """How sure the encoder is that the lips are shut, frame by frame: for b, m and p, and in the
+    middle of silence that lasts half a second, as well as before and after all that is said.
 
     Args:
         rows: (2N, row_dim) or more wide, as :meth:`SpeechEncoder.encode` makes them.
@@ -226,7 +228,11 @@ def heard_closures(rows: Tensor) -> Tensor:
     sure = ((pairs - _HEARD) / (_SURE - _HEARD)).clamp(0, 1)
     beside = F.pad(sure, (1, 1))
     # lips don't shut within one frame: that would flicker
-    return torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
+    heard_lips = torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
+    silent = (rows[: 2 * len(sure), 0].float() * _FLOOR).exp().reshape(-1, 2).amin(1)[None]
+    lasting = -F.max_pool1d(F.pad(-silent, (_REST, _REST), value=-1.0), 2 * _REST + 1, 1)
+    eased = F.avg_pool1d(F.pad(lasting, (2, 2), mode="replicate"), 5, 1)[0]
+    return torch.maximum(heard_lips, eased)
 
 
 def level_gain(waveform: Tensor) -> float:
