@@ -48,7 +48,6 @@ from dreamtalk.render.mesh import MeshRenderer
 
 VARIANTS: dict[str, MouthOptions] = {
     "as it is": MouthOptions(),
-    "1 step": MouthOptions(steps=1),
     "4 steps": MouthOptions(steps=4),
     "10 steps": MouthOptions(steps=10),
     "20 steps": MouthOptions(steps=20),

@@ -153,7 +153,7 @@ OPTIONS: dict[str, Option] = {
         "takes all from the network", 0.0, 8.0, 0.1,
     ),
     "painted.crispness": Option(
-        1.0, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
+        0.5, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
         0.0, 4.0, 0.1,
     ),
     "painted.strength": Option(

@@ -43,7 +43,7 @@ class MouthOptions:
         seed: of the noise.
     """
 
-    steps: int = 4
+    steps: int = 1
     placed: str = default("painted.placed")
     detail: float = default("painted.detail")
     strength: float = default("painted.strength")

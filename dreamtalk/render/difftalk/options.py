@@ -14,7 +14,7 @@ class DiffTalkOptions:
     """How the mouth is painted.
 
     Attributes:
-        steps: network calls a frame; 0 takes what suits the weights: 4 for ours, 15 for the
+        steps: network calls a frame; 0 takes what suits the weights: 1 for ours, 15 for the
             published form.
         seed: of the noise.
         from_speech: paint what is heard instead of the motion's lips. The published form always
