@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dreamtalk.diffusion.closing import LipClosing, closing_guided
+from dreamtalk.diffusion.closing import LipClosing, close_lips
 from dreamtalk.errors import DreamTalkError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
@@ -152,19 +152,17 @@ def test_the_encoder_names_its_bilabials() -> None:
     assert sorted(PHONES[i] for i in BILABIAL_COLUMNS) == sorted(BILABIALS)
 
 
-def test_closing_guidance_shuts_what_is_open_where_it_is_sure() -> None:
-    clean = torch.zeros(1, 4, 31)
-    clean[..., APERTURE] = torch.tensor([1.0, 1.0, 1.0, -3.0])
+def test_closing_shuts_what_is_open_where_it_is_sure() -> None:
+    clean = torch.zeros(4, 31)
+    clean[:, APERTURE] = torch.tensor([1.0, 1.0, 1.0, -3.0])
     shape = torch.tensor([OPENING_SHAPE.get(c, 0.0) for c in FACE.channels])
     closing = LipClosing(torch.tensor([0.0, 0.5, 1.0, 1.0]), APERTURE, -1.0, shape)
-    time = torch.tensor([1])
-    once = closing_guided(lambda x, t: clean, closing, 1.0)(clean, time)
-    assert once[0, :, APERTURE].tolist() == [1.0, 0.0, -1.0, -3.0]
-    assert once[0, 2, FACE.index["lipLowerY"]] == pytest.approx(1.0)  # the lower lip comes up
-    assert torch.equal(once[..., 13:], clean[..., 13:])
-    twice = closing_guided(lambda x, t: clean, closing, 2.0)(clean, time)
-    assert twice[0, 1, APERTURE] == pytest.approx(-0.5)
-    assert torch.equal(closing_guided(lambda x, t: clean, closing, 0.0)(clean, time), clean)
+    once = close_lips(clean, closing, 1.0)
+    assert once[:, APERTURE].tolist() == [1.0, 0.0, -1.0, -3.0]
+    assert once[2, FACE.index["lipLowerY"]] == pytest.approx(1.0)  # the lower lip comes up
+    assert torch.equal(once[:, 13:], clean[:, 13:])
+    assert close_lips(clean, closing, 2.0)[1, APERTURE] == pytest.approx(-0.5)
+    assert torch.equal(close_lips(clean, closing, 0.0), clean)
 
 
 def test_guidance_closes_the_starters_lips_at_high_intensity(talker: Talker) -> None:

@@ -17,7 +17,7 @@ class Calibration:
         noise_smoothing: of that noise over time, frames; see :class:`FrameNoise`.
         settling: share of its two neighbours that each sampled frame takes on, 0 for none; against
             flicker at the edge of what 25 frames a second show, too little to open a closure.
-        closing: strength of :func:`~dreamtalk.diffusion.closing.closing_guided` that always holds;
+        closing: strength of :func:`~dreamtalk.diffusion.closing.close_lips` that always holds;
             lip-sync guidance adds to it.
         style_center, style_gain: (C,) each, or None; what a style clip shows on average is drawn
             away from the center (an average neutral speaker) by the gain, channel by channel,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..curves.length import hold_last
-from ..diffusion.closing import LipClosing, closing_guided
+from ..diffusion.closing import LipClosing, close_lips
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import (
     Denoise,
@@ -102,7 +101,7 @@ def sample_motion(
             layer to layer then stays in its cache.
         sync: scale of lip-sync guidance, 0 for none: by the lip expert (:func:`sync_guided`), and
             by the closures that the checkpoint's own speech encoder hears
-            (:func:`closing_guided`).
+            (:func:`close_lips`).
 
     Returns:
         N = rows // 2 frames at 25 fps, head zeros.
@@ -185,6 +184,8 @@ def sample_motion(
         run_parallel(make, parts, worker_count(device, MOST_WORKERS), done)
     if calibration.settling:
         expression = settle(expression, calibration.settling)
+    if closing is not None:
+        expression = close_lips(expression, closing, shutting)
     return Motion(expression, torch.zeros(frames, 6), FPS, model.space)
 
 
@@ -199,15 +200,9 @@ def _closing(model: Sampled, features: Features) -> LipClosing | None:
     """Where the lips should be shut, if the checkpoint's rows tell it and its space knows how."""
     if model.speech_encoder is None or model.space != "face":
         return None
-    mean, std = model.motion_mean.cpu(), model.motion_std.cpu()
-    aperture = FACE.index["lipAperture"]
     shape = torch.tensor([OPENING_SHAPE.get(c, 0.0) for c in FACE.channels])
-    return LipClosing(
-        heard_closures(features.rows),
-        aperture,
-        float((_SHUT - mean[aperture]) / std[aperture]),
-        shape * std[aperture] / std,
-    )
+    share = heard_closures(features.rows.cpu())[: features.num_frames]
+    return LipClosing(share, FACE.index["lipAperture"], _SHUT, shape)
 
 
 def _check(model: Sampled, features: Features, style: Style) -> None:
