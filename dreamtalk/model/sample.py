@@ -166,9 +166,6 @@ def sample_motion(
             code = codes[part].mean(0) if codes.ndim == 2 else codes
             heard = rows[:, 2 * part.start : 2 * part.stop].float()
             steer = sync_guided(denoise, model.lip_expert, heard, code.float(), sync)
-        if closing is not None:
-            near = replace(closing, share=closing.share[part].to(device))
-            steer = closing_guided(steer, near, shutting)
         if few is not None:
             x = few(steer, x, model.schedule, steps, done.tell)
         else:
