@@ -52,8 +52,10 @@ def round_(
     return run, tmp_path
 
 
-def check(run: Callable[[int], None], folder: Path, runs: int, grown: int) -> None:
-    for number in range(4):  # weights, caches and pools come with the first runs
+def check(
+    run: Callable[[int], None], folder: Path, runs: int, grown: int, before: int = 4
+) -> None:
+    for number in range(before):  # weights, caches and pools come with the first runs
         run(number)
     files = sorted(p for p in folder.rglob("*"))
     descriptors, threads, memory = state()
@@ -72,4 +74,4 @@ def test_runs_leave_nothing(round_: tuple[Callable[[int], None], Path]) -> None:
 
 @pytest.mark.slow
 def test_many_runs_leave_nothing(round_: tuple[Callable[[int], None], Path]) -> None:
-    check(*round_, runs=300, grown=48 << 20)
+    check(*round_, runs=300, grown=16 << 20, before=60)
