@@ -58,7 +58,9 @@ def load_difftalk_recipe(path: Path | None = None) -> DiffTalkRecipe:
     path = path or DEFAULT
     try:
         data = read_toml(path)
-        loops = {name: LoopSettings(**data.pop(name)) for name in LOOPS if name in data}
+        loops: dict[str, Any] = {
+            name: LoopSettings(**data.pop(name)) for name in LOOPS if name in data
+        }
         return DiffTalkRecipe(**loops, **data)
     except (OSError, TypeError, ValueError) as error:
         raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
