@@ -18,7 +18,7 @@ class Calibration:
         settling: share of its two neighbours that each sampled frame takes on, 0 for none; against
             flicker at the edge of what 25 frames a second show, too little to open a closure.
         closing: strength of :func:`~dreamtalk.diffusion.closing.close_lips` that always holds;
-            lip-sync guidance adds to it.
+            a larger scale of lip-sync guidance takes its place.
         style_center, style_gain: (C,) each, or None; what a style clip shows on average is drawn
             away from the center (an average neutral speaker) by the gain, channel by channel,
             because a style encoder that can't tell a face from its expression takes over too

@@ -117,7 +117,7 @@ def sample_motion(
         raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
     for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
         checked(guidance=scale)
-    shutting = model.calibration.closing + sync
+    shutting = max(model.calibration.closing, sync)
     closing = _closing(model, features) if shutting else None
     if sync and model.lip_expert is None and closing is None:
         raise DreamTalkError(
