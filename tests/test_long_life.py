@@ -52,9 +52,7 @@ def round_(
     return run, tmp_path
 
 
-def check(
-    run: Callable[[int], None], folder: Path, runs: int, grown: int, before: int = 4
-) -> None:
+def check(run: Callable[[int], None], folder: Path, runs: int, grown: int, before: int = 4) -> None:
     for number in range(before):  # weights, caches and pools come with the first runs
         run(number)
     files = sorted(p for p in folder.rglob("*"))

@@ -197,8 +197,12 @@ def _closing(model: Sampled, features: Features) -> LipClosing | None:
     """Where the lips should be shut, if the checkpoint's rows tell it and its space knows how."""
     if model.speech_encoder is None or model.space != "face":
         return None
+    return lip_closing(heard_closures(features.rows.cpu())[: features.num_frames])
+
+
+def lip_closing(share: Tensor) -> LipClosing:
+    """How lips of the ``face`` space are shut, given how sure that is in each frame, (N,)."""
     shape = torch.tensor([OPENING_SHAPE.get(c, 0.0) for c in FACE.channels])
-    share = heard_closures(features.rows.cpu())[: features.num_frames]
     return LipClosing(share, FACE.index["lipAperture"], _SHUT, shape)
 
 

@@ -223,16 +223,21 @@ def heard_closures(rows: Tensor) -> Tensor:
     Returns:
         (N,) 0 where b, m and p are out of the question, 1 where they are likelier than not.
     """
+    heard_lips = heard_bilabials(rows)
+    silent = (rows[: 2 * len(heard_lips), 0].float() * _FLOOR).exp().reshape(-1, 2).amin(1)[None]
+    lasting = -F.max_pool1d(F.pad(-silent, (_REST, _REST), value=-1.0), 2 * _REST + 1, 1)
+    eased = F.avg_pool1d(F.pad(lasting, (2, 2), mode="replicate"), 5, 1)[0]
+    return torch.maximum(heard_lips, eased)
+
+
+def heard_bilabials(rows: Tensor) -> Tensor:
+    """The same for b, m and p alone, for which a frame needs its neighbours and no more."""
     heard = (rows[:, list(BILABIALS)].float() * _FLOOR).exp().sum(1)
     pairs = heard[: len(heard) // 2 * 2].reshape(-1, 2).amax(1)
     sure = ((pairs - _HEARD) / (_SURE - _HEARD)).clamp(0, 1)
     beside = F.pad(sure, (1, 1))
     # lips don't shut within one frame: that would flicker
-    heard_lips = torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
-    silent = (rows[: 2 * len(sure), 0].float() * _FLOOR).exp().reshape(-1, 2).amin(1)[None]
-    lasting = -F.max_pool1d(F.pad(-silent, (_REST, _REST), value=-1.0), 2 * _REST + 1, 1)
-    eased = F.avg_pool1d(F.pad(lasting, (2, 2), mode="replicate"), 5, 1)[0]
-    return torch.maximum(heard_lips, eased)
+    return torch.maximum(sure, _BESIDE * torch.maximum(beside[:-2], beside[2:]))
 
 
 def level_gain(waveform: Tensor) -> float:

@@ -6,20 +6,25 @@ import torch
 from torch import Tensor
 
 from ..curves.easing import minimum_jerk
+from ..diffusion.closing import close_lips
 from ..diffusion.guidance import guided
 from ..diffusion.samplers import FrameNoise, sample_ddim
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..model import DreamTalkModel
+from ..model.sample import lip_closing
+from ..networks.speech_encoder import heard_bilabials
 from ..style.style import Style
 
 _BLOCK = 32  # frames whose noise is drawn together
+_ROWS_BESIDE = 3  # on each side of the middle one, which a frame and its neighbours take
 
 
 class FrameSampler:
     """Samples the expression of single frames, as ``sample_motion`` samples those of a recording.
 
     The noise of a frame is the same as there. What settles the motion is different: each frame
-    takes on a share of the one before it, not of both its neighbours, of which one is yet to come.
+    takes on a share of the one before it, not of both its neighbours, of which one is yet to come;
+    and that silence will last isn't known ahead, so that lips are shut for b, m and p alone.
 
     Args:
         model: the checkpoint.
@@ -110,7 +115,16 @@ class FrameSampler:
         share = 2 * model.calibration.settling
         before = found if self._before is None else self._before
         self._before = found
-        return (1 - share) * found + share * before
+        return self._closed((1 - share) * found + share * before, rows)
+
+    def _closed(self, expression: Tensor, rows: Tensor) -> Tensor:
+        """Lips (C,) that are shut where b, m and p are heard, as ``sample_motion`` shuts them."""
+        strength, middle = self._model.calibration.closing, len(rows) // 2
+        if not strength or self._model.space != "face" or middle < _ROWS_BESIDE:
+            return expression
+        near = rows[middle - 2 : middle + 4].cpu()  # of the frame and its neighbours, two each
+        closing = lip_closing(heard_bilabials(near)[1:2])
+        return close_lips(expression[None], closing, strength)[0]
 
     def _noise_of(self, frame: int) -> Tensor:
         block = frame // _BLOCK
