@@ -22,6 +22,8 @@ Units = list[tuple[Viseme, Segment]]
 _BEFORE = np.array([0.055, 0.080, 0.080, 0.055])
 """Seconds over which dominance falls by e ahead of a phone, per track: rounding is anticipated."""
 _AFTER = np.array([0.045, 0.060, 0.060, 0.065])
+_NARROWEST = 0.015
+"""IOD, aperture that rounding leaves."""
 _EDGE = 0.045
 """Seconds that the lips take to close or open again."""
 _MIN_SHUT = 0.056
@@ -64,8 +66,10 @@ def articulate(
         [track_weights(units, times, c) @ targets[:, c] for c in range(len(TRACKS))], 1
     )
     closure = lip_closures(segments, times)
+    # targets below 0 are virtual ones: only p, b, m and rest shut the lips
+    speaking = track_weights(units, times, 0) @ np.array([s.phone != "sil" for _, s in units])
     tuck = _closures([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
-    aperture = (1 - closure) * np.maximum(tracks[:, 0], 0)
+    aperture = (1 - closure) * np.maximum(tracks[:, 0], _NARROWEST * speaking)
     return Articulation(aperture, tracks[:, 1], tracks[:, 2], tracks[:, 3], closure, tuck)
 
 
