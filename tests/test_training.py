@@ -148,8 +148,8 @@ def test_bilabials_close_whatever_surrounds_them(around: str, phone: str, emotio
         motion = rule_motion(moved, None, SpeakingStyle(emotion=emotion), frames=20)
         aperture = motion[:, APERTURE]
         assert closure_rate(aperture, [s for s in moved if s.phone == phone]) == 1.0
-        # rounded lips are nearly shut, but sound comes out
-        assert aperture.max() > (0.015 if around == "UW" else 0.04)
+        # between rounded vowels the lips are nearly shut as it is
+        assert aperture.max() > (0.01 if around in ("UW", "SH") else 0.05)
 
 
 def test_rule_motion_knows_its_sounds() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..corpus.phones import BILABIALS, LABIODENTALS, VOWELS, Segment
+from ..corpus.phones import BILABIALS, LABIODENTALS, Segment
 from .visemes import TRACKS, Viseme, targets_and_dominances, viseme_sequence
 
 Array = npt.NDArray[np.float64]
@@ -22,11 +22,10 @@ Units = list[tuple[Viseme, Segment]]
 _BEFORE = np.array([0.055, 0.080, 0.080, 0.055])
 """Seconds over which dominance falls by e ahead of a phone, per track: rounding is anticipated."""
 _AFTER = np.array([0.045, 0.060, 0.060, 0.065])
+_NARROWEST = 0.015
+"""IOD, aperture that rounding leaves."""
 _EDGE = 0.045
 """Seconds that the lips take to close or open again."""
-_AJAR = 0.025
-"""IOD that the lips are apart in the middle of a vowel, whatever surrounds it: rounded ones have
-targets below 0 (docs/rules.md), and would stay shut between two p."""
 _MIN_SHUT = 0.056
 """Seconds that a closure lasts at least: longer than a frame, so that no frame grid misses it."""
 
@@ -67,18 +66,11 @@ def articulate(
         [track_weights(units, times, c) @ targets[:, c] for c in range(len(TRACKS))], 1
     )
     closure = lip_closures(segments, times)
+    # targets below 0 are virtual ones: only p, b, m and rest shut the lips
+    speaking = track_weights(units, times, 0) @ np.array([s.phone != "sil" for _, s in units])
     tuck = _closures([s for s in segments if s.phone in LABIODENTALS], times, shut=False)
-    aperture = (1 - closure) * np.maximum(tracks[:, 0], _AJAR * voiced(segments, times))
+    aperture = (1 - closure) * np.maximum(tracks[:, 0], _NARROWEST * speaking)
     return Articulation(aperture, tracks[:, 1], tracks[:, 2], tracks[:, 3], closure, tuck)
-
-
-def voiced(segments: tuple[Segment, ...], times: Array) -> Array:
-    """How much of a vowel there is at each time: (T,), 1 in the middle of one, 0 outside."""
-    share = np.zeros(len(times))
-    for vowel in (s for s in segments if s.phone in VOWELS and s.end > s.start):
-        inside = (times > vowel.start) & (times < vowel.end)
-        share[inside] = np.sin(np.pi * (times[inside] - vowel.start) / (vowel.end - vowel.start))
-    return share
 
 
 def unit_gains(segments: tuple[Segment, ...], units: Units, gains: Array) -> Array:
