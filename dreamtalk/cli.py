@@ -8,9 +8,18 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
+from .arguments import (
+    add_option,
+    add_output,
+    add_performance,
+    add_settings,
+    add_shot,
+    add_style,
+    settings_of,
+)
 from .batch.cli import add_batch_parser
 from .bench.cli import add_bench_parser
 from .errors import DreamTalkError
@@ -27,10 +36,8 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
-_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
 _FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
 _LONGEST = 500  # characters of an error of the parser
-_VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,16 +114,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     talk = commands.add_parser("talk", help="portrait + recording -> video")
     talk.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
-    _add_option(talk, "face")
-    _add_performance(talk)
-    _add_shot(talk)
+    add_option(talk, "face")
+    add_performance(talk)
+    add_shot(talk)
     talk.add_argument(
         "--save-motion", type=user_path, metavar="FILE", help=f"keep the motion: {_FILES}"
     )
     talk.set_defaults(run=run_talk)
 
     animate = commands.add_parser("animate", help="recording -> motion file")
-    _add_performance(animate)
+    add_performance(animate)
     animate.add_argument("--out", required=True, type=user_path, help=f"the motion file: {_FILES}")
     animate.set_defaults(run=run_animate)
 
@@ -137,13 +144,13 @@ def build_parser() -> argparse.ArgumentParser:
         "(for .mat, .npy and .csv); with several motions, once for each",
     )  # fmt: skip
     render.add_argument("--audio", type=user_path, help="the sound of the video")
-    _add_shot(render)
+    add_shot(render)
     render.set_defaults(run=run_render)
 
     track = commands.add_parser("track", help="video -> motion file")
     track.add_argument("--video", required=True, type=user_path, help="a video of a face")
     track.add_argument("--out", required=True, type=user_path, help=f"the motion file: {_FILES}")
-    _add_option(track, "neutral")
+    add_option(track, "neutral")
     track.set_defaults(run=run_track)
 
     dub = commands.add_parser(
@@ -154,15 +161,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--audio", required=True, type=user_path, help="what the person is to say (audio or video)"
     )
     for name in ("start", "duration", "face", "fit"):
-        _add_option(dub, name)
+        add_option(dub, name)
     style = dub.add_mutually_exclusive_group()
-    _add_style(style, "the way the person speaks in the video")
+    add_style(style, "the way the person speaks in the video")
     for name in (
         "intensity", "checkpoint", "steps", "sampler", "guidance", "sync", "seed", "painter",
     ):  # fmt: skip
-        _add_option(dub, name)
-    _add_settings(dub, "painter", "lips=0.5")
-    _add_output(dub)
+        add_option(dub, name)
+    add_settings(dub, "painter", "lips=0.5")
+    add_output(dub)
     dub.add_argument(
         "--save-motion", type=user_path, metavar="FILE", help=f"keep what the face does: {_FILES}"
     )
@@ -173,7 +180,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--audio", required=True, type=user_path, help="the recording (audio or video)"
     )
     for name in ("start", "duration", "checkpoint", "device"):
-        _add_option(hear, name)
+        add_option(hear, name)
     hear.add_argument(
         "--out", type=user_path, metavar="PNG", help="also draw the probabilities over time"
     )
@@ -190,103 +197,14 @@ def build_parser() -> argparse.ArgumentParser:
     convert = commands.add_parser("convert", help="official checkpoint -> safetensors")
     convert.add_argument("source", type=user_path, help="a .pth, .pt or .safetensors checkpoint")
     convert.add_argument("out", type=user_path, help="the .safetensors to write")
-    _add_option(convert, "dtype")
+    add_option(convert, "dtype")
     convert.set_defaults(run=run_convert)
 
     add_bench_parser(commands)
     add_batch_parser(commands)
-    add_stream_parsers(commands, _add_option)
+    add_stream_parsers(commands)
     add_train_parser(commands)
     return parser
-
-
-def _add_option(parser: Any, name: str, **settings: Any) -> None:
-    """An argument of the table in ``options``; its range is checked where it is used."""
-    option = OPTIONS[name]
-    kind: Any = os.path.expanduser if name in _MAY_BE_FILES else type(option.default)
-    short = name.rpartition(".")[2]
-    parser.add_argument(
-        f"--{short}", type=kind, default=option.default, choices=option.choices or None,
-        help=f"{option.help} (default: {option.default})", **settings,
-    )  # fmt: skip
-
-
-def _add_performance(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--audio", required=True, type=user_path, help="the recording (audio or video)"
-    )
-    for name in ("start", "duration"):
-        _add_option(parser, name)
-    _add_style(parser.add_mutually_exclusive_group())
-    for name in (
-        "intensity", "checkpoint", "steps", "sampler", "guidance", "sync", "seed", "liveliness",
-        "device",
-    ):  # fmt: skip
-        _add_option(parser, name)
-
-
-def _add_style(group: Any, otherwise: str = "") -> None:
-    """The arguments that say how it is said.
-
-    Args:
-        group: of which one is given.
-        otherwise: what holds if none is; by default the emotion of the table of options.
-    """
-    if otherwise:
-        option = OPTIONS["emotion"]
-        group.add_argument(
-            "--emotion", choices=option.choices, help=f"{option.help} (default: {otherwise})"
-        )
-    else:
-        _add_option(group, "emotion")
-    group.add_argument(
-        "--style-track", metavar="TEXT",
-        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
-        "without @; 'auto' hears them in the recording",
-    )  # fmt: skip
-    group.add_argument(
-        "--style", type=user_path, metavar="CLIP",
-        help="speak like this clip: a video or a motion file (.npz, .mat, ...); with the "
-        "expression of this picture; or 'auto': as the recording sounds",
-    )  # fmt: skip
-
-
-def _add_shot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--points", metavar="TEXT",
-        help="where the face is, for drawings and animals in which none is found: 'eyeRight "
-        "210,180 eyeLeft 290,178 mouthRight 220,260 mouthLeft 280,262', in px; also nose, chin",
-    )  # fmt: skip
-    _add_option(parser, "renderer")
-    _add_settings(parser, "renderer", "feather=0.1")
-    parser.add_argument(
-        "--debug", type=user_path, metavar="PNG",
-        help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
-    )  # fmt: skip
-    _add_output(parser)
-
-
-def _add_settings(parser: argparse.ArgumentParser, what: str, example: str) -> None:
-    parser.add_argument(
-        f"--{what}-option", action="append", metavar="NAME=VALUE",
-        help=f"set something of the {what}, for example {example}; repeat it for more",
-    )  # fmt: skip
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    """How the video is made and written."""
-    _add_option(parser, "quality")
-    parser.add_argument(
-        "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
-    )
-    parser.add_argument(
-        "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
-    )
-    if "--device" not in parser._option_string_actions:
-        _add_option(parser, "device")
-    parser.add_argument(
-        "--out", required=True, type=user_path, help=f"the video to write: {_VIDEOS}"
-    )
 
 
 # ------------------------------------------------------------------------------------------- jobs
@@ -350,7 +268,7 @@ def run_dub(args: argparse.Namespace) -> None:
     job = Dub(
         args.video, SpeechSource(args.audio, args.start, args.duration), args.out, style,
         args.intensity, Sampling(args.steps, args.sampler, args.guidance, args.sync, args.seed),
-        args.face, args.painter, _settings(args.painter_option, "painter"), args.fit,
+        args.face, args.painter, settings_of(args.painter_option, "painter"), args.fit,
         args.checkpoint, args.quality, not args.no_label, args.mark, args.save_motion, args.device,
     )  # fmt: skip
     dub(job, terminal_stages)
@@ -419,19 +337,9 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
 
     return Shot(
         args.portrait, args.out, faces, args.points, args.renderer,
-        _settings(args.renderer_option, "renderer"), args.audio, start, args.quality,
+        settings_of(args.renderer_option, "renderer"), args.audio, start, args.quality,
         not args.no_label, args.debug, args.device, args.mark,
     )  # fmt: skip
-
-
-def _settings(pairs: list[str] | None, what: str) -> dict[str, str]:
-    options = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise DreamTalkError(f"--{what}-option '{pair}': write NAME=VALUE")
-        options[name.strip()] = value.strip()
-    return options
 
 
 def _load_motions(paths: list[Path], neutrals: list[Path]) -> list[Motion]:

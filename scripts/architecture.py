@@ -22,6 +22,7 @@ WORDS = {
     "nodes": "the graph surface: each node a few lines (ComfyUI)",
     "__main__": "python -m dreamtalk",
     "cli": "parser -> job",
+    "arguments": "what commands share",
     "training": "corpus, rules, data, stages, measure",
     "bench": "speed and memory",
     "batch": "many jobs",

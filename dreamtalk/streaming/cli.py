@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import add_option
 from ..errors import MissingDependencyError
 from ..files.names import user_path
 from ..progress import terminal_stages
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from ..render.renderer import Renderer
 
 
-def add_stream_parsers(commands: Any, add_option: Callable[..., None]) -> None:
-    """Add the two commands.
-
-    Args:
-        add_option: ``add_option(parser, name)`` adds an argument of the table in ``options``.
-    """
+def add_stream_parsers(commands: Any) -> None:
+    """Add the two commands."""
     serve = commands.add_parser(
         "serve", help="samples in, frames out, over a local WebSocket; with a page that shows it"
     )

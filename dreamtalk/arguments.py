@@ -1,0 +1,113 @@
+"""Arguments that several commands share, made from the table of options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from .errors import DreamTalkError
+from .files.names import user_path
+from .options import OPTIONS
+
+_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
+_VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
+
+
+def add_option(parser: Any, name: str, **settings: Any) -> None:
+    """An argument of the table in ``options``; its range is checked where it is used."""
+    option = OPTIONS[name]
+    kind: Any = os.path.expanduser if name in _MAY_BE_FILES else type(option.default)
+    short = name.rpartition(".")[2]
+    parser.add_argument(
+        f"--{short}", type=kind, default=option.default, choices=option.choices or None,
+        help=f"{option.help} (default: {option.default})", **settings,
+    )  # fmt: skip
+
+
+def add_performance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--audio", required=True, type=user_path, help="the recording (audio or video)"
+    )
+    for name in ("start", "duration"):
+        add_option(parser, name)
+    add_style(parser.add_mutually_exclusive_group())
+    for name in (
+        "intensity", "checkpoint", "steps", "sampler", "guidance", "sync", "seed", "liveliness",
+        "device",
+    ):  # fmt: skip
+        add_option(parser, name)
+
+
+def add_style(group: Any, otherwise: str = "") -> None:
+    """The arguments that say how it is said.
+
+    Args:
+        group: of which one is given.
+        otherwise: what holds if none is; by default the emotion of the table of options.
+    """
+    if otherwise:
+        option = OPTIONS["emotion"]
+        group.add_argument(
+            "--emotion", choices=option.choices, help=f"{option.help} (default: {otherwise})"
+        )
+    else:
+        add_option(group, "emotion")
+    group.add_argument(
+        "--style-track", metavar="TEXT",
+        help="emotions over time: '0:neutral 2.5:happy@1.2 6:sad'; --intensity holds for those "
+        "without @; 'auto' hears them in the recording",
+    )  # fmt: skip
+    group.add_argument(
+        "--style", type=user_path, metavar="CLIP",
+        help="speak like this clip: a video or a motion file (.npz, .mat, ...); with the "
+        "expression of this picture; or 'auto': as the recording sounds",
+    )  # fmt: skip
+
+
+def add_shot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--points", metavar="TEXT",
+        help="where the face is, for drawings and animals in which none is found: 'eyeRight "
+        "210,180 eyeLeft 290,178 mouthRight 220,260 mouthLeft 280,262', in px; also nose, chin",
+    )  # fmt: skip
+    add_option(parser, "renderer")
+    add_settings(parser, "renderer", "feather=0.1")
+    parser.add_argument(
+        "--debug", type=user_path, metavar="PNG",
+        help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
+    )  # fmt: skip
+    add_output(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser, what: str, example: str) -> None:
+    parser.add_argument(
+        f"--{what}-option", action="append", metavar="NAME=VALUE",
+        help=f"set something of the {what}, for example {example}; repeat it for more",
+    )  # fmt: skip
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How the video is made and written."""
+    add_option(parser, "quality")
+    parser.add_argument(
+        "--no-label", action="store_true", help="don't note in the file that it is AI-generated"
+    )
+    parser.add_argument(
+        "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
+    )
+    if "--device" not in parser._option_string_actions:
+        add_option(parser, "device")
+    parser.add_argument(
+        "--out", required=True, type=user_path, help=f"the video to write: {_VIDEOS}"
+    )
+
+
+def settings_of(pairs: list[str] | None, what: str) -> dict[str, str]:
+    options = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise DreamTalkError(f"--{what}-option '{pair}': write NAME=VALUE")
+        options[name.strip()] = value.strip()
+    return options
