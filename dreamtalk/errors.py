@@ -4,9 +4,21 @@ The message says what was wrong, with the value, and what to do about it. The co
 it as one line; ComfyUI shows it on the node.
 """
 
+_MOST = 600  # characters: more than a few lines nobody reads
+_END = 200
+
 
 class DreamTalkError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose.
+
+    Messages quote what they refuse, and that can be of any length: what is too long loses its
+    middle, so that what is wrong (at the beginning) and what to do (at the end) both stay.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > _MOST:
+            message = f"{message[: _MOST - _END]} [...] {message[-_END:]}"
+        super().__init__(message)
 
 
 class AudioError(DreamTalkError):

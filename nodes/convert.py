@@ -53,6 +53,7 @@ def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
     Raises:
         AudioError: if it holds no sound; says what is wrong with it.
     """
+    from ..dreamtalk.speech.decoding import check_sample_rate
     from ..dreamtalk.speech.loading import to_unit_range
 
     if audio is None:
@@ -76,8 +77,7 @@ def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
             f"this AUDIO holds no sound: its waveform is {tuple(waveform.shape)}, "
             "and (batch, channels, samples) is expected"
         )
-    if rate <= 0:
-        raise AudioError(f"the sample rate of this AUDIO is {rate} Hz, which is none")
+    check_sample_rate(rate, "this AUDIO")
     if waveform.ndim == 3 and waveform.shape[0] > 1:
         notice(cls, f"{waveform.shape[0]} recordings came in: the first one is used")
     waveform = waveform[0] if waveform.ndim == 3 else torch.atleast_2d(waveform)

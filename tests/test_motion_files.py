@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from scipy.io import loadmat, savemat
 
 from dreamtalk.errors import MotionError, OutputError
+from dreamtalk.files.mat import read_mat
 from dreamtalk.motion import Motion, space
 from dreamtalk.motion.bridges import head_to_pose
 from dreamtalk.motion.files import load_motion, save_motion
@@ -176,3 +178,30 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="nowhere"):
         save_motion(random("face"), tmp_path / "nowhere" / "m.csv")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_mat_files_read_as_scipy_reads_them(tmp_path: Path, packed: bool) -> None:
+    values = {
+        "coeff": np.random.default_rng(0).normal(size=(7, 257)), "one": np.float32(2.5),
+        "small": np.arange(3, dtype=np.int8), "cube": np.ones((2, 3, 4), np.uint16).cumsum(axis=2),
+        "big": np.array([[2**40]], np.int64), "empty": np.zeros((0, 4)), "rows": np.eye(3, 5) > 0,
+        "text": "words", "cells": np.array(["a", 1], object), "complex": np.array([1j]),
+    }  # fmt: skip
+    savemat(str(tmp_path / "m.mat"), values, do_compression=packed)
+    expected, found = loadmat(str(tmp_path / "m.mat")), read_mat(tmp_path / "m.mat")
+    assert set(found) == set(values) - {"text", "cells", "complex"}
+    for name, array in found.items():
+        assert array.shape == expected[name].shape
+        np.testing.assert_array_equal(array, expected[name])
+
+
+def test_mat_files_of_big_endian_machines(tmp_path: Path) -> None:
+    values = np.arange(6, dtype=">f8")
+    parts = struct.pack(">IIII", 6, 8, 6, 0) + struct.pack(">IIii", 5, 8, 3, 2)
+    parts += struct.pack(">HH4s", 1, 1, b"x") + struct.pack(">II", 9, 48) + values.tobytes()
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
+    (tmp_path / "m.mat").write_bytes(head + struct.pack(">II", 14, len(parts)) + parts)
+    np.testing.assert_array_equal(
+        read_mat(tmp_path / "m.mat")["x"], np.array([[0, 3], [1, 4], [2, 5]])
+    )

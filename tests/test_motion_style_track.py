@@ -147,3 +147,10 @@ def test_the_face_does_not_jump_where_the_style_changes() -> None:
     changing = speed(style_track("0:neutral 2:happy", model.preset, duration=4.0))
     # a change of 0.1 IOD eased over 0.8 s is 0.009 a frame at its middle, a jump would be 0.1
     assert (changing - still).max() < 0.02
+
+
+@pytest.mark.parametrize("marks", ["0:happy", "0:happy 2:sad", "0:happy@1 2:sad"])
+def test_an_intensity_may_be_a_whole_number(marks: str) -> None:
+    whole, number = (style_track(marks, preset, 4.0, intensity=one) for one in (1, 1.0))
+    assert torch.equal(whole.code, number.code)
+    assert whole.intensity == number.intensity

@@ -78,3 +78,10 @@ def test_the_ends_of_a_range_belong_to_it() -> None:
         if option.low is not None:
             checked(**{name: option.low})
             checked(**{name: option.high})
+
+
+def test_messages_stay_readable_whatever_they_quote() -> None:
+    said = str(DreamTalkError(f"can't read '{'1' * 5000}': write name*factor"))
+    assert len(said) < 700
+    assert said.startswith("can't read '1111")
+    assert said.endswith("11': write name*factor")

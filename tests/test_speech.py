@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import wave
 from pathlib import Path
 
@@ -202,3 +203,16 @@ def test_sound_is_cut_at_both_ends() -> None:
         parts = [block[0] for block in cut_sound(iter(blocks), first, count)]
         joined = np.concatenate([np.zeros(0), *parts])
         assert joined.tolist() == list(range(first, min(20, first + count)))
+
+
+@pytest.mark.parametrize("rate", [1, 2_146_435_072])
+def test_sample_rates_that_no_sound_has(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "s.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(8000))
+    data = path.read_bytes()
+    path.write_bytes(data[:24] + struct.pack("<I", rate) + data[28:])
+    for work in (lambda: load_speech(path), lambda: speech_from_waveform(torch.rand(4000), rate)):
+        with pytest.raises(AudioError, match=r"sample rate of .* Hz; sound has 100 to 1000000 Hz"):
+            work()

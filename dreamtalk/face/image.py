@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_write
+from ..files.bounded import BoundedReader
 
 log = logging.getLogger("dreamtalk")
 
@@ -52,7 +53,7 @@ def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
     if not path.is_file():
         raise ImageError(f"there is no picture '{path}'")
     try:
-        with Image.open(path) as picture:
+        with BoundedReader(path) as file, Image.open(file) as picture:
             _check_size(picture, path)
             return _to_tensor(_in_srgb(_scaled(picture, path, most_pixels), path))
     except UnidentifiedImageError:

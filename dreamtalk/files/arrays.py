@@ -54,6 +54,11 @@ def check_unpacked(archive: zipfile.ZipFile, size: int) -> None:
         ValueError: if it unpacks to more than 256 MiB and to more than 100 times its size.
     """
     unpacked = sum(item.file_size for item in archive.infolist())
+    check_unpacked_size(unpacked, size)
+
+
+def check_unpacked_size(unpacked: int, size: int) -> None:
+    """Refuse what ``size`` bytes unpack to if it is a bomb; raises as :func:`check_unpacked`."""
     if unpacked > max(MOST, RATIO * size):
         raise ValueError(
             f"{size} bytes unpack to {unpacked >> 20} MiB: a file like that is not opened"

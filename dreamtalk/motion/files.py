@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.io import loadmat, savemat
+from scipy.io import savemat
 
 from ..errors import MotionError, OutputError
 from ..files.arrays import read_npy
 from ..files.atomic import atomic_write
+from ..files.mat import read_mat
 from ..files.values import reason
 from ..options import checked
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
@@ -138,7 +139,7 @@ def _read_npz(path: Path, fps: float | None) -> Motion:
 
 
 def _read_mat(path: Path, fps: float | None) -> Motion:
-    data = loadmat(str(path))
+    data = read_mat(path)
     if "coeff" not in data:
         raise MotionError("there is no 'coeff' in it: is it a Deep3DFaceRecon file?")
     coeff = np.asarray(data["coeff"], dtype=np.float32)

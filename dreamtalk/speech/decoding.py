@@ -24,6 +24,8 @@ _TIMED = {"matroska", "mov", "mpegts", "mpeg", "flv", "asf", "avi", "ogg", "nut"
 """Formats (FFmpeg's names) that store time stamps; those of others are made up from byte counts."""
 
 
+RATES = (100, 1_000_000)
+"""Hz that sound is believed to have."""
 _FULL_SCALES = (2.0**15, 2.0**23, 2.0**31)
 _LOUDEST = 8.0  # float samples up to here are loud (+18 dB); above they are counted otherwise
 
@@ -51,6 +53,19 @@ def full_scale(peak: float) -> float:
     return next((scale for scale in _FULL_SCALES if peak <= 1.01 * scale), _FULL_SCALES[-1])
 
 
+def check_sample_rate(rate: float, whose: str) -> None:
+    """Refuse a sample rate that no sound has: resampling from it would fill the memory.
+
+    Raises:
+        AudioError: if it is none, or below 100 Hz or above 1 MHz.
+    """
+    if not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(
+            f"{whose} has a sample rate of {rate:g} Hz; sound has {RATES[0]} to {RATES[1]} Hz: "
+            "export the audio again"
+        )
+
+
 def sound_format(path: str | Path) -> SoundFormat:
     """Look at the header of a file's sound.
 
@@ -75,8 +90,7 @@ def sound_format(path: str | Path) -> SoundFormat:
             floats = context.codec.name.startswith("pcm_f")
     except (av.FFmpegError, ValueError) as error:
         raise unreadable(path, error) from error
-    if rate <= 0:
-        raise AudioError(f"'{path}' does not say its sample rate: export the audio again")
+    check_sample_rate(rate, f"'{path}'")
     return SoundFormat(rate, min(max(channels, 1), 2), _peak_scale(path) if floats else 1.0)
 
 
@@ -212,6 +226,7 @@ class _Converter:
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
         if source != self._source:
             yield from self.finish()
+            check_sample_rate(frame.sample_rate, "a part of the sound")
             self._source = source
         if self._resampler is None:
             layout = layout_name(frame.layout.nb_channels)

@@ -14,7 +14,14 @@ from torch import Tensor
 
 from ..errors import AudioError
 from ..options import checked
-from .decoding import decode_sound, full_scale, layout_name, sound_format, unreadable
+from .decoding import (
+    check_sample_rate,
+    decode_sound,
+    full_scale,
+    layout_name,
+    sound_format,
+    unreadable,
+)
 from .speech import SAMPLE_RATE, Speech
 
 log = logging.getLogger("dreamtalk")
@@ -132,8 +139,7 @@ def speech_from_waveform(waveform: Tensor, sample_rate: int, normalize: bool = T
         samples = samples[0]
     if samples.ndim not in (1, 2) or samples.numel() == 0:
         raise AudioError(f"a waveform is (N,), (C, N) or (1, C, N), not {tuple(waveform.shape)}")
-    if sample_rate <= 0:
-        raise AudioError(f"{sample_rate} Hz is not a sample rate")
+    check_sample_rate(sample_rate, "the waveform")
     Speech(samples.flatten())  # finite
     channels = samples[None] if samples.ndim == 1 else samples
     channels = at_most_stereo(channels)

@@ -155,7 +155,7 @@ def style_track(
         )
     times = torch.arange(_codes(ordered, duration, transition, fps)) / fps
     rows = torch.stack([style.code.reshape(-1, style.code.shape[-1])[0] for style in styles])
-    intensities = torch.tensor([mark.intensity for mark in ordered])
+    intensities = torch.tensor([float(mark.intensity) for mark in ordered])
     constant = bool((intensities == intensities[0]).all())
     before, after, reached = _changes([mark.time for mark in ordered], times, transition)
     strength = torch.lerp(intensities[before], intensities[after], reached)

@@ -44,6 +44,12 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     expert = stages.add_parser("lip-expert", help="stage 3: the lip expert, added to the weights")
     expert.set_defaults(run=_command(_lip_expert))
     sync = stages.add_parser("sync", help="stage 4: the denoiser goes on with L_sync")
+    sync.add_argument(
+        "--expert",
+        default="style-aware",
+        help="whose L_sync: style-aware; or, to compare, style-blind or none",
+    )
+    sync.add_argument("--weight", type=float, help="of L_sync, instead of the recipe's")
     sync.set_defaults(run=_command(_sync))
     predictor = stages.add_parser(
         "style-predictor", help="stage 5: the style that a speech asks for"
@@ -205,7 +211,10 @@ def _sync(args: argparse.Namespace, progress: Progress) -> str:
     from .recipe import load_recipe
     from .stages.run import train_sync
 
-    made = train_sync(load_recipe(args.config), args.corpus, args.work, args.steps, progress)
+    made = train_sync(
+        load_recipe(args.config), args.corpus, args.work, args.steps, progress, args.expert,
+        args.weight,
+    )  # fmt: skip
     return f"{made}\ncurves in {made.parent}"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from dreamtalk.motion import FACE, Motion
 from dreamtalk.motion.files import load_motion, save_motion
 from dreamtalk.speech import Features, Speech
 from dreamtalk.style import Style
-from tests.fuzz.cases import damaged, damaged_text, unused, works_or_says
+from tests.fuzz.cases import damaged, damaged_text, limits, unused, works_or_says
 
 
 def saved(suffix: str) -> bytes:
@@ -184,6 +186,19 @@ def test_bombs_of_zeros_are_not_unpacked(tmp_path: Path, kind: str) -> None:
                 bomb.write(bytes(1 << 20))
     with pytest.raises(DreamTalkError, match="unpack to 512 MiB"):
         (Motion if kind == "motion" else TYPES[kind]).load(path)
+
+
+def test_bombs_of_zeros_in_a_mat_file_are_not_unpacked(tmp_path: Path) -> None:
+    path, size = tmp_path / "m.mat", (1 << 21, 32)
+    pack = zlib.compressobj()
+    head = struct.pack("<II8sIIIIIIII8s", 14, 0, struct.pack("<II", 6, 8), 6, 0, 5, 8, *size, 1, 5,
+                       b"coeff")  # fmt: skip
+    packed = pack.compress(head) + b"".join(pack.compress(bytes(1 << 20)) for _ in range(512))
+    packed += pack.flush()
+    version = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    path.write_bytes(version + struct.pack("<II", 15, len(packed)) + packed)
+    with pytest.raises(DreamTalkError, match=r"unpack to \d+ MiB"), limits(touched=True):
+        load_motion(path)
 
 
 @pytest.mark.parametrize("wrong", [b"\xfe\xff\xff\xff", b"NaNs,", b"a + b", b"((((("])

@@ -102,3 +102,12 @@ def test_pictures_that_claim_more_than_there_is(tmp_path: Path, side: int) -> No
         load_image(tmp_path / "p.gif")
     Image.new("RGB", (4097, 4097), (200, 150, 120)).save(tmp_path / "flat.png")
     assert load_image(tmp_path / "flat.png", 1 << 16).shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"iCCP", b"eXIf", b"tEXt"])
+def test_chunks_that_claim_more_than_there_is(tmp_path: Path, kind: bytes) -> None:
+    """Python makes room for what is to be read before it reads: here 2 GB for a file of 200."""
+    path, data = tmp_path / "p.png", PICTURES["rgb.png"]
+    at = data.index(b"IDAT") - 4
+    path.write_bytes(data[:at] + struct.pack(">I", 0x7FFFFFF0) + kind + data[at + 8 :])
+    works_or_says(lambda: load_image(path))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from dreamtalk.errors import AudioError
 from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_recording, load_speech
 from dreamtalk.tracking.video import read_pictures
@@ -94,3 +95,14 @@ def test_headers_that_claim_hours_cost_nothing(tmp_path: Path, claimed: int) -> 
     with limits():
         speech = works_or_says(lambda: load_speech(path))
     assert speech is None or speech.duration < 1.0
+
+
+def test_tags_that_claim_more_than_there_is(tmp_path: Path) -> None:
+    """FFmpeg would fill 1.5 GiB with zeros for them."""
+    path, data = tmp_path / "s.wav", RECORDINGS["pcm_s16le.wav"]
+    at = data.index(b"LIST")
+    claimed = struct.pack("<I4s4sI", 0x6000_0000, b"INFO", b"ISFT", 0x5FFF_FFF0)
+    path.write_bytes(data[: at + 4] + claimed + data[at + 20 :])
+    works_or_says(lambda: load_speech(path), touched=True)
+    with pytest.raises(AudioError, match="damaged: tags of"):
+        load_speech(path)

@@ -37,6 +37,10 @@ from .speech import SpeechData, speech_loss
 
 log = logging.getLogger("dreamtalk")
 
+EXPERTS = {"style-aware": "starter.safetensors", "style-blind": "style-blind.safetensors"}
+"""The lip experts of stage 3, and the weights file of ``WORK/lip-expert`` that holds each."""
+NO_EXPERT = "none"
+
 
 def train_speech(
     recipe: Recipe,
@@ -158,6 +162,9 @@ def train_lip_expert(
 ) -> str:
     """Stage 3: the lip expert on the finished denoiser's style codes; the weights file gets it.
 
+    An expert that doesn't see the style is trained beside it, as what it is compared with: see
+    ``EXPERTS``.
+
     Returns:
         Its accuracy on held-out speech against the shift in frames, with and without style.
     """
@@ -190,7 +197,9 @@ def train_lip_expert(
         kinds = ", ".join(f"{name} {value:.3f}" for name, value in wrong.items())
         report.append(f"{'with' if styled else 'without'} style  {figures}\n  {kinds}")
         model.lip_expert = expert.half().float()
-    save_model(model, work / "lip-expert" / "starter.safetensors", dtype=torch.float16)
+        name = EXPERTS["style-aware" if styled else "style-blind"]
+        (work / "lip-expert").mkdir(parents=True, exist_ok=True)
+        save_model(model, work / "lip-expert" / name, dtype=torch.float16)
     text = "\n".join(report)
     with atomic_write(work / "lip-expert" / "accuracy.txt") as part:
         part.write_text(text + "\n")
@@ -203,13 +212,29 @@ def train_sync(
     work: Path,
     steps: int | None = None,
     progress: Progress = silent,
+    expert_name: str = "style-aware",
+    weight: float | None = None,
 ) -> Path:
-    """Stage 4: the denoiser goes on with L_sync of the frozen expert.
+    """Stage 4: the denoiser goes on with L_sync of the frozen expert (DreamTalk, section 3.2).
+
+    Args:
+        expert_name: one of ``EXPERTS``, or ``"none"``: the same steps without L_sync, to compare.
+        weight: of L_sync; the recipe's by default.
 
     Returns:
-        ``work/sync/starter.safetensors``
+        ``work/sync/starter.safetensors``; with another expert or weight the folder says so.
+
+    Raises:
+        DreamTalkError: if there is no such expert, or stage 3 has not been run.
     """
-    model = _load_stage(work / "lip-expert" / "starter.safetensors", "lip-expert")
+    if expert_name not in (*EXPERTS, NO_EXPERT):
+        known = ", ".join((*EXPERTS, NO_EXPERT))
+        raise DreamTalkError(f"there is no lip expert '{expert_name}': choose one of {known}")
+    folder = work / _sync_folder(expert_name, weight)
+    weight = recipe.sync_weight if weight is None else weight
+    weight = 0.0 if expert_name == NO_EXPERT else weight
+    file = EXPERTS.get(expert_name, EXPERTS["style-aware"])
+    model = _load_stage(work / "lip-expert" / file, "lip-expert")
     recordings = list(read_corpus(corpus))
     data = _motions(recordings, model.speech_encoder, recipe, model.config, progress)
     data.mean, data.std = model.motion_mean.clone(), model.motion_std.clone()
@@ -222,12 +247,19 @@ def train_sync(
 
     def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = data.batch(step + 10**5, size, frames)
-        return denoiser_loss(network, schedule, batch, data, expert, recipe.sync_weight)
+        return denoiser_loss(network, schedule, batch, data, expert, weight)
 
-    train(network, loss, _settings(recipe.sync, steps), work / "sync", progress)
-    target = work / "sync" / "starter.safetensors"
+    train(network, loss, _settings(recipe.sync, steps), folder, progress)
+    target = folder / "starter.safetensors"
     export(network, model.speech_encoder, data, recordings[:16], target, recipe, expert)
     return target
+
+
+def _sync_folder(expert_name: str, weight: float | None) -> str:
+    if expert_name == NO_EXPERT:
+        return f"sync-{NO_EXPERT}"
+    given = [] if weight is None else [f"{weight:g}"]
+    return "-".join(["sync", *([] if expert_name == "style-aware" else [expert_name]), *given])
 
 
 def _expert_step(
