@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
+from .live import DreamTalkStreamMotion
 from .motion import (
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
@@ -44,6 +45,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTrackMotion,
     DreamTalkLoadMotion,
     DreamTalkSaveMotion,
+    DreamTalkStreamMotion,
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
     DreamTalkPlotMotion,

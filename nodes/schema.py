@@ -27,6 +27,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DreamTalkTrackMotion": ("face tracking", "motion capture", "mediapipe", "performance capture"),
     "DreamTalkLoadMotion": ("live link face", "arkit csv", "blendshapes"),
     "DreamTalkSaveMotion": ("export blendshapes", "arkit", "live link face"),
+    "DreamTalkStreamMotion": ("live link face", "arkit", "unreal engine", "blendshapes", "udp"),
     "DreamTalkEditMotion": ("expression strength", "exaggerate"),
     "DreamTalkJoinMotion": ("concatenate motion",),
     "DreamTalkPlotMotion": ("curves", "graph"),
