@@ -189,6 +189,7 @@ OPTIONS: dict[str, Option] = {
         0.0, "frames a second to send; 0 takes the motion's own", 0.0, 240.0, 0.01
     ),
     "live.loop": Option(False, "begin again at the end, until you stop it"),
+    "visemes.fps": Option(60.0, "frames a second of the track", 1.0, 240.0, 0.01),
     "bench.duration": Option(10.0, "seconds of the recording to use", 0.1, 3600.0, 0.1),
 }  # fmt: skip
 """A name with a dot belongs to one step: ``natural.head`` scales idle motion, ``edit.gain`` any."""

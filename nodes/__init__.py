@@ -6,7 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
-from .live import DreamTalkStreamMotion
+from .live import DreamTalkSaveVisemes, DreamTalkStreamMotion
 from .motion import (
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
@@ -46,6 +46,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkLoadMotion,
     DreamTalkSaveMotion,
     DreamTalkStreamMotion,
+    DreamTalkSaveVisemes,
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
     DreamTalkPlotMotion,

@@ -1,4 +1,4 @@
-"""Nodes that give motion to other programs while it plays."""
+"""Nodes for other programs' faces: motion while it plays, and the mouth shapes of a recording."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ..dreamtalk.errors import OutputError
 from . import runtime
 from .convert import option_input
 from .schema import schema
-from .sockets import DTMotion
+from .sockets import DTFeatures, DTMotion
 
 if TYPE_CHECKING:
     from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.speech.speech import Features
 
 
 class DreamTalkStreamMotion(io.ComfyNode):
@@ -79,3 +80,46 @@ class DreamTalkStreamMotion(io.ComfyNode):
             important=False,
         )
         return io.NodeOutput(motion)
+
+
+class DreamTalkSaveVisemes(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return schema(
+            node_id="DreamTalkSaveVisemes",
+            display_name="DreamTalk Save Visemes",
+            category="DreamTalk/motion",
+            description=(
+                "Writes which of 15 mouth shapes the recording shows at a time, for avatars with "
+                "the shapes of Oculus Lipsync: VRChat, Ready Player Me, three.js, Unity. A .json "
+                "in ComfyUI's output folder."
+            ),
+            inputs=[
+                DTFeatures.Input(
+                    "features",
+                    tooltip="What was heard, from Speech Features with the starter, which tells "
+                    "the sounds.",
+                ),
+                io.String.Input(
+                    "filename_prefix",
+                    default="dreamtalk/visemes",
+                    tooltip="Beginning of the file name; may name a subfolder.",
+                ),
+                option_input("visemes.fps", "Frames a second of the track.", "fps"),
+            ],
+            outputs=[
+                io.String.Output(display_name="json", tooltip="The contents of the file, as text.")
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, features: Features, filename_prefix: str, fps: float) -> io.NodeOutput:
+        from ..dreamtalk.speech.visemes import viseme_track
+
+        track = viseme_track(features, fps)
+        path, _ = runtime.output_file(filename_prefix, ".json")
+        track.save(path)
+        runtime.notice(cls, f"wrote {path.name}", important=False)
+        return io.NodeOutput(track.to_json(), ui={"text": (str(path),)})

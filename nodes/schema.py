@@ -28,6 +28,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DreamTalkLoadMotion": ("live link face", "arkit csv", "blendshapes"),
     "DreamTalkSaveMotion": ("export blendshapes", "arkit", "live link face"),
     "DreamTalkStreamMotion": ("live link face", "arkit", "unreal engine", "blendshapes", "udp"),
+    "DreamTalkSaveVisemes": ("lipsync json", "oculus visemes", "mouth shapes", "phonemes"),
     "DreamTalkEditMotion": ("expression strength", "exaggerate"),
     "DreamTalkJoinMotion": ("concatenate motion",),
     "DreamTalkPlotMotion": ("curves", "graph"),

@@ -1,4 +1,4 @@
-"""Live face data: the datagrams, read by a decoder of the test's own, and the clock they keep to."""
+"""Live face data: the datagrams, read by a decoder of the test's own, and their clock."""
 
 from __future__ import annotations
 
