@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
-_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
+_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl, .glb (a moving head)"
 _LONGEST = 500  # characters of an error of the parser
 
 

@@ -32,10 +32,10 @@ from ..errors import MotionError, OutputError
 from ..files.timeline import exact_rate
 from ..options import checked
 from ..progress import Progress, silent
-from .bridges import convert
 from .edit import resample
 from .livelink import LIVE_CHANNELS, live_values
 from .motion import Motion
+from .rig import rig_scores
 
 VERSION = 6
 PORT = 11111
@@ -204,7 +204,7 @@ def stream_motion(
     A frame whose successor is due already is left out.
 
     Args:
-        motion: in any space; what is sent are ARKit scores, limited to 0..1.
+        motion: in any space; what is sent are scores for a rig, see :mod:`.rig`.
         to: from :func:`find_target`.
         subject: what the receiver calls the face.
         fps: frames a second to send, the motion resampled; 0 is its own.
@@ -219,8 +219,7 @@ def stream_motion(
     check_subject(subject)
     if len(motion) == 0:
         raise MotionError("the motion has no frames to send")
-    scores = convert(resample(motion, fps or motion.fps), "arkit")
-    scores = scores.with_(expression=scores.motion_space.limited(scores.expression))
+    scores = rig_scores(resample(motion, fps or motion.fps))
     values, rate = live_values(scores).astype(np.float32), exact_rate(scores.fps)
     first, total = _now() * rate, len(values)
     sent = skipped = index = 0
