@@ -50,7 +50,7 @@ class Part:
         triangles: (M, 3), counterclockwise from outside.
         kind: (N,) what each vertex is.
         follow: (N, 478) which landmarks carry a vertex, and how much.
-        lid: (N,) 1 for the left eyeball, -1 for the right one, else 0.
+        eye: (N,) 1 for the left eyeball, -1 for the right one, else 0.
     """
 
     points: Array
@@ -113,7 +113,7 @@ def neck_mesh() -> Part:
     rings = []
     for height in heights:
         wide = 0.50 + 0.10 * smoothstep(-1.5, -2.2, height)
-        lean = -0.86 - 0.12 * (height + 0.75) / 1.4 * -1.0
+        lean = -0.86 + 0.086 * (height + 0.75)  # forward at the top
         rings.append(
             np.stack([wide * np.sin(angle), np.full(count, height), lean + wide * np.cos(angle)], 1)
         )
@@ -207,8 +207,7 @@ def _teeth(face: Array, upper: bool) -> Part:
     low, high = (-0.01, 0.12) if upper else (-0.15, -0.025)
     arch = np.stack([wide * np.sin(angle), np.zeros(17), deep * (np.cos(angle) - 1)], 1)
     front = middle[2] - (0.075 if upper else 0.10)
-    rows = [arch + [middle[0], middle[1] + height, front] for height in (low, high)]
-    rows = rows[::-1]
+    rows = [arch + np.array([middle[0], middle[1] + height, front]) for height in (high, low)]
     part = _lofted(np.stack(rows), TOOTH, closed=False)
     return part if upper else replace(part, follow=_carried(len(part.points), t.CHIN_PATCH))
 
