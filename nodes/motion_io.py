@@ -181,8 +181,8 @@ class DreamTalkSaveMotion(io.ComfyNode):
                     options=list(FORMATS),
                     default="npz",
                     tooltip="npz: this pack's own, exact. mat, npy: for the official tools. csv: "
-                    "Live Link Face (52 ARKit blendshapes). jsonl: one frame a line. glb: a plain 3-D "
-                    "head that moves, with those shapes as morph targets.",
+                    "Live Link Face (52 ARKit blendshapes). jsonl: one frame a line. glb: a plain "
+                    "3-D head that moves, with those shapes as morph targets.",
                 ),
             ],
             outputs=[

@@ -38,7 +38,7 @@ _SKULL = (0.0, -0.10, -0.72)  # centre of the skull's ellipsoid
 _SKULL_BACK = (0.0, 0.25, -1.0)  # direction of its pole
 _SKULL_SIZE = (0.88, 1.22, 1.08)
 _RINGS = 9
-_OPENED = {"lipAperture": 0.2, "lipUpperInnerY": 0.08, "lipLowerY": -0.12}
+_OPENED = {"lipAperture": 0.2, "lipLowerY": -0.18, "chinY": -0.14}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _skin(face: Array, basis: FaceBasis) -> Part:
         kept &= ~Outline(flat[list(rim)]).contains_points(middle)
     triangles = triangles[kept]
     a, b, c = (flat[triangles[:, i]] for i in range(3))
-    turned = np.cross(b - a, c - a) < 0
+    (ux, uy), (vx, vy) = (b - a).T, (c - a).T
+    turned = ux * vy < uy * vx
     triangles[turned] = triangles[turned][:, ::-1]
     kind = np.full(468, SKIN)
     for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS):

@@ -69,8 +69,8 @@ MIDDLE: dict[str, dict[str, float]] = {
     "jawLeft": {"lipX": 0.03},
     "jawRight": {"lipX": -0.03},
     "jawOpen": {
-        "lipAperture": 0.33, "lipLowerY": -0.31, "chinY": -0.24, "lipLowerZ": -0.13, _CORNERS: -0.11,
-        "mouthWidth": -0.035, "mouthInnerWidth": -0.035, "lipUpperInnerY": 0.015,
+        "lipAperture": 0.33, "lipLowerY": -0.31, "chinY": -0.24, "lipLowerZ": -0.13,
+        _CORNERS: -0.11, "mouthWidth": -0.035, "mouthInnerWidth": -0.035, "lipUpperInnerY": 0.015,
     },
     "mouthClose": {
         "lipAperture": -0.33, "lipUpperY": -0.08, "lipUpperInnerY": -0.10, "lipLowerY": 0.22,
@@ -177,9 +177,8 @@ def _part(kind: str, beside: Array, height: Array) -> Array:
     if kind.startswith("cheekSquint"):
         return np.ones_like(height)
     below = 1.0 - smoothstep(-0.20, -0.06, height)
-    return (
-        below if kind.startswith(("jaw", "cheek")) else below * (1 - smoothstep(0.4, 0.72, beside))
-    )
+    wide = kind.startswith(("jaw", "cheek"))
+    return below if wide else below * (1.0 - smoothstep(0.40, 0.72, beside))
 
 
 def _jaw(basis: FaceBasis) -> Array:

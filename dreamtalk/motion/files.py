@@ -1,9 +1,9 @@
-"""Motion files: our ``.npz``, official ``.mat`` and ``.npy``, Live Link Face ``.csv``, JSON lines, glTF.
+"""Motion files: our ``.npz``, official ``.mat`` and ``.npy``, Live Link Face ``.csv``, JSON lines.
 
 What each keeps: ``.npz`` and ``.jsonl`` everything, exactly. ``.mat`` and ``.npy`` the 64 BFM
 coefficients and the 9 pose columns, exactly; other spaces go through the bridge. ``.csv`` the 52
-ARKit shapes to 6 decimals and the head's rotation, not where it is. ``.glb`` is written only: a head
-that moves, for programs that show such.
+ARKit shapes to 6 decimals and the head's rotation, not where it is. ``.glb`` is written only: a
+head that moves, for programs that show such.
 """
 
 from __future__ import annotations

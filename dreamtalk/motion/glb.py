@@ -1,7 +1,7 @@
 """A motion as glTF: our plain head with the 52 ARKit shapes as morph targets, and their weights.
 
-Blender, Unreal, Unity, Godot and three.js read the file; the animation plays on any other head whose
-morph targets have ARKit's names.
+Blender, Unreal, Unity, Godot and three.js read the file; the animation plays on any other head
+whose morph targets have ARKit's names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Scores for rigs: what a head with ARKit's 52 shapes is told so that it shows a motion.
 
-The scores of the bridges are those that a tracker gives: a closed eye has 0.6, a pressed lip almost
-none. A rig wants them as they were modelled: an eye is closed at 1. So they are solved for once more,
-with what the shapes of our own head do in place of what a tracker's scores go along with.
+The scores of the bridges are those that a tracker gives: a closed eye has 0.6, and lips that close
+over an open jaw none at all. A rig wants them as they were modelled: an eye is closed at 1. So they
+are solved for once more, with what the shapes of our own head do in the place of what a tracker's
+scores go along with.
 """
 
 from __future__ import annotations
