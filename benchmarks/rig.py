@@ -2,8 +2,8 @@
 
     python benchmarks/rig.py [--audio SPEECH]
 
-The starter speaks the recording with some emotions; what both kinds of scores do to the landmarks of
-the plain head is measured in the ``face`` space and compared with the motion. Prints Markdown.
+The starter speaks the recording with some emotions; what both kinds of scores do to the landmarks
+of the plain head is measured in the ``face`` space and compared with the motion. Prints Markdown.
 """
 
 from __future__ import annotations
