@@ -124,7 +124,7 @@ def test_mixing_needs_motions_of_a_kind(motion: Any) -> None:
     with pytest.raises(MotionError, match="with 25 by"):
         mixed(motion, trim(motion, 1.0), half)
     bfm = convert(motion, "bfm")
-    turned = mixed(bfm, adjust(bfm, {"head": 0.0}), half)
+    turned = mixed(bfm, adjust(bfm, {"head": 0.0, "position": 0.0}), half)
     assert turned.pose is not None
     torch.testing.assert_close(turned.head, bfm.head * 0.5)
 
@@ -164,6 +164,8 @@ def test_weights_of_further_styles(styles: list[Any]) -> None:
         parse_weights("1 2", 1)
     with pytest.raises(DreamTalkError, match="can't read the weights 'much'"):
         parse_weights("much", 1)
+    with pytest.raises(DreamTalkError, match="not 2.0"):
+        parse_weights(2.0, 1)  # type: ignore[arg-type]
 
 
 def test_track_names_further_styles(styles: list[Any]) -> None:

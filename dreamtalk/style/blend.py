@@ -66,6 +66,8 @@ def parse_weights(text: str, count: int) -> list[float]:
     Raises:
         DreamTalkError: if a word is no number, or there are too many.
     """
+    if not isinstance(text, str):
+        raise DreamTalkError(f"weights of further styles are a text like 0.5 2, not {text!r:.40}")
     words = text.replace(",", " ").replace(";", " ").split()
     if len(words) > count:
         raise DreamTalkError(f"{len(words)} further weights were given for {count} further styles")
