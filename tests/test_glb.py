@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dreamtalk.cli import main
+from dreamtalk.errors import MotionError
 from dreamtalk.face import topology as t
 from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.channels import FACE_CHANNELS, measure_channels
@@ -240,6 +241,12 @@ def test_only_the_tongue_comes_out() -> None:
     assert not out[~tongue].any()
     tip = (head.points + out)[tongue, 2].max()
     assert tip > head.points[:468][head.kind[:468] == LIP, 2].max()  # beyond the lips
+
+
+def test_no_frames(tmp_path: Path) -> None:
+    with pytest.raises(MotionError, match="without frames"):
+        save_motion(talking(0), tmp_path / "m.glb")
+    assert not list(tmp_path.iterdir())
 
 
 def test_command(tmp_path: Path) -> None:

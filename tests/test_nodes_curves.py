@@ -164,7 +164,7 @@ def test_weights_of_further_styles(styles: list[Any]) -> None:
         parse_weights("1 2", 1)
     with pytest.raises(DreamTalkError, match="can't read the weights 'much'"):
         parse_weights("much", 1)
-    with pytest.raises(DreamTalkError, match="not 2.0"):
+    with pytest.raises(DreamTalkError, match=r"not 2\.0"):
         parse_weights(2.0, 1)  # type: ignore[arg-type]
 
 

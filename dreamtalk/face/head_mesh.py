@@ -13,7 +13,6 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import torch
-from matplotlib.path import Path as Outline
 from scipy.spatial import Delaunay
 
 from ..curves.easing import smoothstep
@@ -126,9 +125,9 @@ def _skin(face: Array, basis: FaceBasis) -> Part:
     flat = np.stack([np.arctan2(opened[:, 0], opened[:, 2] + 0.9), opened[:, 1]], 1)[:468]
     triangles = Delaunay(flat).simplices.astype(np.int64)
     middle = flat[triangles].mean(1)
-    kept = Outline(flat[list(t.OVAL)]).contains_points(middle)
+    kept = _inside(middle, flat[list(t.OVAL)])
     for rim in (MOUTH_OPENING, *eye_openings()):
-        kept &= ~Outline(flat[list(rim)]).contains_points(middle)
+        kept &= ~_inside(middle, flat[list(rim)])
     triangles = triangles[kept]
     a, b, c = (flat[triangles[:, i]] for i in range(3))
     (ux, uy), (vx, vy) = (b - a).T, (c - a).T
@@ -140,6 +139,17 @@ def _skin(face: Array, basis: FaceBasis) -> Part:
     kind[list(t.MOUTH_CORNERS)] = LIP
     kind[[t.MOUTH_RIGHT, t.MOUTH_LEFT, *t.UPPER_RINGS[-1], *t.LOWER_RINGS[-1]]] = BORDER
     return Part(face[:468], triangles, kind, np.eye(468, t.NUM_LANDMARKS), np.zeros(468, np.int64))
+
+
+def _inside(points: Array, outline: Array) -> npt.NDArray[np.bool_]:
+    """(N,) whether points (N, 2) lie in an outline (K, 2): a ray to one side crosses it oddly."""
+    (ax, ay), (bx, by) = outline.T, np.roll(outline, -1, axis=0).T
+    x, y = points[:, :1], points[:, 1:]
+    spans = (ay > y) != (by > y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = x < ax + (y - ay) * (bx - ax) / (by - ay)
+    odd: npt.NDArray[np.bool_] = (spans & beyond).sum(1) % 2 == 1
+    return odd
 
 
 def _skull(face: Array) -> Part:

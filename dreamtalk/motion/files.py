@@ -23,7 +23,6 @@ from ..files.atomic import atomic_write
 from ..files.values import reason
 from ..options import checked
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
-from .glb import render_glb
 from .livelink import parse_livelink, render_livelink
 from .motion import Motion, stored_rate
 from .neutral import without_neutral
@@ -253,6 +252,8 @@ def _write_json(motion: Motion, path: Path) -> None:
 
 
 def _write_glb(motion: Motion, path: Path) -> None:
+    from .glb import render_glb  # what builds a head is loaded by those who want one
+
     path.write_bytes(render_glb(motion))
 
 

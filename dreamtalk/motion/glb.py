@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
+from ..errors import MotionError
 from ..face.head_mesh import COLOURS, Part, head_mesh, neck_mesh, vertex_normals
 from ..face.head_shapes import shape_offsets
 from ..face.pose import angles_to_rotation
@@ -35,7 +36,12 @@ def render_glb(motion: Motion) -> bytes:
 
     Returns:
         The contents of a ``.glb``.
+
+    Raises:
+        MotionError: if there are no frames.
     """
+    if len(motion) == 0:
+        raise MotionError("a motion without frames can't be animated")
     scores = rig_scores(motion)
     weights = scores.expression.cpu().numpy().astype(np.float32)
     head = scores.head.cpu().double().numpy()
