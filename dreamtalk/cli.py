@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
-_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
+_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl, .glb (a moving head)"
 _LONGEST = 500  # characters of an error of the parser
 
 
@@ -186,6 +186,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     hear.set_defaults(run=run_hear)
 
+    visemes = commands.add_parser("visemes", help="recording -> 15 mouth shapes over time, as JSON")
+    visemes.add_argument(
+        "--audio", required=True, type=user_path, help="the recording (audio or video)"
+    )
+    visemes.add_argument("--out", required=True, type=user_path, help="the .json to write")
+    for name in ("start", "duration", "visemes.fps", "checkpoint", "device"):
+        add_option(visemes, name)
+    visemes.set_defaults(run=run_visemes)
+
     plot = commands.add_parser("plot", help="motion file -> picture of its curves")
     plot.add_argument("--motion", required=True, type=user_path, help="a motion file")
     plot.add_argument("--audio", type=user_path, help="its sound, drawn on top")
@@ -294,6 +303,20 @@ def run_hear(args: argparse.Namespace) -> None:
     if args.out is not None:
         save_image(plot_heard(heard, speech), args.out)
     say(f"{heard.words()}\n{style.name}")
+
+
+def run_visemes(args: argparse.Namespace) -> None:
+    """recording -> 15 mouth shapes over time, as JSON"""
+    from .files.clashes import check_outputs
+    from .model import load_model, speech_features
+    from .speech.loading import load_speech
+    from .speech.visemes import viseme_track
+
+    check_outputs({"the visemes": args.out}, {"the recording": args.audio})
+    speech = load_speech(args.audio, args.start, args.duration or None)
+    features = speech_features(speech, load_model(args.checkpoint, args.device))
+    viseme_track(features, args.fps, speech.num_frames(args.fps)).save(args.out)
+    say(f"{args.out}")
 
 
 def run_plot(args: argparse.Namespace) -> None:

@@ -185,6 +185,11 @@ OPTIONS: dict[str, Option] = {
     "serve.sessions": Option(2, "people who can be served at a time", 1, 64, 1),
     "serve.minutes": Option(30.0, "minutes after which a session ends", 0.01, 1440.0, 1.0),
     "serve.jpeg": Option(85, "quality of the pictures that are sent", 1, 100, 1),
+    "live.fps": Option(
+        0.0, "frames a second to send; 0 takes the motion's own", 0.0, 240.0, 0.01
+    ),
+    "live.loop": Option(False, "begin again at the end, until you stop it"),
+    "visemes.fps": Option(60.0, "frames a second of the track", 1.0, 240.0, 0.01),
     "bench.duration": Option(10.0, "seconds of the recording to use", 0.1, 3600.0, 0.1),
 }  # fmt: skip
 """A name with a dot belongs to one step: ``natural.head`` scales idle motion, ``edit.gain`` any."""

@@ -6,6 +6,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
+from .live import DreamTalkSaveVisemes, DreamTalkStreamMotion
 from .motion import (
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
@@ -44,6 +45,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTrackMotion,
     DreamTalkLoadMotion,
     DreamTalkSaveMotion,
+    DreamTalkStreamMotion,
+    DreamTalkSaveVisemes,
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
     DreamTalkPlotMotion,

@@ -140,6 +140,20 @@ def audio_of(waveform: Tensor, rate: int) -> dict[str, Any]:
     return {"waveform": torch.atleast_2d(waveform)[None].contiguous(), "sample_rate": rate}
 
 
+def curve_values(curve: Any, count: int) -> Tensor:
+    """A CURVE read off from its beginning to its end: (count,) float32, 0..1 as it is drawn."""
+    from comfy_api.input import CurveInput
+
+    places = np.linspace(0.0, 1.0, max(1, count))
+    try:
+        values = np.asarray(CurveInput.from_raw(curve).interp_array(places), dtype=np.float32)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DreamTalkError(f"this is no CURVE, but {_described(curve)}") from error
+    if values.shape != places.shape or not np.isfinite(values).all():
+        raise DreamTalkError("the curve holds values that are no numbers: draw it anew")
+    return torch.from_numpy(values).clamp(0.0, 1.0)
+
+
 def option_input(option: str, tooltip: str, id: str | None = None, optional: bool = False) -> Any:
     """The widget of an option: its default and range are those of the library and the command.
 

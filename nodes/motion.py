@@ -9,8 +9,8 @@ from comfy_api.latest import io, ui
 
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.options import checked
-from .convert import option_input, speech_of
-from .schema import schema
+from .convert import curve_values, option_input, speech_of
+from .schema import curve_inputs, schema
 from .sockets import DTMotion
 
 _CATEGORY = "DreamTalk/motion"
@@ -117,6 +117,12 @@ class DreamTalkEditMotion(io.ComfyNode):
                     tooltip="Repeat seamlessly until the duration is filled.",
                 ),
                 option_input("edit.speed", "Faster above 1, slower below."),
+                *curve_inputs(
+                    "curve",
+                    "From Curve Editor: how much gains, channels and smoothing count from the "
+                    "beginning of the motion to its end. At the top all of them, at the bottom the "
+                    "motion stays as it came.",
+                ),
             ],
             outputs=[DTMotion.Output(display_name="motion", tooltip="The edited motion.")],
         )
@@ -132,6 +138,7 @@ class DreamTalkEditMotion(io.ComfyNode):
         duration: float,
         loop: bool,
         speed: float,
+        curve: Any = None,
         **gains: float,
     ) -> io.NodeOutput:
         from ..dreamtalk.motion import edit
@@ -139,8 +146,11 @@ class DreamTalkEditMotion(io.ComfyNode):
         checked(start=start, duration=duration, **{"edit.smoothing": smoothing})
         named_gains, named_offsets = parse_channel_edits(channels)
         wanted = {name: gain for name, gain in gains.items() if gain != 1.0} | named_gains
-        motion = edit.adjust(motion, wanted, named_offsets)
-        motion = edit.smooth(motion, smoothing) if smoothing else motion
+        edited = edit.adjust(motion, wanted, named_offsets)
+        edited = edit.smooth(edited, smoothing) if smoothing else edited
+        if curve is not None:
+            edited = edit.mixed(motion, edited, curve_values(curve, len(motion)))
+        motion = edited
         motion = edit.shift(motion, shift) if shift else motion
         if loop and duration:
             motion = edit.loop(edit.trim(motion, start), duration)

@@ -41,6 +41,33 @@ def custom(name: str) -> type:
     return type(name, (), members)
 
 
+class Autogrow:
+    """Sockets that grow, with names of their own, as since ComfyUI 0.8."""
+
+    class TemplateNames:
+        def __init__(self, input: Input, names: list[str], min: int = 1) -> None:
+            self.input, self.names, self.min = input, names, min
+
+    class Input(Input):
+        io_type = "COMFY_AUTOGROW_V3"
+
+
+class CurveInput:
+    """A curve as a list of points, as since ComfyUI 0.33."""
+
+    def __init__(self, points: list[tuple[float, float]]) -> None:
+        self.points = points
+
+    @staticmethod
+    def from_raw(data: Any) -> CurveInput:
+        return data if isinstance(data, CurveInput) else CurveInput(data["points"])
+
+    def interp_array(self, places: Any) -> Any:
+        import numpy as np
+
+        return np.interp(places, *np.array(self.points, dtype=float).T)
+
+
 @dataclass
 class Schema:
     node_id: str
@@ -216,10 +243,13 @@ def install(base: Path) -> None:
         NodeOutput=NodeOutput,
         Hidden=Hidden,
         Custom=custom,
+        Autogrow=Autogrow,
+        Curve=custom("CURVE"),
         FolderType=types.SimpleNamespace(output="output", temp="temp"),
         **{name: custom(kind) for name, kind in _TYPES.items()},
     )
     _module("comfy_api")
+    _module("comfy_api.input", CurveInput=CurveInput)
     _module(
         "comfy_api.latest",
         io=io,

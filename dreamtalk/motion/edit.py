@@ -74,6 +74,32 @@ def _posed(motion: Motion, head: Tensor) -> Tensor | None:
     return add_head_to_pose(motion.pose, head - motion.head)
 
 
+def mixed(first: Motion, second: Motion, share: Tensor) -> Motion:
+    """Between two motions, frame by frame: so that an edit comes and goes.
+
+    Args:
+        first, second: as long as each other, in one space.
+        share: (T,) how much of the second counts, 0..1.
+
+    Raises:
+        SpaceMismatchError: if they are in different spaces.
+        MotionError: if the lengths differ.
+    """
+    if first.space != second.space:
+        raise SpaceMismatchError(
+            f"can't mix a '{first.space}' motion with a '{second.space}' one: convert one of them"
+        )
+    if not len(first) == len(second) == len(share):
+        raise MotionError(
+            f"can't mix {len(first)} frames with {len(second)} by {len(share)} shares: as many of "
+            "each are needed"
+        )
+    weight = share.to(first.expression)[:, None]
+    head = torch.lerp(first.head, second.head, weight)
+    expression = torch.lerp(first.expression, second.expression, weight)
+    return first.with_(expression=expression, head=head, pose=_posed(first, head))
+
+
 def smooth(motion: Motion, seconds: float, protect_closures: bool = True) -> Motion:
     """Gaussian smoothing over time.
 

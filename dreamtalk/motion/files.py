@@ -2,7 +2,8 @@
 
 What each keeps: ``.npz`` and ``.jsonl`` everything, exactly. ``.mat`` and ``.npy`` the 64 BFM
 coefficients and the 9 pose columns, exactly; other spaces go through the bridge. ``.csv`` the 52
-ARKit shapes to 6 decimals and the head's rotation, not where it is.
+ARKit shapes to 6 decimals and the head's rotation, not where it is. ``.glb`` is written only: a
+head that moves, for programs that show such.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TRANSLATION = slice(254, 257)
 _JSON_FORMAT = "dreamtalk.motion"
 
 SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", ".json")
-"""What :func:`load_motion` reads; all but ``.txt`` can be written."""
+"""What :func:`load_motion` reads; all but ``.txt`` can be written, and ``.glb`` as well."""
 
 
 def is_motion_file(path: str | Path) -> bool:
@@ -105,7 +106,7 @@ def save_motion(motion: Motion, path: str | Path) -> None:
 
     Args:
         motion: in any space.
-        path: with suffix ``.npz``, ``.mat``, ``.npy``, ``.csv``, ``.jsonl`` or ``.json``.
+        path: with suffix ``.npz``, ``.mat``, ``.npy``, ``.csv``, ``.jsonl``, ``.json`` or ``.glb``.
 
     Raises:
         OutputError: if the suffix is unknown or the file can't be written. Nothing half-written
@@ -251,6 +252,12 @@ def _write_json(motion: Motion, path: Path) -> None:
             file.write(json.dumps(frame) + "\n")
 
 
+def _write_glb(motion: Motion, path: Path) -> None:
+    from .glb import render_glb  # what builds a head is loaded by those who want one
+
+    path.write_bytes(render_glb(motion))
+
+
 _READERS: dict[str, Callable[[Path, float | None], Motion]] = {
     ".npz": _read_npz,
     ".mat": _read_mat,
@@ -267,4 +274,5 @@ _WRITERS: dict[str, Callable[[Motion, Path], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_json,
     ".json": _write_json,
+    ".glb": _write_glb,
 }

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..curves.easing import minimum_jerk
+from ..curves.length import hold_last
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..options import OPTIONS, checked, default
 from ..speech.speech import FPS
@@ -165,6 +166,28 @@ def style_track(
         float(intensities[0]) if constant else strength.clamp(0.0, OPTIONS["intensity"].high),
         _name(ordered),
     )
+
+
+def scaled_intensity(style: Style, factors: Tensor) -> Style:
+    """A style whose intensity changes over time.
+
+    Args:
+        style: steady, or one that changes over time, too; it is made as long as the factors.
+        factors: (T,) by what the intensity is multiplied, one for each frame at 25 fps.
+
+    Returns:
+        A style with code (T, d) and intensity (T,), both holding beyond.
+
+    Raises:
+        DreamTalkError: if there are no factors, or the product is out of an intensity's range.
+    """
+    count, code = len(factors), style.code
+    if count == 0:
+        raise DreamTalkError("an intensity over time needs a factor for a frame at least")
+    codes = code.expand(count, -1) if code.ndim == 1 else hold_last(code, count)
+    own = style.intensity
+    intensity = hold_last(own, count) if isinstance(own, Tensor) else own
+    return Style(codes.contiguous(), style.model, intensity * factors.float(), style.name)
 
 
 def _codes(
