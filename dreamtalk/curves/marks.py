@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ..errors import DreamTalkError
 
 _LABEL = re.compile(
     r"^\s*(?P<start>\d+(?:[.,]\d+)?)\t\s*(?:\d+(?:[.,]\d+)?\t\s*)?(?P<word>[^\s:]+)\s*$"
 )
-_MARK = re.compile(
-    r"^(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+):(?P<word>[^\s:]+)$"
-)
+_MARK = re.compile(r"^(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+):(?P<word>[^\s:]+)$")
 
 
 def parse_marks(
@@ -63,6 +62,6 @@ def check_apart(marks: Sequence[tuple[float, str]], advice: str = "") -> None:
     Raises:
         DreamTalkError: names both, and ends with the advice.
     """
-    for (time, name), (following, other) in zip(marks, marks[1:], strict=False):
+    for (time, name), (following, other) in pairwise(marks):
         if time == following:
             raise DreamTalkError(f"'{name}' and '{other}' both begin at {time:g} s{advice}")

@@ -1,1 +1,1 @@
-"""Several people in one picture who talk to each other: who says what, and how the others listen."""
+"""Several people in one picture who talk: who says what, and how the others listen."""

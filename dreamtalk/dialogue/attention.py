@@ -89,10 +89,8 @@ def _speaks(turns: np.ndarray, time: float) -> bool:
     return bool(((turns[:, 0] <= time) & (time < turns[:, 1])).any())
 
 
-def _next_change(
-    own: np.ndarray, others: Sequence[tuple[float, float, int]], time: float
-) -> float:
-    """The next time at which somebody else begins (and has been noticed), or one's own turn ends."""
+def _next_change(own: np.ndarray, others: Sequence[tuple[float, float, int]], time: float) -> float:
+    """The next time at which somebody else has begun, as one notices, or one's own turn ends."""
     begins = [start + _FIRST_LOOK for start, _, _ in others if start + _FIRST_LOOK > time + 1e-6]
     ends = [float(end) for end in own[:, 1] if end > time + 1e-6]
     return min(begins + ends, default=np.inf)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..curves.easing import smoothstep
 from ..motion.motion import Motion
 from ..motion.spaces import OPENING_SHAPE
-from .voices import Voice
+from .voices import FaceVoice
 
 MILDNESS = 0.5
 """How much of its expression a face keeps while it listens."""
@@ -56,7 +56,9 @@ def with_rest(motion: Motion, turns: np.ndarray) -> Motion:
     at_rest = _closed(motion, _calm(motion, share))
     weight = torch.from_numpy(share).to(motion.expression)[:, None]
     # exactly what was sampled where it is all of it
-    mixed = torch.where(weight == 1, motion.expression, torch.lerp(at_rest, motion.expression, weight))
+    mixed = torch.where(
+        weight == 1, motion.expression, torch.lerp(at_rest, motion.expression, weight)
+    )
     return motion.with_(expression=mixed)
 
 
@@ -83,7 +85,7 @@ def _closed(motion: Motion, expression: Tensor) -> Tensor:
 
 
 def draw_nods(
-    face: int, voices: Sequence[Voice], times: np.ndarray, rng: np.random.Generator
+    face: int, voices: Sequence[FaceVoice], times: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nods with which a listener says "go on" at the speaker's pauses.
 

@@ -17,7 +17,7 @@ from ..speech.loading import normalize_loudness, speech_from_waveform
 from ..speech.speech import SAMPLE_RATE, Speech
 from .stereo import split_stereo
 from .turns import SpeakerMark, parse_speaker_track, turns_of
-from .voices import Voice, cut_out, voice_of
+from .voices import FaceVoice, cut_out, voice_of
 
 STEREO = "stereo"
 """In the place of a speaker track: each channel is somebody."""
@@ -51,7 +51,7 @@ class Recording:
 
 def who_says_what(
     recordings: Sequence[Recording], speakers: str | None, faces: int
-) -> tuple[Voice, ...]:
+) -> tuple[FaceVoice, ...]:
     """The voice of every face of a picture.
 
     Args:
@@ -91,7 +91,7 @@ def who_says_what(
     return split_track(speech, parse_speaker_track(track), faces)
 
 
-def split_track(speech: Speech, marks: Sequence[SpeakerMark], faces: int) -> tuple[Voice, ...]:
+def split_track(speech: Speech, marks: Sequence[SpeakerMark], faces: int) -> tuple[FaceVoice, ...]:
     """One voice per face, told by marks.
 
     A mark that falls into a word is moved to the nearest pause, by :data:`REACH` at most.
@@ -118,7 +118,7 @@ def settled(speech: Speech, marks: Sequence[SpeakerMark]) -> list[SpeakerMark]:
     return moved
 
 
-def _from_recordings(recordings: Sequence[Recording], faces: int) -> tuple[Voice, ...]:
+def _from_recordings(recordings: Sequence[Recording], faces: int) -> tuple[FaceVoice, ...]:
     _check_count(len(recordings), faces)
     speeches = [normalize_loudness(_speech_of(recording)) for recording in recordings]
     starts = [round(recording.at * SAMPLE_RATE) for recording in recordings]

@@ -11,7 +11,7 @@ from ..errors import AudioError
 from ..motion.prosody import level_db, speaking_level, stretches
 from ..speech.loading import normalize_loudness, speech_from_waveform
 from ..speech.speech import Speech
-from .voices import Voice, cut_out, voice_of
+from .voices import FaceVoice, cut_out, voice_of
 
 CROSSTALK_DB = 6.0
 """A channel that is softer than the other by more than this hears the other's speaker."""
@@ -21,7 +21,7 @@ _SMOOTH = 6.0  # hops of 10 ms that levels are compared over
 _BEFORE, _AFTER = 0.1, 0.15  # s: soft consonants at the ends of a stretch belong to it
 
 
-def split_stereo(waveform: Tensor, rate: int) -> tuple[Voice, Voice]:
+def split_stereo(waveform: Tensor, rate: int) -> tuple[FaceVoice, FaceVoice]:
     """Each channel's speech where it is the louder one.
 
     Levels are compared after bringing both channels' loud syllables together, as far as
@@ -70,7 +70,7 @@ def _who_speaks(speeches: list[Speech]) -> np.ndarray:
     return above & (even > even[::-1] - CROSSTALK_DB)
 
 
-def _gated(speech: Speech, speaking: np.ndarray) -> Voice:
+def _gated(speech: Speech, speaking: np.ndarray) -> FaceVoice:
     found = stretches(speaking) + np.array([-_BEFORE, _AFTER])
     turns: list[list[float]] = []
     for start, end in found.clip(0.0, speech.duration):

@@ -18,7 +18,7 @@ _SHORTEST = 0.05  # s; less is no turn
 
 
 @dataclass(frozen=True)
-class Voice:
+class FaceVoice:
     """What one face says.
 
     Attributes:
@@ -33,7 +33,7 @@ class Voice:
     prosody: Prosody
 
 
-def voice_of(speech: Speech, turns: np.ndarray) -> Voice:
+def voice_of(speech: Speech, turns: np.ndarray) -> FaceVoice:
     """A voice from what is said in its turns.
 
     Every turn is measured by itself: who speaks softly is heard beside somebody loud, too.
@@ -49,7 +49,7 @@ def voice_of(speech: Speech, turns: np.ndarray) -> Voice:
         part = cues.activity[: max(0, len(activity) - first)]
         activity[first : first + len(part)] = np.maximum(activity[first : first + len(part)], part)
     phrases = np.concatenate([np.zeros((0, 2)), *(at + cues.phrases for at, cues in heard)])
-    return Voice(
+    return FaceVoice(
         speech,
         _stretches(phrases),
         Prosody(
