@@ -16,11 +16,11 @@ from ..curves.easing import minimum_jerk, smoothstep
 from ..face.portrait import Portrait
 from ..motion.gaze import jump_length
 
-REACH = np.deg2rad(20.0)
+REACH = np.deg2rad(30.0)
 """Angle at which somebody far away in the picture is looked at: half turned, both eyes seen."""
-NEAR = 3.0
+NEAR = 2.0
 """IOD between two faces at which about two thirds of that angle is reached."""
-HEAD_SHARE = 0.5
+HEAD_SHARE = 0.45
 """How much of the way the head goes; the eyes go all of it, and first."""
 _LATE = 0.08  # s that the head begins after the eyes
 _FIRST_LOOK = 0.3  # s after somebody began to speak

@@ -18,7 +18,9 @@ MILDNESS = 0.5
 """How much of its expression a face keeps while it listens."""
 NOD_CHANCE = 0.55
 """Share of a speaker's pauses that a listener nods at."""
-NOD_ANGLE = np.deg2rad(2.4)
+STRESS_CHANCE = 0.2
+"""Share of the stressed words within a phrase that a listener nods at, once and less."""
+NOD_ANGLE = np.deg2rad(3.2)
 _SETTLED = 1.0  # s that a listener's expression is averaged over: no lips that half speak
 _OPENS = (0.42, 0.16)  # s before the first sound: lips begin to leave rest, have left it
 _CLOSES = (0.12, 0.5)  # s after the last sound
@@ -26,6 +28,7 @@ _LATENCY = (0.18, 0.08)  # s from the pause to the nod, and its deviation
 _APART = 1.5  # s between two nods
 _PERIOD = (0.38, 0.55)  # s
 _TIMES, _CHANCES = (1, 2, 3), (0.45, 0.4, 0.15)
+_STRONG = 0.5  # weight of an accent
 _TALKS_SOON = 0.6  # s: who is about to speak does not nod
 
 
@@ -87,7 +90,7 @@ def _closed(motion: Motion, expression: Tensor) -> Tensor:
 def draw_nods(
     face: int, voices: Sequence[FaceVoice], times: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Nods with which a listener says "go on" at the speaker's pauses.
+    """Nods with which a listener says "go on": at the speaker's pauses, and now and then at a word.
 
     Args:
         face: who listens.
@@ -100,23 +103,27 @@ def draw_nods(
     """
     pitch, brows = np.zeros(len(times)), np.zeros(len(times))
     own = voices[face].turns
-    pauses = sorted(
-        float(end)
-        for other, voice in enumerate(voices)
-        if other != face
-        for end in voice.prosody.phrase_ends
+    cues = [voice.prosody for other, voice in enumerate(voices) if other != face]
+    moments = sorted(
+        [(float(end), True) for heard in cues for end in heard.phrase_ends]
+        + [
+            (float(time), False)
+            for heard in cues
+            for time, weight in zip(heard.accents, heard.weights, strict=True)
+            if weight > _STRONG
+        ]
     )
     free = 0.0
-    for pause in pauses:
+    for moment, pause in moments:
         chance, late = rng.uniform(), float(rng.normal(*_LATENCY))
-        count = int(rng.choice(_TIMES, p=_CHANCES))
+        count = int(rng.choice(_TIMES, p=_CHANCES)) if pause else 1
         period = float(rng.uniform(*_PERIOD))
-        angle = NOD_ANGLE * float(np.exp(rng.normal(0.0, 0.25)))
+        angle = NOD_ANGLE * float(np.exp(rng.normal(0.0, 0.25))) * (1.0 if pause else 0.6)
         raised = float(rng.uniform(0.0, 0.6))
-        start = pause + float(np.clip(late, 0.03, 0.4))
+        start = moment + float(np.clip(late, 0.03, 0.4))
         end = start + count * period
         busy = ((own[:, 0] - _TALKS_SOON < end) & (own[:, 1] > start)).any()
-        if chance > NOD_CHANCE or start < free or busy:
+        if chance > (NOD_CHANCE if pause else STRESS_CHANCE) or start < free or busy:
             continue
         free = end + _APART
         for i in range(count):

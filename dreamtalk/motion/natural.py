@@ -33,7 +33,8 @@ CLOSED_LOWER_LID = 0.012
 """IOD that the lower lid rises meanwhile."""
 _BROW_BEAT = 0.010  # IOD: brows rise with a stressed syllable
 _NOSTRIL_BREATH = 0.0015  # IOD
-_EYES_REACH = np.deg2rad(16.0)  # beyond it the head must turn
+_LESS_AWAY = 0.5  # of the looks away at random, where it is said whom somebody looks at
+_EYES_REACH = np.deg2rad(20.0)  # beyond it the head must turn
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,12 @@ def add_natural_motion(
         pose += head * attention.head
         emphasis = np.maximum(emphasis, head * attention.emphasis)
     if gaze:
-        angles = draw_gaze(prosody, times, streams[1]) + hold_on_viewer(pose)
+        angles = draw_gaze(prosody, times, streams[1])
         if attention is not None:
-            angles = np.clip(angles + attention.gaze, -_EYES_REACH, _EYES_REACH)
+            angles = _LESS_AWAY * angles + attention.gaze
+        angles = angles + hold_on_viewer(pose)
+        if attention is not None:
+            angles = np.clip(angles, -_EYES_REACH, _EYES_REACH)
         iris = gaze * iris_offsets(angles)
     offsets = life_offsets(volume, emphasis, iris)
     closures = np.zeros((2, len(motion)))
