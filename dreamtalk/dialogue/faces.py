@@ -12,7 +12,7 @@ from ..model import DreamTalkModel, speech_features
 from ..motion.motion import Motion
 from ..motion.natural import Attention, add_natural_motion
 from ..motion.noise import spawn
-from ..options import MAX_SEED, checked, default
+from ..options import AUTO, MAX_SEED, checked, default
 from ..pipeline import Sampling, Voice, animate, choose_style
 from ..progress import Progress, silent
 from ..speech.loading import normalize_loudness
@@ -34,7 +34,7 @@ def animate_faces(
     styles: Sequence[Style],
     sampling: Sampling = Sampling(),  # noqa: B008
     liveliness: float = default("liveliness"),
-    features: Sequence[Features | None] | None = None,
+    features: Sequence[Features] | None = None,
     progress: Progress = silent,
 ) -> list[tuple[Portrait, Motion]]:
     """Give every face of a picture its motion.
@@ -66,7 +66,7 @@ def animate_faces(
             "every face"
         )
     checked(liveliness=liveliness)
-    known = features or [None] * faces
+    known = features or face_features(voices, model)
     made = []
     for face, (portrait, voice, style) in enumerate(zip(portraits, voices, styles, strict=True)):
         seed = face_seed(sampling.seed, face)
@@ -75,10 +75,10 @@ def animate_faces(
         def told(done: int, total: int, face: int = face) -> None:
             progress(face * total + done, faces * total)
 
-        speech = level(voice.speech)
         sampled = animate(
-            speech, model, style, **settings, liveliness=0.0, features=known[face], progress=told
-        )
+            voice.speech, model, style, **settings, liveliness=0.0, features=known[face],
+            progress=told,
+        )  # fmt: skip
         motion = with_rest(sampled, voice.turns)
         if liveliness:
             attention = attention_of(face, portraits, voices, motion, seed)
@@ -118,43 +118,50 @@ def attention_of(
     return Attention(gaze, head, brows)
 
 
+def face_features(
+    voices: Sequence[FaceVoice], model: DreamTalkModel, progress: Progress = silent
+) -> list[Features]:
+    """Features of every voice for a checkpoint, each at the common level."""
+    made = []
+    for done, voice in enumerate(voices):
+        progress(done, len(voices))
+        made.append(speech_features(level(voice.speech), model))
+    progress(len(voices), len(voices))
+    return made
+
+
 def styles_of(
     model: DreamTalkModel,
     chosen: Sequence[FaceStyle | None],
-    otherwise: Style | None,
-    voices: Sequence[FaceVoice],
     portraits: Sequence[Portrait],
-    seed: int = default("seed"),
-    emotion: str = default("emotion"),
+    voices: Sequence[FaceVoice],
+    features: Sequence[Features],
+    otherwise: Style | FaceStyle,
     intensity: float = default("intensity"),
-) -> tuple[list[Style], list[Features | None]]:
+    seed: int = default("seed"),
+) -> list[Style]:
     """The style of every face.
 
     Args:
         model: the checkpoint.
-        chosen: what was said about the faces.
-        otherwise: the style of those about whom nothing was said; None for the emotion.
+        chosen: what was said about each of the faces.
+        portraits, voices, features: of the faces.
+        otherwise: holds for those about whom nothing was said.
         intensity: of those whose own isn't said.
-
-    Returns:
-        The styles, and the features of the voices that had to be heard for them.
+        seed: of styles that are heard.
     """
     styles: list[Style] = []
-    heard: list[Features | None] = []
     for face, said in enumerate(chosen):
-        if said is None and otherwise is not None:
-            styles.append(otherwise)
-            heard.append(None)
+        wanted = said or otherwise
+        if isinstance(wanted, Style):
+            styles.append(wanted)
             continue
-        strength = intensity if said is None or said.intensity is None else said.intensity
-        name = emotion if said is None else said.emotion
-        if name != "auto":
-            styles.append(choose_style(model, name, intensity=strength))
-            heard.append(None)
-            continue
-        speech = level(voices[face].speech)
-        features = speech_features(speech, model)
-        voice = Voice(speech, features, portraits[face], face_seed(seed, face))
-        styles.append(choose_style(model, clip="auto", intensity=strength, voice=voice))
-        heard.append(features)
-    return styles, heard
+        strength = intensity if wanted.intensity is None else wanted.intensity
+        if wanted.emotion == AUTO:
+            voice = Voice(
+                level(voices[face].speech), features[face], portraits[face], face_seed(seed, face)
+            )
+            styles.append(choose_style(model, clip=AUTO, intensity=strength, voice=voice))
+        else:
+            styles.append(choose_style(model, wanted.emotion, intensity=strength))
+    return styles

@@ -15,7 +15,7 @@ from ..files.clashes import check_outputs
 from ..model import DreamTalkModel
 from ..motion.files import check_motion_name, save_motion
 from ..motion.motion import Motion
-from ..options import checked
+from ..options import AUTO, checked
 from ..pipeline import (
     Loaders,
     Performance,
@@ -29,13 +29,12 @@ from ..pipeline import (
 from ..progress import Stages, silent_stages
 from ..render.video import Sound
 from ..speech.loading import load_recording
-from ..speech.speech import Features
 from ..style.style import Style
-from .faces import animate_faces, styles_of
+from .faces import animate_faces, face_features, styles_of
 from .split import STEREO, Recording, mixed, split_track, who_says_what
-from .styles import parse_face_styles
+from .styles import FaceStyle, parse_face_styles
 from .turns import parse_speaker_track
-from .voices import FaceVoice
+from .voices import FaceVoice, describe_turns
 
 MOST_FACES = 6
 """Of a picture, if nobody says which: in a crowd most people have nothing to say."""
@@ -176,7 +175,7 @@ def _listen(
         speech = load_source(source, stages)
         with stages("turns") as stage:
             voices = split_track(speech, parse_speaker_track(track), faces)
-            stage.note(describe(voices))
+            stage.note(describe_turns(voices))
         return voices, None
     with stages("speech") as stage:
         stretch = (source.start, source.duration or None)
@@ -189,17 +188,8 @@ def _listen(
         stage.note(f"{len(recordings)} recording{'s' * (len(recordings) > 1)}")
     with stages("turns") as stage:
         voices = who_says_what(recordings, job.speakers, faces)
-        stage.note(describe(voices))
+        stage.note(describe_turns(voices))
     return voices, Sound(*mixed(recordings))
-
-
-def describe(voices: Sequence[FaceVoice]) -> str:
-    """How many turns each face has, and how long they are."""
-    return ", ".join(
-        f"{face}: {len(voice.turns)} turn{'s' * (len(voice.turns) != 1)}, "
-        f"{float((voice.turns[:, 1] - voice.turns[:, 0]).sum()):.1f} s"
-        for face, voice in enumerate(voices, 1)
-    )
 
 
 def _perform(
@@ -212,35 +202,37 @@ def _perform(
     task = job.performance
     with stages("model"):
         model = loaders.model(task.checkpoint, task.device)
+    with stages("features") as stage:
+        features = face_features(voices, model, stage.progress)
     with stages("styles") as stage:
-        styles, heard = _choose(job, model, portraits, voices)
+        chosen = parse_face_styles(job.styles, len(portraits))
+        otherwise = _otherwise(task.style, model, voices[0].speech.duration)
+        styles = styles_of(
+            model, chosen, portraits, voices, features, otherwise, task.style.intensity,
+            task.sampling.seed,
+        )  # fmt: skip
         stage.note(", ".join(style.name for style in styles))
     with stages("motion") as stage:
         faces = animate_faces(
-            portraits, voices, model, styles, task.sampling, task.liveliness, heard, stage.progress
-        )
+            portraits, voices, model, styles, task.sampling, task.liveliness, features,
+            stage.progress,
+        )  # fmt: skip
         motions = [motion for _, motion in faces]
         stage.note(f"{len(motions)} faces, {len(motions[0])} frames")
     return motions
 
 
-def _choose(
-    job: Dialogue, model: DreamTalkModel, portraits: list[Portrait], voices: Sequence[FaceVoice]
-) -> tuple[list[Style], list[Features | None]]:
-    choice: StyleChoice = job.performance.style
-    chosen = parse_face_styles(job.styles, len(portraits))
-    if choice.heard and choice.track is not None:
+def _otherwise(choice: StyleChoice, model: DreamTalkModel, duration: float) -> Style | FaceStyle:
+    """The style of faces about whom nothing is said."""
+    if choice.track == AUTO:
         raise DreamTalkError(
             "a style track 'auto' hears one voice: in a conversation give --style auto, which "
             "hears every face's own"
         )
-    otherwise = None
-    if not choice.heard and (choice.clip is not None or choice.track is not None):
-        otherwise = choose_style(
-            model, clip=choice.clip, intensity=choice.intensity, track=choice.track,
-            duration=voices[0].speech.duration,
-        )  # fmt: skip
-    return styles_of(
-        model, chosen, otherwise, voices, portraits, job.performance.sampling.seed,
-        "auto" if choice.heard else choice.emotion, choice.intensity,
-    )  # fmt: skip
+    if choice.heard:
+        return FaceStyle(AUTO)
+    if choice.clip is None and choice.track is None:
+        return FaceStyle(choice.emotion)
+    return choose_style(
+        model, clip=choice.clip, intensity=choice.intensity, track=choice.track, duration=duration
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,3 +114,12 @@ def cut_out(speech: Speech, turns: np.ndarray, cuts: np.ndarray | None = None) -
 def _places(times: np.ndarray, samples: int) -> np.ndarray:
     """s -> samples within the recording."""
     return np.round(times * SAMPLE_RATE).astype(np.int64).clip(0, samples)
+
+
+def describe_turns(voices: Sequence[FaceVoice]) -> str:
+    """Who speaks from when to when, in words."""
+    lines = []
+    for face, voice in enumerate(voices, 1):
+        spoken = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in voice.turns)
+        lines.append(f"face {face}: {spoken or 'listens'}")
+    return "; ".join(lines)
