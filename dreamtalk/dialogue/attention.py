@@ -24,7 +24,7 @@ HEAD_SHARE = 0.45
 """How much of the way the head goes; the eyes go all of it, and first."""
 _LATE = 0.08  # s that the head begins after the eyes
 _FIRST_LOOK = 0.3  # s after somebody began to speak
-_LISTENING = (3.6, 1.1)  # s at the speaker, s elsewhere (medians)
+_LISTENING = (3.0, 1.3)  # s at the speaker, s elsewhere (medians)
 _SPEAKING = (1.1, 3.4)  # s at a listener, s at the viewer
 _SPREAD = 0.4  # of their logarithms
 _HANDOVER = 0.7  # s before the end of a turn in which the speaker looks at who is next
@@ -66,7 +66,7 @@ def draw_looks(
         for start, end in theirs
     )
     looks: list[Look] = [(0.0, None)]
-    time, at_other = 0.0, False
+    time, at_other = 0.0, _speaks(own, 0.5)
     heard: int | None = None  # who spoke last
     while time < duration:
         speaking = _speaks(own, time)
@@ -81,7 +81,11 @@ def draw_looks(
             length *= 0.6  # nobody speaks: nothing holds the eyes
         looks.append((time, heard if at_other else None))
         change = _next_change(own, others, time)
-        time, at_other = (change, False) if change < time + length else (time + length, at_other)
+        if change < time + length:
+            # listeners turn to the speaker at first, speakers to the viewer
+            time, at_other = change, _speaks(own, change)
+        else:
+            time += length
     return _with_handovers(looks, own, others, rng)
 
 
