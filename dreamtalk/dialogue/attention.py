@@ -94,10 +94,9 @@ def _speaks(turns: np.ndarray, time: float) -> bool:
 
 
 def _next_change(own: np.ndarray, others: Sequence[tuple[float, float, int]], time: float) -> float:
-    """The next time at which somebody else has begun, as one notices, or one's own turn ends."""
+    """When somebody else has begun, as one notices, or one's own turn begins or ends."""
     begins = [start + _FIRST_LOOK for start, _, _ in others if start + _FIRST_LOOK > time + 1e-6]
-    ends = [float(end) for end in own[:, 1] if end > time + 1e-6]
-    return min(begins + ends, default=np.inf)
+    return min(begins + own[own > time + 1e-6].tolist(), default=np.inf)
 
 
 def _with_handovers(
@@ -145,8 +144,12 @@ def look_curves(
         way = target - before
         if not way.any():
             continue
-        gaze += way * smoothstep(0.0, jump_length(way), times - time)[:, None]
-        phase = np.clip((times - time - late) / length, 0.0, 1.0)
-        head += HEAD_SHARE * way * minimum_jerk(phase)[:, None]
+        first, last = np.searchsorted(times, [time, time + late + length])
+        since = times[first:last] - time
+        gaze[first:last] += way * smoothstep(0.0, jump_length(way), since)[:, None]
+        phase = np.clip((since - late) / length, 0.0, 1.0)
+        head[first:last] += HEAD_SHARE * way * minimum_jerk(phase)[:, None]
+        gaze[last:] += way
+        head[last:] += HEAD_SHARE * way
         before = target
     return gaze, head

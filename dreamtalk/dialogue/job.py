@@ -11,7 +11,7 @@ from ..face.analysis import find_faces
 from ..face.image import VIDEO_PIXELS, as_rgb, load_image, to_uint8
 from ..face.landmarker import FaceLandmarker
 from ..face.portrait import Portrait
-from ..files.clashes import check_outputs
+from ..files.clashes import Paths, check_outputs
 from ..model import DreamTalkModel
 from ..motion.files import check_motion_name, save_motion
 from ..motion.motion import Motion
@@ -22,6 +22,7 @@ from ..pipeline import (
     Shot,
     StyleChoice,
     check_device,
+    check_shot,
     choose_style,
     film,
     load_source,
@@ -99,7 +100,7 @@ def talk_together(
     """
     check_device(job.performance.device)
     shot = job.shot if job.shot.faces else replace(job.shot, faces=all_faces(job.shot.portrait))
-    _check_outputs(job, len(shot.faces))
+    _check_outputs(job, shot)
     parse_face_styles(job.styles, len(shot.faces))
     voices, sound = _listen(job, len(shot.faces), stages)
 
@@ -150,19 +151,18 @@ def numbered(faces: int, picture: str = "the picture") -> tuple[str, ...]:
     return tuple(str(face + 1) for face in range(faces))
 
 
-def _check_outputs(job: Dialogue, faces: int) -> None:
-    kept = {f"the motion of face {i + 1}": job.motion_file(i) for i in range(faces)}
+def _check_outputs(job: Dialogue, shot: Shot) -> None:
+    sources: dict[str, Paths] = {
+        "the recording": [job.performance.speech.audio, *job.others],
+        "the style's clip": job.performance.style.clip,
+        "the checkpoint": job.performance.checkpoint,
+    }
+    check_shot(shot, sources)
     if job.save_motion is not None:
         check_motion_name(job.save_motion)
-    check_outputs(
-        {"the video": job.shot.out, **kept},
-        {
-            "the recording": [job.performance.speech.audio, *job.others],
-            "the portrait": job.shot.portrait,
-            "the style's clip": job.performance.style.clip,
-            "the checkpoint": job.performance.checkpoint,
-        },
-    )
+        kept = {f"the motion of face {i + 1}": job.motion_file(i) for i in range(len(shot.faces))}
+        inputs = {"the portrait": shot.portrait, "the renderer": shot.renderer, **sources}
+        check_outputs({"the video": shot.out, **kept}, inputs)
 
 
 def _listen(

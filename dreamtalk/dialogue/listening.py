@@ -36,9 +36,11 @@ def speaking_share(turns: np.ndarray, times: np.ndarray) -> np.ndarray:
     """(n,) 0..1: whether the motion is the speaker's (1) or a listener's at given times (n,)."""
     share = np.zeros(len(times))
     for start, end in turns:
-        opened = smoothstep(start - _OPENS[0], start - _OPENS[1], times)
-        closed = smoothstep(end + _CLOSES[0], end + _CLOSES[1], times)
-        share = np.maximum(share, np.minimum(opened, 1.0 - closed))
+        first, last = np.searchsorted(times, [start - _OPENS[0], end + _CLOSES[1]])
+        around = times[first:last]
+        opened = smoothstep(start - _OPENS[0], start - _OPENS[1], around)
+        closed = smoothstep(end + _CLOSES[0], end + _CLOSES[1], around)
+        share[first:last] = np.maximum(share[first:last], np.minimum(opened, 1.0 - closed))
     return share
 
 
@@ -127,8 +129,9 @@ def draw_nods(
             continue
         free = end + _APART
         for i in range(count):
-            phase = np.clip((times - start - i * period) / period, 0.0, 1.0)
-            bob = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
-            pitch += angle * 0.7**i * bob
-            brows = np.maximum(brows, raised * 0.7**i * bob)
+            begun = start + i * period
+            first, last = np.searchsorted(times, [begun, begun + period])
+            bob = 0.5 - 0.5 * np.cos(2 * np.pi * (times[first:last] - begun) / period)
+            pitch[first:last] += angle * 0.7**i * bob
+            brows[first:last] = np.maximum(brows[first:last], raised * 0.7**i * bob)
     return pitch, brows
