@@ -39,6 +39,35 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
         add_option(parser, name)
 
 
+def add_dialogue(parser: argparse.ArgumentParser) -> None:
+    """The arguments of several people in one picture."""
+    parser.add_argument(
+        "--face", action="append",
+        help=f"{OPTIONS['face'].help} (default: {OPTIONS['face'].default}); where several people "
+        "talk, once for each who takes part (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--speakers", metavar="TEXT",
+        help="several people, one recording: who speaks when, as '0:left 4.2:right 9:both'; names "
+        "are left, middle, right, both, all, none or a number from the left; or 'stereo': one "
+        "person on each channel",
+    )  # fmt: skip
+    parser.add_argument(
+        "--other-audio", type=user_path, action="append", metavar="FILE",
+        help="several people, a recording of each: --audio is the leftmost one's, this is the "
+        "next one's; repeat it for more",
+    )  # fmt: skip
+    parser.add_argument(
+        "--other-at", type=float, action="append", metavar="SECONDS",
+        help="when that recording begins (default: 0); once for each --other-audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--styles", default="", metavar="TEXT",
+        help="emotions of single faces: 'left=happy right=sad@0.7'; 'auto' as they sound; others "
+        "take --emotion or --style",
+    )  # fmt: skip
+
+
 def add_style(group: Any, otherwise: str = "") -> None:
     """The arguments that say how it is said.
 

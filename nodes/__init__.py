@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .dialogue import DreamTalkDialogue
 from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
 from .live import DreamTalkSaveVisemes, DreamTalkStreamMotion
@@ -31,6 +32,7 @@ from .talk import DreamTalkTalk
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTalk,
+    DreamTalkDialogue,
     DreamTalkDub,
     DreamTalkLoadSpeech,
     DreamTalkSpeechFeatures,

@@ -38,6 +38,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DreamTalkNaturalMotion": ("blink", "head movement", "idle", "breathing"),
     "DreamTalkPortrait": ("face landmarks", "source image"),
     "DreamTalkAddFace": ("two people", "multiple speakers", "dialogue"),
+    "DreamTalkDialogue": (
+        "two people", "several speakers", "multiple speakers", "conversation", "interview",
+        "podcast", "multitalk",
+    ),
     "DreamTalkInspectPortrait": ("debug", "face mesh"),
     "DreamTalkRender": (*_COMMON, "animate portrait"),
     "DreamTalkRenderVideo": (*_COMMON, "animate portrait"),

@@ -298,6 +298,40 @@ def test_two_faces_of_one_picture(image: Tensor, motion: Any, audio: Any) -> Non
         run_node("DreamTalkRender", portrait=left, motion=short, more_faces=more)
 
 
+def test_two_people_talk(image: Tensor, model: Any, audio: Any) -> None:
+    both = torch.cat([image, image.flip(2)], 2)
+    settings = {"model": model, "styles": "left=happy", "seed": 4}
+    portrait, motion, faces, sound, turns = run_node(
+        "DreamTalkDialogue", image=both, audio=audio, speakers="0:left 0.6:right", **settings
+    )
+    assert portrait.faces == 2
+    assert len(faces) == 1
+    assert float(portrait.landmarks[:, 0].mean()) < float(faces[0].portrait.landmarks[:, 0].mean())
+    assert len(motion) == len(faces[0].motion) == 30
+    assert torch.equal(sound["waveform"], audio["waveform"])
+    assert turns.startswith("face 1: ")
+    (video,) = run_node(
+        "DreamTalkRenderVideo", portrait=portrait, motion=motion, more_faces=faces, audio=sound
+    )
+    assert probe(video)[0] == 30
+    assert probe(video)[3] == (528, 264)
+
+    _, joined, faces, sound, turns = run_node(
+        "DreamTalkDialogue", image=both, audio=audio, audio2=audio, audio2_at=1.5, **settings
+    )
+    assert len(joined) == len(faces[0].motion) == round((1.5 + 1.2) * 25)
+    assert sound["waveform"].shape == (1, 1, round(1.5 * RATE) + audio["waveform"].shape[-1])
+    assert "listens" not in turns
+    for one, settings, said in (
+        (image, {"speakers": "0:left"}, "shows 1 face: a conversation needs two"),
+        (both, {"speakers": "0:first"}, "'first' names no face"),
+        (both, {"speakers": " "}, "who speaks when"),
+        (both, {"speakers": "0:left", "styles": "left=merry"}, "'merry' is no emotion"),
+    ):
+        with pytest.raises(Exception, match=said):
+            run_node("DreamTalkDialogue", image=one, audio=audio, model=model, **settings)
+
+
 def test_inspect_portrait(analysed: Any) -> None:
     sheet, notes = run_node("DreamTalkInspectPortrait", portrait=analysed, height=120)
     assert sheet.shape[0] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -73,6 +73,32 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
     if job.audio is not None:
         load_speech(job.audio, duration=1.0)  # a bad file is an error now, not after the work
     _shoot(job, _open_scene(job, stages, Loaders()), motions, None, stages)
+
+
+def film(
+    job: Shot,
+    perform: Callable[[list[Portrait]], Sequence[Motion]],
+    sound: Sound | None = None,
+    stages: Stages = silent_stages,
+    loaders: Loaders = Loaders(),  # noqa: B008
+) -> list[Motion]:
+    """Portraits -> motions -> video, where what faces do depends on who is in the picture.
+
+    Args:
+        perform: gives every portrait of the job its motion.
+        sound: of the video; the job's own audio by default.
+
+    Returns:
+        The motions.
+
+    Raises:
+        DreamTalkError: as the stages do; the video appears whole or not at all.
+    """
+    check_shot(job)
+    scene = _open_scene(job, stages, loaders)
+    motions = list(perform(scene[0]))
+    _shoot(job, scene, motions, None, stages, sound)
+    return motions
 
 
 def load_source(source: SpeechSource, stages: Stages) -> Speech:
@@ -153,8 +179,10 @@ def _shoot(
     motions: Sequence[Motion],
     features: Features | None,
     stages: Stages,
+    sound: Sound | None = None,
 ) -> None:
-    sound = None if job.audio is None else Sound(job.audio, start=job.start)
+    if sound is None and job.audio is not None:
+        sound = Sound(job.audio, start=job.start)
     with stages("video") as stage:
         renderer, motion = together(*scene, motions)
         frames = render_video(
