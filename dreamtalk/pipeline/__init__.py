@@ -7,6 +7,7 @@ from .loaders import Loaders
 from .parts import (
     Voice,
     animate,
+    at_rate,
     choose_style,
     fit_length,
     heard_style,
@@ -29,6 +30,7 @@ __all__ = [
     "Talk",
     "Voice",
     "animate",
+    "at_rate",
     "check_dub",
     "check_performance",
     "check_shot",
