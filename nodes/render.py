@@ -156,9 +156,8 @@ class DreamTalkRenderVideo(io.ComfyNode):
             display_name="DreamTalk Render Video",
             category="DreamTalk",
             description=(
-                "Renders the portrait with the motion straight into a video with sound, while Save "
-                "Video saves it: nothing is encoded twice, and memory stays the same however long "
-                "it is. The bar and the picture move on the node that saves."
+                "Renders the portrait with the motion into a video with sound, while Save Video "
+                "saves it: nothing is encoded twice, and memory stays the same however long it is."
             ),
             inputs=[
                 DTPortrait.Input("portrait", tooltip=_PORTRAIT_TIP),
@@ -187,7 +186,11 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 fps_input(),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -244,9 +247,6 @@ def render_video(
         chunks = render(made, motion, features)
         return marked(chunks) if visible_mark else chunks
 
-    return RenderedVideo(
-        Footage(
-            frames, len(motion), made.size, exact_rate(motion.fps), sound,
-            AI_COMMENT if label else None, quality,
-        )  # fmt: skip
-    )
+    comment = AI_COMMENT if label else None
+    rate = exact_rate(motion.fps)
+    return RenderedVideo(Footage(frames, len(motion), made.size, rate, sound, comment, quality))

@@ -72,7 +72,11 @@ class DreamTalkTalk(io.ComfyNode):
                 fps_input(),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4 with sound.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )

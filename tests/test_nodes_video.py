@@ -97,9 +97,7 @@ def test_nothing_is_rendered_before_it_is_saved(video: Any, film: Film, folders:
     assert files(folders) == {"output/talk.mp4"}, "and nothing in temp"
 
 
-def test_a_second_file_gets_the_streams_of_the_first(
-    video: Any, film: Film, folders: Path
-) -> None:
+def test_a_second_file_gets_the_streams_of_the_first(video: Any, film: Film, folders: Path) -> None:
     first, same, other = (folders / "output" / f"{i}.mp4" for i in range(3))
     video.save_to(str(first), metadata={"prompt": {}})
     video.save_to(str(same), metadata={"prompt": {}})
@@ -131,9 +129,7 @@ def test_a_file_that_is_not_there_any_more_is_made_again(
     assert again.read_bytes() == made
 
 
-def test_a_file_is_made_once_where_one_is_asked_for(
-    video: Any, film: Film, folders: Path
-) -> None:
+def test_a_file_is_made_once_where_one_is_asked_for(video: Any, film: Film, folders: Path) -> None:
     memory = io.BytesIO()
     video.save_to(memory)
     source = video.get_stream_source()
@@ -262,7 +258,7 @@ def test_components_of_a_long_video_are_refused(
     from dreamtalk_pack.nodes import runtime
 
     monkeypatch.setattr(runtime, "free_ram", lambda: 2**16)
-    with pytest.raises(Exception, match="30 frames of 64x48 need .* connect Save Video"):
+    with pytest.raises(Exception, match=r"30 frames of 64x48 need .* connect Save Video"):
         video.get_components()
     assert film.begun == 0
 
