@@ -278,9 +278,13 @@ def _encoding(
     """How a file is written, and what tells files of that kind from others."""
     from ..dreamtalk.render.codecs import encoding
 
-    words = (str(getattr(choice, "value", choice)) for choice in (container, codec))
-    kind = encoding(*words, crf, bit_depth)
+    kind = encoding(_word(container), _word(codec), crf, bit_depth)
     return kind, (kind.format, kind.video, kind.pixels, crf)
+
+
+def _word(choice: Any) -> str:
+    """A choice of ComfyUI's as text: older versions pass text, newer ones an enumeration."""
+    return str(getattr(choice, "value", choice))
 
 
 def _copy(known: _Saved, path: Path, kind: Container, told: Mapping[str, str]) -> None:

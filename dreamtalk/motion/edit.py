@@ -202,8 +202,8 @@ def _with_closures_of(source: Motion, motion: Motion) -> Motion:
         taken[nearest[order]] = order
         frames = np.flatnonzero(taken >= 0)
         share = smoothstep(0.5, 1.0, closed[taken[frames]])[:, None]
-        block = np.ix_(frames, columns)
-        read[block] += share * (values[np.ix_(taken[frames], columns)] - read[block])
+        block = (frames[:, None], np.array(columns))
+        read[block] += share * (values[taken[frames][:, None], block[1]] - read[block])
     return motion.with_(expression=torch.from_numpy(read))
 
 

@@ -300,10 +300,10 @@ def _open_sound(sound: Sound, rates: tuple[int, ...]) -> tuple[Iterator[np.ndarr
     if isinstance(sound.source, (str, Path)):
         found = sound_format(sound.source)
         rate = min(rates, key=lambda r: abs(r - found.rate))
-        blocks = _readable(
+        decoded = _readable(
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
-        return cut_sound(blocks, *_samples(sound, rate)), rate, found.channels
+        return cut_sound(decoded, *_samples(sound, rate)), rate, found.channels
     waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
     samples = at_most_stereo(waveform).numpy()
     first, count = _samples(sound, sound.sample_rate)
