@@ -102,6 +102,7 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_option(parser, "renderer")
     add_settings(parser, "renderer", "feather=0.1")
+    add_option(parser, "fps")
     parser.add_argument(
         "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",

@@ -24,6 +24,8 @@ NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
 PLACED: tuple[str, ...] = ("frame", "reference")
 FITS: tuple[str, ...] = ("loop", "hold", "cut")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
+FRAME_RATES: tuple[int, ...] = (24, 25, 30, 50, 60)
+"""Frames a second that a list offers; any other can be typed where numbers are."""
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 DAY = 86_400.0
 """Seconds: longest recording that an option can name a place in."""
@@ -128,6 +130,10 @@ OPTIONS: dict[str, Option] = {
         1.0, "how much a style counts in a blend; only proportions matter", 0.0, 100.0, 0.05
     ),
     "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
+    "fps": Option(
+        0.0, "frames a second of the video, for example 24, 29.97 or 60: the motion is read off "
+        "more or less often, no frame is repeated; 0 keeps the motion's", 0.0, 240.0, 0.01,
+    ),
     "file.fps": Option(
         0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",
         0.0, 1000.0, 0.01,

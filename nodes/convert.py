@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import DTYPES, OPTIONS, checked
+from ..dreamtalk.options import DTYPES, FRAME_RATES, OPTIONS, checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
@@ -180,6 +180,27 @@ def option_input(option: str, tooltip: str, id: str | None = None, optional: boo
         return io.Int.Input(id, **settings)
     settings |= {"min": row.low, "max": row.high, "step": row.step}
     return io.Float.Input(id, **settings)
+
+
+AS_THE_MOTION = "as the motion"
+
+
+def fps_input() -> Any:
+    """The widget for the frame rate of a video."""
+    return io.Combo.Input(
+        "fps",
+        options=[AS_THE_MOTION, *map(str, FRAME_RATES)],
+        default=AS_THE_MOTION,
+        optional=True,
+        tooltip="Frames per second. The motion is read off at that rate, so that none is repeated, "
+        "and lips that close still do. DreamTalk's own motions have 25.",
+    )
+
+
+def fps_of(name: str) -> float:
+    """Frames a second of a choice of :func:`fps_input`; 0 for those of the motion."""
+    choice("fps", name, (AS_THE_MOTION, *map(str, FRAME_RATES)))
+    return 0.0 if name == AS_THE_MOTION else float(name)
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import io
 from torch import Tensor
 
-from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import checked, default
 from . import runtime
-from .convert import option_input, watched, waveform_of
+from .convert import AS_THE_MOTION, fps_input, fps_of, option_input, watched, waveform_of
 from .schema import schema
 from .sockets import (
     AnimatedFace,
@@ -23,6 +21,7 @@ from .sockets import (
     DTRenderer,
     HostedRenderer,
 )
+from .video import Footage, RenderedVideo, room_for
 
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
@@ -44,7 +43,6 @@ _FACES_TIP = (
     "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
     "long as the longest motion."
 )
-_MEMORY_SHARE = 0.5
 
 
 def open_scene(
@@ -52,14 +50,20 @@ def open_scene(
     motion: Motion,
     renderer: HostedRenderer | None,
     more_faces: Sequence[AnimatedFace] = (),
+    fps: float = default("fps"),
 ) -> tuple[Renderer, Motion]:
     """One renderer and one motion for one face, or for all faces of a picture.
 
     Set-up takes seconds and can't be interrupted by itself: a cancel stops waiting for it.
+
+    Args:
+        fps: frames a second; 0 for those of the motion.
     """
+    from ..dreamtalk.pipeline import at_rate
     from ..dreamtalk.render.group import together
 
     hosted = renderer or mesh_renderer()
+    motion = at_rate(motion, fps)
     device = hosted.host.device()
     faces = [AnimatedFace(portrait, motion), *more_faces]
     portraits = [face.portrait for face in faces]
@@ -103,10 +107,11 @@ class DreamTalkRender(io.ComfyNode):
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                fps_input(),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The frames, at the motion's frame rate."
+                    display_name="images", tooltip="The frames, at the rate that fps tells."
                 ),
                 io.Mask.Output(
                     display_name="mask", tooltip="What may move in the picture, 1 inside."
@@ -124,9 +129,10 @@ class DreamTalkRender(io.ComfyNode):
         renderer: HostedRenderer | None = None,
         more_faces: Sequence[AnimatedFace] = (),
         features: Features | None = None,
+        fps: str = AS_THE_MOTION,
     ) -> io.NodeOutput:
-        made, motion = open_scene(portrait, motion, renderer, more_faces or ())
-        images = _room_for(len(motion), *made.size)
+        made, motion = open_scene(portrait, motion, renderer, more_faces or (), fps_of(fps))
+        images = room_for(len(motion), *made.size, "use Render Video")
         done = 0
         for chunk in frames_of(made, motion, runtime.Bar(), features):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
@@ -141,19 +147,6 @@ def _tell(cls: Any, notes: Sequence[str]) -> None:
         runtime.notice(cls, "\n".join(notes), important=False)
 
 
-def _room_for(frames: int, height: int, width: int) -> Tensor:
-    """Memory for the frames, or an error that says what to do instead."""
-    size = frames * height * width * 3 * 4
-    free = runtime.free_ram()
-    if size > free * _MEMORY_SHARE:
-        raise DreamTalkError(
-            f"{frames} frames of {width}x{height} need {size / 2**30:.1f} GiB as pictures and "
-            f"{free / 2**30:.1f} GiB are free: use Render Video, a shorter recording or a smaller "
-            "max_size in Portrait"
-        )
-    return torch.empty(frames, height, width, 3)
-
-
 class DreamTalkRenderVideo(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -162,8 +155,8 @@ class DreamTalkRenderVideo(io.ComfyNode):
             display_name="DreamTalk Render Video",
             category="DreamTalk",
             description=(
-                "Renders the portrait with the motion straight into a video with sound. Memory "
-                "stays the same however long it is. Connect Save Video."
+                "Renders the portrait with the motion into a video with sound, while Save Video "
+                "saves it: nothing is encoded twice, and memory stays the same however long it is."
             ),
             inputs=[
                 DTPortrait.Input("portrait", tooltip=_PORTRAIT_TIP),
@@ -189,9 +182,14 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     optional=True,
                 ),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                fps_input(),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -208,24 +206,14 @@ class DreamTalkRenderVideo(io.ComfyNode):
         more_faces: Sequence[AnimatedFace] = (),
         visible_mark: bool = default("visible_mark"),
         features: Features | None = None,
+        fps: str = AS_THE_MOTION,
     ) -> io.NodeOutput:
         checked(quality=quality, label=label, visible_mark=visible_mark)
-        bar = runtime.Bar()
-        return io.NodeOutput(
-            render_video(
-                cls,
-                portrait,
-                motion,
-                audio,
-                renderer,
-                bar,
-                quality,
-                label,
-                more_faces or (),
-                visible_mark,
-                features,
-            )
-        )
+        video = render_video(
+            cls, portrait, motion, audio, renderer, quality, label, more_faces or (), visible_mark,
+            features, fps_of(fps),
+        )  # fmt: skip
+        return io.NodeOutput(video)
 
 
 def render_video(
@@ -233,24 +221,31 @@ def render_video(
     portrait: Portrait,
     motion: Motion,
     audio: dict[str, Any] | None,
-    renderer: HostedRenderer | None,
-    bar: runtime.Bar,
+    renderer: HostedRenderer | None = None,
     quality: int = default("quality"),
     label: bool = default("label"),
     more_faces: Sequence[AnimatedFace] = (),
     visible_mark: bool = default("visible_mark"),
     features: Features | None = None,
-) -> Any:
-    """Write the video frame by frame to the temp folder; a cancelled file is removed."""
+    fps: float = default("fps"),
+) -> RenderedVideo:
+    """A video that is rendered while it is saved; what doesn't fit together is an error now."""
+    from ..dreamtalk.files.timeline import exact_rate
+    from ..dreamtalk.pipeline import render
     from ..dreamtalk.render.mark import marked
-    from ..dreamtalk.render.video import AI_COMMENT, Sound, write_video
+    from ..dreamtalk.render.video import AI_COMMENT, Sound
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
-    path = runtime.temp_file(".mp4")
-    made, motion = open_scene(portrait, motion, renderer, more_faces)
-    comment = AI_COMMENT if label else None
-    frames = frames_of(made, motion, bar, features)
-    frames = marked(frames) if visible_mark else frames
-    write_video(path, frames, motion.fps, sound, comment, quality)
+    hosted = renderer or mesh_renderer()
+    made, motion = open_scene(portrait, motion, hosted, more_faces, fps)
+    render(made, motion, features)
     _tell(cls, made.notes)
-    return InputImpl.VideoFromFile(str(path))
+
+    def frames() -> Iterator[Tensor]:
+        hosted.host.device()  # where the networks may not be any more
+        chunks = render(made, motion, features)
+        return marked(chunks) if visible_mark else chunks
+
+    comment = AI_COMMENT if label else None
+    rate = exact_rate(motion.fps)
+    return RenderedVideo(Footage(frames, len(motion), made.size, rate, sound, comment, quality))

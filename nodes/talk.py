@@ -9,7 +9,16 @@ from torch import Tensor
 
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import choice, first_image, fit, option_input, speech_of
+from .convert import (
+    AS_THE_MOTION,
+    choice,
+    first_image,
+    fit,
+    fps_input,
+    fps_of,
+    option_input,
+    speech_of,
+)
 from .portrait import find_face
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
@@ -60,9 +69,14 @@ class DreamTalkTalk(io.ComfyNode):
                     tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
                     "starter.",
                 ),
+                fps_input(),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4 with sound.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -77,22 +91,23 @@ class DreamTalkTalk(io.ComfyNode):
         seed: int,
         liveliness: float,
         model: HostedModel | None = None,
+        fps: str = AS_THE_MOTION,
     ) -> io.NodeOutput:
         from ..dreamtalk.pipeline import Voice, animate, choose_style
 
         choice("emotion", emotion, (*EMOTIONS, AUTO))
+        rate = fps_of(fps)
         bar = runtime.Bar()
         portrait = find_face(fit(first_image(image, cls), default("max_size")))
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
-        features = features_of(speech, loaded, bar.stage(0.0, 0.1))
+        features = features_of(speech, loaded, bar.stage(0.0, 0.3))
         clip = AUTO if emotion == AUTO else None
         voice = Voice(speech, features, portrait, seed)
         style = choose_style(loaded.model, emotion, clip, intensity, voice=voice)
         loaded.host.device()
         motion = animate(
             speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,
-            progress=bar.stage(0.1, 0.25),
+            progress=bar.stage(0.3, 1.0),
         )  # fmt: skip
-        bar.stage(0.25, 1.0)
-        return io.NodeOutput(render_video(cls, portrait, motion, audio, None, bar))
+        return io.NodeOutput(render_video(cls, portrait, motion, audio, fps=rate))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.machinery import ModuleSpec
@@ -110,6 +111,41 @@ class VideoFromFile:
 
     def get_stream_source(self) -> str:
         return self.file
+
+
+class VideoInput(ABC):
+    """What is abstract in ComfyUI 0.33, and before."""
+
+    @abstractmethod
+    def get_components(self) -> Any: ...
+
+    @abstractmethod
+    def save_to(
+        self, path: Any, format: Any = "auto", codec: Any = "auto", **more: Any
+    ) -> None: ...
+
+    @abstractmethod
+    def as_trimmed(self, start_time: float, duration: float, strict_duration: bool) -> Any: ...
+
+
+@dataclass
+class VideoComponents:
+    images: Any
+    frame_rate: Any
+    audio: Any = None
+
+
+class VideoContainer(str, Enum):
+    AUTO = "auto"
+    MP4 = "mp4"
+    MKV = "mkv"
+    WEBM = "webm"
+
+
+class VideoCodec(str, Enum):
+    AUTO = "auto"
+    H264 = "h264"
+    AV1 = "av1"
 
 
 class _Preview:
@@ -258,5 +294,9 @@ def install(base: Path) -> None:
             PreviewText=_Preview,
         ),
         ComfyExtension=ComfyExtension,
+        Input=types.SimpleNamespace(Video=VideoInput),
+        Types=types.SimpleNamespace(
+            VideoComponents=VideoComponents, VideoContainer=VideoContainer, VideoCodec=VideoCodec
+        ),
         InputImpl=types.SimpleNamespace(VideoFromFile=VideoFromFile),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -102,6 +103,14 @@ def test_render_of_a_motion_file(folder: Path, speech_wav: Path) -> None:
     video, audio, frames = lengths(out)
     assert frames == 12
     assert audio == pytest.approx(video, abs=0.04)
+    for typed, meant, count in (("29.97", Fraction(30000, 1001), 14), ("50", Fraction(50), 24)):
+        assert main([*command, "--fps", typed]) == 0
+        with av.open(str(out)) as container:
+            assert container.streams.video[0].average_rate == meant
+        video, audio, frames = lengths(out)
+        assert frames == count
+        assert video == pytest.approx(12 / 25, abs=0.5 / float(meant))
+        assert audio == pytest.approx(video, abs=0.04)
 
 
 def test_style_from_a_motion_file(folder: Path, speech_wav: Path) -> None:

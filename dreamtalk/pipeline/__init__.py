@@ -7,6 +7,7 @@ from .loaders import Loaders
 from .parts import (
     Voice,
     animate,
+    at_rate,
     choose_style,
     fit_length,
     heard_style,
@@ -30,6 +31,7 @@ __all__ = [
     "Voice",
     "animate",
     "check_device",
+    "at_rate",
     "check_dub",
     "check_performance",
     "check_shot",

@@ -16,11 +16,13 @@ from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, is_picture, load_image
 from ..face.portrait import Portrait
 from ..face.shape import face_shape
+from ..files.timeline import exact_rate
 from ..model import DreamTalkModel, speech_features
 from ..model.listening import Heard, predict_style, predict_track
 from ..model.picture_style import picture_style
 from ..model.style_predictor import load_style_predictor
 from ..motion.bridges import convert
+from ..motion.edit import resample
 from ..motion.files import is_motion_file, load_motion
 from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
@@ -188,6 +190,18 @@ def fit_length(motion: Motion, frames: int) -> Motion:
         head=hold_last(motion.head, frames),
         pose=pose,
     )
+
+
+def at_rate(motion: Motion, fps: float) -> Motion:
+    """A motion at the frame rate of its video.
+
+    Args:
+        fps: frames a second; 29.97 and its kind mean 30000/1001; 0 keeps the motion's.
+
+    Raises:
+        MotionError: if it is no frame rate.
+    """
+    return motion if fps == 0 else resample(motion, float(exact_rate(fps)))
 
 
 def render(

@@ -24,7 +24,7 @@ from ..speech.speech import Features, Speech
 from .check import check_shot, check_talk
 from .jobs import Performance, Shot, SpeechSource, Talk
 from .loaders import Loaders
-from .parts import Voice, animate, choose_style, render_video
+from .parts import Voice, animate, at_rate, choose_style, render_video
 
 
 def talk(
@@ -184,7 +184,8 @@ def _shoot(
     if sound is None and job.audio is not None:
         sound = Sound(job.audio, start=job.start)
     with stages("video") as stage:
-        renderer, motion = together(*scene, motions)
+        first, *others = motions  # the others follow its rate
+        renderer, motion = together(*scene, [at_rate(first, job.fps), *others])
         frames = render_video(
             renderer, motion, job.out, sound, AI_COMMENT if job.label else None, job.quality,
             features, stage.progress, job.visible_mark,

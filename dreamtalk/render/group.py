@@ -81,6 +81,11 @@ class Group:
             _even(r.frames(m, features), _CHUNK)
             for r, m in zip(self._renderers, taken, strict=True)
         ]
+        return self._merged(streams, total, progress)
+
+    def _merged(
+        self, streams: Sequence[Iterator[Tensor]], total: int, progress: Progress
+    ) -> Iterator[Tensor]:
         done = 0
         for parts in zip(*streams, strict=False):  # another motion may be longer
             left = total - done

@@ -49,6 +49,8 @@ class Renderer(Protocol):
     ) -> Iterator[Tensor]:
         """Frames in turn, in constant memory.
 
+        What doesn't fit together is an error of the call, not of the first frame.
+
         Args:
             motion: in the renderer's space.
             features: of the speech, for renderers that listen too; None where there is none.

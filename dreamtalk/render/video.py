@@ -84,11 +84,14 @@ def _vp9(quality: int) -> Mapping[str, str]:
 
 
 _FAST_START = {"movflags": "+faststart"}
+_NO_CHANCE = {"fflags": "+bitexact"}  # Matroska would number its tracks by lot
 CONTAINERS: dict[str, Container] = {
     ".mp4": Container("mp4", "libx264", "yuv420p", _x264, options=_FAST_START),
     ".mov": Container("mov", "libx264", "yuv420p", _x264, options=_FAST_START),
-    ".mkv": Container("matroska", "libx264", "yuv420p", _x264),
-    ".webm": Container("webm", "libvpx-vp9", "yuv420p", _vp9, "libopus", _OPUS_RATES),
+    ".mkv": Container("matroska", "libx264", "yuv420p", _x264, options=_NO_CHANCE),
+    ".webm": Container(
+        "webm", "libvpx-vp9", "yuv420p", _vp9, "libopus", _OPUS_RATES, options=_NO_CHANCE
+    ),
     ".gif": Container("gif", "gif", GIF_PIXELS, lambda quality: {}, None),
 }
 """What :func:`write_video` writes, by the suffix of the file."""
@@ -141,6 +144,8 @@ def write_video(
     sound: Sound | None = None,
     comment: str | None = AI_COMMENT,
     quality: int = default("quality"),
+    kind: Container | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> int:
     """Encode a video: into what, the suffix says (see ``CONTAINERS``).
 
@@ -155,6 +160,8 @@ def write_video(
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
         quality: constant rate factor on libx264's scale, smaller is better.
+        kind: how it is written, whatever the suffix says.
+        metadata: what else goes into the container, by name.
 
     Returns:
         The number of frames written.
@@ -165,7 +172,7 @@ def write_video(
     """
     checked(quality=quality, frame_rate=fps)
     path = Path(path)
-    kind = container_of(path)
+    kind = container_of(path) if kind is None else kind
     source = sound.source if sound is not None else None
     check_outputs(
         {"the video": path}, {"the sound": source if isinstance(source, (str, Path)) else None}
@@ -177,7 +184,8 @@ def write_video(
         if kind.format == "gif":
             frames = write_gif(part, map(to_uint8, chunks), rate, comment)
         else:
-            frames = _encode(part, kind, chunks, rate, sound, comment, quality)
+            said = {"comment": comment} if comment else {}
+            frames = _encode(part, kind, chunks, rate, sound, {**said, **(metadata or {})}, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
     return frames
@@ -189,17 +197,16 @@ def _encode(
     chunks: Iterable[Tensor],
     rate: Fraction,
     sound: Sound | None,
-    comment: str | None,
+    metadata: Mapping[str, str],
     quality: int,
 ) -> int:
     audio = _AudioFeed(sound, kind) if sound is not None else None
     count = 0
     with contextlib.ExitStack() as stack:
         container = stack.enter_context(
-            av.open(str(path), "w", format=kind.format, options=dict(kind.options))
+            av.open(str(path), "w", format=kind.format, options=container_options(kind, metadata))
         )
-        if comment:
-            container.metadata["comment"] = comment
+        container.metadata.update(metadata)
         stream: Any = container.add_stream(
             kind.video, rate=rate, options=dict(kind.encoding(quality))
         )
@@ -227,6 +234,14 @@ def _encode(
             if audio is not None:
                 audio.finish(container)
     return count
+
+
+def container_options(kind: Container, metadata: Mapping[str, str]) -> dict[str, str]:
+    """FFmpeg's options for a file: mp4 and mov keep names of their own only if told to."""
+    options = dict(kind.options)
+    if "movflags" in options and set(metadata) - {"comment"}:
+        options["movflags"] += "+use_metadata_tags"
+    return options
 
 
 def _even(image: np.ndarray) -> np.ndarray:
@@ -285,16 +300,20 @@ def _open_sound(sound: Sound, rates: tuple[int, ...]) -> tuple[Iterator[np.ndarr
     if isinstance(sound.source, (str, Path)):
         found = sound_format(sound.source)
         rate = min(rates, key=lambda r: abs(r - found.rate))
-        blocks = _readable(
+        decoded = _readable(
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
-        return cut_sound(blocks, *_samples(sound, rate)), rate, found.channels
+        return cut_sound(decoded, *_samples(sound, rate)), rate, found.channels
     waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
     samples = at_most_stereo(waveform).numpy()
     first, count = _samples(sound, sound.sample_rate)
     skipped = samples[:, first : None if count is None else first + count]
     rate = min(rates, key=lambda r: abs(r - sound.sample_rate))
-    blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
+    # a second at a time: every step that follows makes a copy
+    starts = range(0, skipped.shape[1], sound.sample_rate)
+    blocks: Iterator[np.ndarray] = (
+        np.ascontiguousarray(skipped[:, i : i + sound.sample_rate].clip(-1, 1)) for i in starts
+    )
     if rate != sound.sample_rate:
         blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])
     return blocks, rate, samples.shape[0]

@@ -87,7 +87,11 @@ class DiffTalkRenderer:
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
     ) -> Iterator[Tensor]:
         """See :class:`Renderer`. The features are listened to where ``from_speech`` is set."""
-        windows = self._windows(motion, features)
+        return self._painted(motion, self._windows(motion, features), progress)
+
+    def _painted(
+        self, motion: Motion, windows: Tensor | None, progress: Progress
+    ) -> Iterator[Tensor]:
         shows = self.mask().cpu().numpy()[..., None] > 0
         done = 0
         for chunk in self.mesh.frames(motion, chunk=_CHUNK):

@@ -71,7 +71,9 @@ class SquareRenderer:
             DreamTalkError: without features.
             SpaceMismatchError: on features that tell no symbols.
         """
-        windows = speech_windows(motion, features)
+        return self._painted(motion, speech_windows(motion, features), progress)
+
+    def _painted(self, motion: Motion, windows: Tensor, progress: Progress) -> Iterator[Tensor]:
         whole: list[Tensor] = []  # frames that wait for their squares
 
         def pieces() -> Iterator[MaskedFrames]:
