@@ -176,7 +176,7 @@ def test_what_the_server_refuses_is_said(
 ) -> None:
     server, state = stand
     state.refusal = b'{"error": {"message": "no such node"}}'
-    with pytest.raises(RuntimeError, match="400.*no such node"):
+    with pytest.raises(RuntimeError, match=r"400.*no such node"):
         client.talk(server, *files)
 
 
