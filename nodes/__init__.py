@@ -18,6 +18,7 @@ from .motion_io import DreamTalkLoadMotion, DreamTalkSaveMotion, DreamTalkTrackM
 from .portrait import DreamTalkPortrait
 from .render import DreamTalkRender, DreamTalkRenderVideo
 from .renderers import DreamTalkLoadDiffTalk, DreamTalkLoadPIRenderer, DreamTalkLoadRenderer
+from .replacements import register_replacements
 from .sampler import DreamTalkLoadModel, DreamTalkSampler
 from .speech import DreamTalkLoadSpeech, DreamTalkSpeechFeatures
 from .style import (
@@ -66,6 +67,9 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 
 class DreamTalkExtension(ComfyExtension):
     """What ComfyUI asks for the nodes."""
+
+    async def on_load(self) -> None:
+        await register_replacements()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return list(NODES)
