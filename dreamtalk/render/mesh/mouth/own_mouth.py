@@ -305,14 +305,16 @@ def _continued(
     edge, sign = (first, 1.0) if down else (last, -1.0)
     at = sign * (v - edge)  # towards the root
     cover = cover * smoothstep(-soft, soft, at) * (1 - smoothstep(0.85, 1.1, at / (CROWN_MM * mm)))
-    source = mouth.to_picture(grid).astype(np.float32)
+    # Next to a lip teeth lie in its shadow, which goes with it. Where the upper lip hides them, now
+    # or later, they look like the middle of the crown that shows; lower ones end in gum and shade.
+    rim = np.minimum(0.6 * mm, 0.3 * (last - first))
+    place = np.where((v < up) | (v > low), np.clip(v, first + rim, last - rim), v)
+    source = mouth.to_picture(np.stack([u, place], -1)).astype(np.float32)
     seen = cv2.remap(
         image, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # What a lip hides looks like the middle of the crown that shows, and so does what is in the
-    # lip's shadow, which stays with the lip.
     shade = np.minimum(SHADE_MM * mm, 0.4 * (last - first)) + 1e-3
-    hidden = 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
+    hidden = 0.0 if down else 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
     hidden = np.where((u < opening[0][0]) | (u > opening[0][-1]), 1.0, hidden)[..., None]
     crown = np.stack([np.interp(u, columns, values) for values in crowns.T], -1)
     cover = cover[..., None]
