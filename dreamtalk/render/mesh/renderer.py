@@ -20,7 +20,7 @@ from ...motion import FACE, Motion
 from ...progress import Progress, silent
 from ...speech.speech import Features
 from ...speed import run_parallel, split
-from .eyes.layer import build_eye, paint_eye, remap_lids
+from .eyes.layer import build_eye, paint_eye, remap_lids, view_eye
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
@@ -322,21 +322,22 @@ class MeshRenderer:
 
         dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
         lids = lid_poses(self.eyes, channels, dragged.view(-1, 2, 2), self._basis.neutral, face.iod)
-        unbent = []
+        views = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
                 marks[:, index["corners"]], box, 0.3 * eye.width, 0.12 * eye.width, eye.reach
             )
             rows, columns = self._inside(region)
-            before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
-            unbent.append((region, before))
-            x[:, rows, columns], y[:, rows, columns] = remap_lids(eye, lid, *before)
+            view = view_eye(eye, lid, x[:, rows, columns].clone(), y[:, rows, columns].clone())
+            bent = remap_lids(eye, view)
+            views.append((region, view, bent))
+            x[:, rows, columns], y[:, rows, columns] = bent
 
         frame = self._sampler.compose(self._person, self._plate, x, y)
-        for (region, before), eye, lid in zip(unbent, self.eyes, lids, strict=True):
+        for (region, view, bent), eye, lid in zip(views, self.eyes, lids, strict=True):
             rows, columns = self._inside(region)
             frame[:, rows, columns] = paint_eye(
-                eye, lid, self._sampler, frame[:, rows, columns], *before
+                eye, lid, self._sampler, frame[:, rows, columns], view, bent
             )
 
         self._shade(frame, channels, marks, (x, y))

@@ -50,7 +50,7 @@ class WarpGrid:
         rigid: (7, rows, columns): the share of the head's motion times each node's x, y, z (px) and
             1, and that of the shoulders' motion times x, y and 1.
         pins: (4, rows, columns) what the picture's borders hold back.
-        weights_a, weights_b: (478, nodes) landmark displacements -> node displacements.
+        weights_a, weights_b: (nodes, 478) landmark displacements -> node displacements.
         sampler: who expands nodes to pixels.
     """
 
@@ -79,8 +79,8 @@ class WarpGrid:
                 np.stack([*(head * p for p in (x, y, z, one)), *(torso * p for p in (x, y, one))])
             ),
             pins=tensor(fields.pins),
-            weights_a=tensor(fields.weights_a.T),
-            weights_b=tensor(fields.weights_b.T),
+            weights_a=tensor(fields.weights_a),
+            weights_b=tensor(fields.weights_b),
             sampler=sampler,
         )
 
@@ -117,8 +117,10 @@ class WarpGrid:
 
     def _local(self, weights: Tensor, area: Box, moved: Tensor) -> Tensor:
         """(n, 3, h, w) px that the landmarks move the nodes of an area by."""
-        flat = moved.transpose(1, 2).reshape(-1, moved.shape[1])
-        return (flat @ weights).view(len(moved), 3, area.height, area.width)
+        # In this order, in which a sum is the same however many frames there are.
+        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
+        local = (weights @ flat).T.contiguous()
+        return local.view(len(moved), 3, area.height, area.width)
 
     def _rigid(self, head: HeadMotion, area: Box) -> Tensor:
         """(n, 2, h, w) px that head and shoulders move the nodes of an area by.
@@ -138,12 +140,13 @@ class WarpGrid:
             -1,
         )
         rigid = self.rigid[:, area.y0 : area.y1, area.x0 : area.x1].reshape(7, -1)
-        return (factors.view(-1, 7) @ rigid).view(-1, 2, area.height, area.width)
+        moved = torch.bmm(factors, rigid.expand(len(factors), -1, -1))
+        return moved.view(-1, 2, area.height, area.width)
 
     def _turned(self, bent: Tensor, head: HeadMotion, area: Box) -> Tensor:
         """(n, 2, h, w) px that the head's turn adds to what moves (n, 3, h, w) px in the face."""
         turn = _from_identity(head.rotation)[:, :2]
-        return self.head[area.slices] * (turn @ bent.flatten(2)).view(len(bent), 2, *bent.shape[2:])
+        return self.head[area.slices] * torch.bmm(turn, bent.flatten(2)).unflatten(2, bent.shape[2:])
 
     def _pin(self, rigid: Tensor, area: Box) -> None:
         """Hold back (n, 2, h, w) what would come in from outside of the picture, in place."""
