@@ -17,6 +17,7 @@ from contextlib import contextmanager, nullcontext
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+import cv2
 import torch
 
 from ..progress import Steps
@@ -27,6 +28,35 @@ _Call = Callable[[], None]
 
 _PATIENCE = 0.2
 """Seconds after which who waits looks up, so that Ctrl-C is heard on Windows too."""
+
+
+class _OpenCVAlone:
+    """OpenCV on one thread while there are workers.
+
+    It lets one caller at a time have its own threads: workers would wait for each other. The
+    setting is the process's, so it comes back when the last of several pools has ended.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools = 0
+        self._before = 1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._pools == 0:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._pools += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._pools -= 1
+            if self._pools == 0:
+                cv2.setNumThreads(self._before)
+
+
+_OPENCV = _OpenCVAlone()
 
 
 class _Stopped(Exception):
@@ -168,11 +198,12 @@ def _pool(workers: int) -> Iterator[tuple[ThreadPoolExecutor, Callable[[], None]
         start.set()
 
     pool = ThreadPoolExecutor(workers, "dreamtalk", start_worker)
-    try:
-        yield pool, begin
-    finally:
-        start.set()
-        pool.shutdown(cancel_futures=True)
+    with _OPENCV:
+        try:
+            yield pool, begin
+        finally:
+            start.set()
+            pool.shutdown(cancel_futures=True)
 
 
 def _in_this_mode(work: Callable[[Part], Made]) -> Callable[[Part], Made]:
