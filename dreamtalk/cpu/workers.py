@@ -99,13 +99,11 @@ def run_parallel(
             work(part)
 
 
-def map_ahead(
-    work: Callable[[Part], Made], parts: Sequence[Part], workers: int
-) -> Iterator[Made]:
+def map_ahead(work: Callable[[Part], Made], parts: Sequence[Part], workers: int) -> Iterator[Made]:
     """What the work makes of each part, in their order, while the caller uses what came before.
 
-    Nothing is begun before the first is asked for. At most ``workers + 1`` results are made or wait;
-    a caller who goes away, or raises, stops all that is not begun.
+    Nothing is begun before the first is asked for. At most ``workers + 1`` results are being made
+    or wait; a caller who goes away, or raises, stops all that is not begun.
 
     Args:
         work: called with each part, as by :func:`run_parallel`: its error is raised here when its

@@ -146,7 +146,9 @@ class WarpGrid:
     def _turned(self, bent: Tensor, head: HeadMotion, area: Box) -> Tensor:
         """(n, 2, h, w) px that the head's turn adds to what moves (n, 3, h, w) px in the face."""
         turn = _from_identity(head.rotation)[:, :2]
-        return self.head[area.slices] * torch.bmm(turn, bent.flatten(2)).unflatten(2, bent.shape[2:])
+        return self.head[area.slices] * torch.bmm(turn, bent.flatten(2)).unflatten(
+            2, bent.shape[2:]
+        )
 
     def _pin(self, rigid: Tensor, area: Box) -> None:
         """Hold back (n, 2, h, w) what would come in from outside of the picture, in place."""

@@ -99,7 +99,9 @@ def _sample_nodes(values: Tensor, frame: Tensor, x: Tensor, y: Tensor) -> Tensor
     right, below = (left + 1).clamp_max_(columns - 1), (top + 1).clamp_max_(rows - 1)
     u, v = (x - left)[:, None], (y - top)[:, None]
     flat = values.flatten(2)
-    upper = torch.lerp(flat[frame, :, top * columns + left], flat[frame, :, top * columns + right], u)
+    upper = torch.lerp(
+        flat[frame, :, top * columns + left], flat[frame, :, top * columns + right], u
+    )
     lower = torch.lerp(
         flat[frame, :, below * columns + left], flat[frame, :, below * columns + right], u
     )
