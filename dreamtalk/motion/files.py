@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.io import savemat
 
 from ..errors import MotionError, OutputError
 from ..files.arrays import read_npy
@@ -165,6 +164,8 @@ def _write_mat(motion: Motion, path: Path) -> None:
     crop = np.full((len(bfm), 5), 256.0, dtype=np.float32)
     crop[:, 2:] = pose[:, 6:9]
     # official tools look only at the first two; fps is for ourselves
+    from scipy.io import savemat
+
     savemat(str(path), {"coeff": coeff, "transform_params": crop, "fps": np.float64(bfm.fps)})
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
-from av.video.reformatter import Colorspace
+from av.video.reformatter import Colorspace, VideoReformatter
 from torch import Tensor
 
 from ..errors import OutputError
@@ -31,6 +31,9 @@ log = logging.getLogger("dreamtalk")
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
 
+_ENCODER_THREADS = 2
+"""Always so many: what an encoder makes of the same frames depends on the number of its threads,
+and by itself it takes a number that depends on the machine's cores."""
 _BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
 _AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _OPUS_RATES = (48000, 24000, 16000, 12000, 8000)
@@ -72,7 +75,8 @@ def _repeatable() -> dict[str, str]:
 
 
 def _x264(quality: int) -> Mapping[str, str]:
-    return {"crf": str(quality), **_repeatable()}
+    # Of the presets the one that says most for its time: see docs/performance.md.
+    return {"preset": "faster", "crf": str(quality), **_repeatable()}
 
 
 def _vp9(quality: int) -> Mapping[str, str]:
@@ -212,17 +216,21 @@ def _encode(
         )
         stream.pix_fmt = kind.pixels
         context = stream.codec_context
+        context.thread_count = _ENCODER_THREADS
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         if audio is not None:
             stack.callback(audio.close)
             audio.add_to(container)
+        reformatter = VideoReformatter()  # one for all frames: it keeps the filters of the chroma
         for chunk in chunks:
             images = to_uint8(chunk)
             for image in images:
                 if count == 0:
                     stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
-                frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
-                    format=kind.pixels, dst_colorspace=Colorspace.ITU709
+                frame = reformatter.reformat(
+                    av.VideoFrame.from_ndarray(_even(image), format="rgb24"),
+                    format=kind.pixels,
+                    dst_colorspace=Colorspace.ITU709,
                 )
                 frame.pts, frame.time_base = count, 1 / rate
                 container.mux(stream.encode(frame))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,8 +22,8 @@ from ...motion import FACE, Motion
 from ...options import default
 from ...progress import Progress, silent
 from ...speech.speech import Features
-from ...speed import run_parallel, split
-from .eyes.layer import build_eye, paint_eye, remap_lids
+from ...speed import map_ahead
+from .eyes.layer import build_eye, paint_eye, remap_lids, view_eye
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
@@ -38,17 +39,13 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
-from .workers import frame_workers
+from .workers import chunk_size, frame_workers
 
 if TYPE_CHECKING:
     from .mouth.painted import PaintedMouth
 
 logger = logging.getLogger("dreamtalk")
 
-BATCH_PIXELS = 3_000_000
-"""Pixels that are rendered at once."""
-CHUNK_PIXELS = 34_000_000
-"""Pixels of whole frames that are handed on at once: of large pictures fewer frames than asked."""
 LARGE = 4_000_000
 """Pixels of a crop from which on its texture is not enlarged."""
 
@@ -190,7 +187,8 @@ class MeshRenderer:
             motion: offsets from rest.
             features: not listened to.
             progress: told after every chunk.
-            chunk: frames per batch.
+            chunk: frames that are made together, of large pictures fewer. On a CPU with several
+                threads chunks are made at the same time, and ahead of who takes them.
 
         Yields:
             (n, H, W, 3) uint8 on the CPU.
@@ -203,17 +201,26 @@ class MeshRenderer:
                 f"the mesh renderer takes motion in the 'face' space, not '{motion.space}': "
                 "convert it first"
             )
-        total = len(motion)
-        height, width = self.size
-        chunk = max(1, min(chunk, CHUNK_PIXELS // (height * width)))
-        for start in range(0, total, chunk):
-            channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
-            channels = channels - self.rest
-            head = motion.head[start : start + chunk].to(self.device, torch.float32)
+        total, chunk = len(motion), self._chunk(chunk)
+
+        def make(start: int) -> Tensor:
+            part = slice(start, start + chunk)
+            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+            head = motion.head[part].to(self.device, torch.float32)
             with self._exact():
                 offsets = self._offsets(channels)
-            yield self._render(offsets, head, channels)
-            progress(min(start + chunk, total), total)
+            return self._render(offsets, head, channels)
+
+        starts = range(0, total, chunk)
+        with closing(map_ahead(make, starts, frame_workers(self.device))) as made:
+            for start, frames in zip(starts, made, strict=True):
+                yield frames
+                progress(min(start + chunk, total), total)
+
+    def _chunk(self, wanted: int) -> int:
+        """How many frames are made together where so many are asked for."""
+        height, width = self.size
+        return chunk_size(wanted, self._box.width * self._box.height, height * width)
 
     def frames_from_landmarks(
         self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
@@ -229,6 +236,7 @@ class MeshRenderer:
         Yields:
             (n, H, W, 3) uint8.
         """
+        chunk = self._chunk(chunk)
         for start in range(0, len(offsets), chunk):
             part = slice(start, start + chunk)
             yield self._render(
@@ -308,18 +316,8 @@ class MeshRenderer:
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
         frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
-
-        def render(part: slice) -> None:
-            with torch.inference_mode(), self._exact():
-                frames[part, rows, columns] = self._render_box(
-                    offsets[part], head[part], channels[part]
-                )
-
-        # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
-        pixels = box.width * box.height
-        workers = frame_workers(self.device, pixels)
-        parts = split(len(offsets), max(1, BATCH_PIXELS // pixels), workers)
-        run_parallel(render, parts, workers)
+        with torch.inference_mode(), self._exact():
+            frames[:, rows, columns] = self._render_box(offsets, head, channels)
         if self._painted is not None:
             marks, moves = self._places(offsets, head)
             self._painted.paint(frames, marks, channels, moves)
@@ -343,21 +341,22 @@ class MeshRenderer:
 
         dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
         lids = lid_poses(self.eyes, channels, dragged.view(-1, 2, 2), self._basis.neutral, face.iod)
-        unbent = []
+        views = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
                 marks[:, index["corners"]], box, 0.3 * eye.width, 0.12 * eye.width, eye.reach
             )
             rows, columns = self._inside(region)
-            before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
-            unbent.append((region, before))
-            x[:, rows, columns], y[:, rows, columns] = remap_lids(eye, lid, *before)
+            view = view_eye(eye, lid, x[:, rows, columns].clone(), y[:, rows, columns].clone())
+            bent = remap_lids(eye, view)
+            views.append((region, view, bent))
+            x[:, rows, columns], y[:, rows, columns] = bent
 
         frame = self._sampler.compose(self._person, self._plate, x, y)
-        for (region, before), eye, lid in zip(unbent, self.eyes, lids, strict=True):
+        for (region, view, bent), eye, lid in zip(views, self.eyes, lids, strict=True):
             rows, columns = self._inside(region)
             frame[:, rows, columns] = paint_eye(
-                eye, lid, self._sampler, frame[:, rows, columns], *before
+                eye, lid, self._sampler, frame[:, rows, columns], view, bent
             )
 
         self._shade(frame, channels, marks, (x, y))

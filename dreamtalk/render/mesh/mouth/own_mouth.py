@@ -364,7 +364,8 @@ def _into_corners(
         ]
     )
     cover = np.maximum(
-        np.interp(wide, columns, row.cover, 0, 0), (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away))
+        np.interp(wide, columns, row.cover, 0, 0),
+        (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away)),
     )
     return wide, _Row(on(row.first), on(row.last), cover), colour * dim
 
