@@ -42,11 +42,6 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
 def add_dialogue(parser: argparse.ArgumentParser) -> None:
     """The arguments of several people in one picture."""
     parser.add_argument(
-        "--face", action="append",
-        help=f"{OPTIONS['face'].help} (default: {OPTIONS['face'].default}); where several people "
-        "talk, once for each who takes part (default: all)",
-    )  # fmt: skip
-    parser.add_argument(
         "--speakers", metavar="TEXT",
         help="several people, one recording: who speaks when, as '0:left 4.2:right 9:both'; names "
         "are left, middle, right, both, all, none or a number from the left; or 'stereo': one "
@@ -60,6 +55,10 @@ def add_dialogue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--other-at", type=float, action="append", metavar="SECONDS",
         help="when that recording begins (default: 0); once for each --other-audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faces", default="", metavar="TEXT",
+        help="of the picture who takes part, as '1 3' (default: everybody)",
     )  # fmt: skip
     parser.add_argument(
         "--styles", default="", metavar="TEXT",

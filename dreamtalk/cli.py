@@ -115,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     talk = commands.add_parser("talk", help="portrait + recording -> video")
     talk.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
+    add_option(talk, "face")
     add_performance(talk)
     add_dialogue(talk)
     add_shot(talk)
@@ -225,23 +226,22 @@ def run_talk(args: argparse.Namespace) -> None:
     from .dialogue.job import Dialogue, talk_together
     from .pipeline import Talk, talk
 
-    faces = tuple(args.face or ())
     if args.speakers is not None or args.other_audio:
+        faces = tuple(args.faces.replace(",", " ").split())
         dialogue = Dialogue(
             _performance(args), _shot(args, faces, args.start), args.speakers,
             tuple(args.other_audio or ()), tuple(args.other_at or ()), args.styles,
             args.save_motion,
         )  # fmt: skip
         talk_together(dialogue, terminal_stages)
-    elif len(faces) > 1 or args.styles or args.other_at:
+    elif args.faces or args.styles or args.other_at:
         raise DreamTalkError(
             "several faces can't talk before it is said who speaks when: give --speakers "
             "'0:left 4.2:right', or --other-audio for everybody's own recording"
         )
     else:
-        faces = faces or (default("face"),)
-        talk(Talk(_performance(args), _shot(args, faces, args.start), args.save_motion),
-             terminal_stages)  # fmt: skip
+        job = Talk(_performance(args), _shot(args, (args.face,), args.start), args.save_motion)
+        talk(job, terminal_stages)
     say(f"{args.out}")
 
 

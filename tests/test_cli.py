@@ -316,18 +316,18 @@ def test_two_people_talk(
     assert float(aperture[0][:10].max()) > 0.02 > float(aperture[1][:5].max())
     assert float(aperture[1][15:].max()) > 0.02 > float(aperture[0][22:].max())
 
-    assert talk(folder, "--other-audio", voice, "--other-at", 0.6, *quick, "--face", 2, "--face",
-                1, portrait=pair, audio=voice) == 0  # fmt: skip
+    assert talk(folder, "--other-audio", voice, "--other-at", 0.6, *quick, "--faces", "2, 1",
+                portrait=pair, audio=voice) == 0  # fmt: skip
     assert lengths(folder / "out.mp4")[2] == 40
     first = Motion.load(folder / "pair-1.npz").channel("lipAperture")
-    assert float(first[:5].max()) < 0.01, "the first --face is the right one, who speaks later"
+    assert float(first[:5].max()) < 0.01, "the first of --faces is the right one, who speaks later"
 
     for options, said in (
         (("--speakers", "0:left 2:top"), "'top' names no face"),
         (("--speakers", "stereo"), "needs a recording with two channels"),
         (("--speakers", "0:left", "--other-audio", voice), "each is one face's"),
         (("--styles", "left=sad"), "who speaks when"),
-        (("--face", 1, "--face", 2), "who speaks when"),
+        (("--faces", "1 2"), "who speaks when"),
         (("--speakers", "0:3"), "'3' can't speak: 2 faces take part"),
         (("--other-at", 2), "who speaks when"),
     ):
