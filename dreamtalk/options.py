@@ -119,6 +119,10 @@ OPTIONS: dict[str, Option] = {
     "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
     "label": Option(True, "note in the file that the video is AI-generated"),
     "visible_mark": Option(False, "write 'AI-generated' small at the lower edge of every frame"),
+    "background": Option(
+        "keep", "what is behind the person: keep, transparent, a colour (#00b140, white) or the "
+        "file of a picture",
+    ),
     "max_size": Option(
         1024, "scale larger pictures down to so many pixels on their longer side; 0 keeps the size",
         0, 8192, 8,

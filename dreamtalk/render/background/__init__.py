@@ -1,0 +1,16 @@
+"""Another background, or none: the person is cut out of the portrait and carried along."""
+
+from .choice import KEEP, TRANSPARENT, Background, background_of
+from .cutout import Cutout, cut_out, with_mattes
+from .stream import over_background
+
+__all__ = [
+    "KEEP",
+    "TRANSPARENT",
+    "Background",
+    "Cutout",
+    "background_of",
+    "cut_out",
+    "over_background",
+    "with_mattes",
+]
