@@ -10,7 +10,7 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS
 
-_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
+_MAY_BE_FILES = ("checkpoint", "renderer", "painter", "background")
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
@@ -73,6 +73,7 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_option(parser, "renderer")
     add_settings(parser, "renderer", "feather=0.1")
+    add_option(parser, "background")
     parser.add_argument(
         "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",

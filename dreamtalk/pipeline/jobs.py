@@ -114,6 +114,7 @@ class Shot:
         debug: a picture to draw the mesh renderer's layers and masks into.
         device: where to compute.
         visible_mark: whether every frame says so too.
+        background: what is behind the person: see :func:`background_of`.
     """
 
     portrait: Path
@@ -129,6 +130,7 @@ class Shot:
     debug: Path | None = None
     device: str = default("device")
     visible_mark: bool = default("visible_mark")
+    background: str = default("background")
 
     def __post_init__(self) -> None:
         checked(

@@ -45,7 +45,7 @@ class Background:
 
 
 def background_of(
-    choice: str | Path | Tensor | None = None, pictures: Tensor | None = None
+    choice: str | Path | None = None, pictures: Tensor | None = None
 ) -> Background | None:
     """Read a choice of background.
 
@@ -61,7 +61,7 @@ def background_of(
     Raises:
         ImageError: if it is none of these, or the picture can't be read.
     """
-    said = str(choice or KEEP).strip()
+    said = str(choice or "").strip() or KEEP
     word = said.lower()
     if word == TRANSPARENT:
         if pictures is not None:
@@ -87,6 +87,12 @@ def background_of(
         f"the background can't be '{said[:80]}': write keep, transparent, a colour such as #00b140 "
         "or white, or the file of a picture"
     )
+
+
+def needs_file(choice: str) -> bool:
+    """Whether a choice of background is the name of a file."""
+    word = choice.strip().lower()
+    return word not in ("", KEEP, TRANSPARENT) and _colour(choice.strip()) is None
 
 
 def _colour(text: str) -> tuple[int, int, int] | None:
