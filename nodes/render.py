@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from comfy_api.latest import InputImpl, io
 from torch import Tensor
 
-from ..dreamtalk.errors import DreamTalkError
+from ..dreamtalk.errors import DreamTalkError, ImageError
 from ..dreamtalk.options import checked, default
 from . import runtime
 from .convert import option_input, watched, waveform_of
@@ -27,6 +28,7 @@ from .sockets import (
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
     from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.render.background import Background
     from ..dreamtalk.render.renderer import Renderer
     from ..dreamtalk.speech.speech import Features
 
@@ -43,6 +45,13 @@ _FEATURES_TIP = (
 _FACES_TIP = (
     "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
     "long as the longest motion."
+)
+_BACKGROUND_TIP = (
+    "What is behind the person: keep (the picture's own), a colour such as #00b140 or white{more}."
+)
+_BEHIND_TIP = (
+    "A picture to put behind the person, with background at keep. It is cut to the frames' shape; "
+    "of a batch, one after the other, from the first again at the end."
 )
 _MEMORY_SHARE = 0.5
 
@@ -85,6 +94,59 @@ def frames_of(
     return iter(watched(render(renderer, motion, features), len(motion), bar))
 
 
+def background_input(transparent: bool) -> Any:
+    """The widget for what is behind the person."""
+    more = ", or transparent (pictures with alpha, for Save WEBM)" if transparent else ""
+    return io.String.Input(
+        "background",
+        default=default("background"),
+        optional=True,
+        tooltip=_BACKGROUND_TIP.format(more=more),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The faces of a picture and what is behind them.
+
+    Attributes:
+        background: None keeps the picture's own.
+        portrait, more_faces: as they came; for another background with mattes.
+    """
+
+    background: Background | None
+    portrait: Portrait
+    more_faces: Sequence[AnimatedFace]
+
+    @classmethod
+    def of(
+        cls,
+        background: str,
+        pictures: Tensor | None,
+        portrait: Portrait,
+        more_faces: Sequence[AnimatedFace],
+    ) -> Setting:
+        """Read the widget, and cut the persons out if that is asked for."""
+        from ..dreamtalk.render.background import background_of, with_mattes
+
+        behind = background_of(background, pictures, files=False)
+        if behind is None:
+            return cls(None, portrait, more_faces)
+        portraits = [portrait, *(face.portrait for face in more_faces)]
+        portrait, *others = runtime.cancellable(lambda: with_mattes(portraits))
+        faces = [replace(face, portrait=cut) for face, cut in zip(more_faces, others, strict=True)]
+        return cls(behind, portrait, faces)
+
+    def frames(
+        self, chunks: Iterator[Tensor], renderer: Renderer, motion: Motion
+    ) -> Iterator[Tensor]:
+        """Chunks (n, H, W, 3) uint8 with the background behind; of 4 channels if transparent."""
+        from ..dreamtalk.render.background import over_background
+
+        portraits = [self.portrait, *(face.portrait for face in self.more_faces)]
+        return over_background(chunks, renderer, portraits, motion, self.background)
+
+
 class DreamTalkRender(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -103,13 +165,19 @@ class DreamTalkRender(io.ComfyNode):
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                background_input(transparent=True),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The frames, at the motion's frame rate."
+                    display_name="images",
+                    tooltip="The frames, at the motion's frame rate; with an alpha channel if the "
+                    "background is transparent.",
                 ),
                 io.Mask.Output(
-                    display_name="mask", tooltip="What may move in the picture, 1 inside."
+                    display_name="mask",
+                    tooltip="What may move in the picture, 1 inside. With a transparent "
+                    "background: the person in every frame, 1 inside.",
                 ),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
@@ -124,15 +192,22 @@ class DreamTalkRender(io.ComfyNode):
         renderer: HostedRenderer | None = None,
         more_faces: Sequence[AnimatedFace] = (),
         features: Features | None = None,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
-        made, motion = open_scene(portrait, motion, renderer, more_faces or ())
-        images = _room_for(len(motion), *made.size)
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        made, motion = open_scene(setting.portrait, motion, renderer, setting.more_faces)
+        transparent = setting.background is not None and setting.background.transparent
+        images = _room_for(len(motion), *made.size, channels=4 if transparent else 3)
         done = 0
-        for chunk in frames_of(made, motion, runtime.Bar(), features):
+        chunks = frames_of(made, motion, runtime.Bar(), features)
+        for chunk in setting.frames(chunks, made, motion):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
+        images = images[:done]
         _tell(cls, made.notes)
-        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
+        mask = images[..., 3].clone() if transparent else made.mask().cpu().float()[None]
+        return io.NodeOutput(images, mask, motion.fps)
 
 
 def _tell(cls: Any, notes: Sequence[str]) -> None:
@@ -141,9 +216,9 @@ def _tell(cls: Any, notes: Sequence[str]) -> None:
         runtime.notice(cls, "\n".join(notes), important=False)
 
 
-def _room_for(frames: int, height: int, width: int) -> Tensor:
+def _room_for(frames: int, height: int, width: int, channels: int) -> Tensor:
     """Memory for the frames, or an error that says what to do instead."""
-    size = frames * height * width * 3 * 4
+    size = frames * height * width * channels * 4
     free = runtime.free_ram()
     if size > free * _MEMORY_SHARE:
         raise DreamTalkError(
@@ -151,7 +226,7 @@ def _room_for(frames: int, height: int, width: int) -> Tensor:
             f"{free / 2**30:.1f} GiB are free: use Render Video, a shorter recording or a smaller "
             "max_size in Portrait"
         )
-    return torch.empty(frames, height, width, 3)
+    return torch.empty(frames, height, width, channels)
 
 
 class DreamTalkRenderVideo(io.ComfyNode):
@@ -189,6 +264,8 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     optional=True,
                 ),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                background_input(transparent=False),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
@@ -208,8 +285,15 @@ class DreamTalkRenderVideo(io.ComfyNode):
         more_faces: Sequence[AnimatedFace] = (),
         visible_mark: bool = default("visible_mark"),
         features: Features | None = None,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
         checked(quality=quality, label=label, visible_mark=visible_mark)
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        if setting.background is not None and setting.background.transparent:
+            raise ImageError(
+                "a VIDEO can't be transparent: take Render Frames with Save WEBM, or write a colour"
+            )
         bar = runtime.Bar()
         return io.NodeOutput(
             render_video(
@@ -224,6 +308,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 more_faces or (),
                 visible_mark,
                 features,
+                setting,
             )
         )
 
@@ -240,6 +325,7 @@ def render_video(
     more_faces: Sequence[AnimatedFace] = (),
     visible_mark: bool = default("visible_mark"),
     features: Features | None = None,
+    setting: Setting | None = None,
 ) -> Any:
     """Write the video frame by frame to the temp folder; a cancelled file is removed."""
     from ..dreamtalk.render.mark import marked
@@ -247,9 +333,10 @@ def render_video(
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
     path = runtime.temp_file(".mp4")
-    made, motion = open_scene(portrait, motion, renderer, more_faces)
+    setting = setting or Setting(None, portrait, more_faces)
+    made, motion = open_scene(setting.portrait, motion, renderer, setting.more_faces)
     comment = AI_COMMENT if label else None
-    frames = frames_of(made, motion, bar, features)
+    frames = setting.frames(frames_of(made, motion, bar, features), made, motion)
     frames = marked(frames) if visible_mark else frames
     write_video(path, frames, motion.fps, sound, comment, quality)
     _tell(cls, made.notes)

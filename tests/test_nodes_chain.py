@@ -434,3 +434,32 @@ def test_difftalk_listens_to_features(analysed: Any, motion: Any, model: Any, au
     assert len(images) == 2
     with pytest.raises(Exception, match="together with the speech"):
         run_node("DreamTalkRender", **given)
+
+
+def test_another_background_in_the_graph(analysed: Any, motion: Any) -> None:
+    from dreamtalk.motion.edit import trim
+
+    scene = {"portrait": analysed, "motion": trim(motion, 0.0, 0.2)}
+    plain, mask, _ = run_node("DreamTalkRender", **scene)
+    assert plain.shape[-1] == 3
+    assert mask.shape[0] == 1
+    clear, alpha, fps = run_node("DreamTalkRender", **scene, background="transparent")
+    assert clear.shape == (5, 264, 264, 4)
+    assert fps == 25
+    assert torch.equal(alpha, clear[..., 3])
+    assert 0.3 < float(alpha.mean()) < 0.7
+    room = torch.tensor([0.0, 0.0, 1.0]).expand(2, 20, 30, 3)
+    placed, mask, _ = run_node("DreamTalkRender", **scene, background_image=room)
+    assert mask.shape[0] == 1
+    assert placed[:, 2, 2].tolist() == [[0.0, 0.0, 1.0]] * 5
+    (video,) = run_node("DreamTalkRenderVideo", **scene, background="#0000ff")
+    with av.open(video.get_stream_source()) as file:
+        first = next(file.decode(video=0)).to_ndarray(format="rgb24")
+    assert first[2, 2, 2] > 240 > 20 > first[2, 2, 0]
+    for wrong, said in (
+        ({"background": "transparent"}, "Save WEBM"),
+        ({"background": "/etc/hostname"}, "connect a picture"),
+        ({"background": "red", "background_image": room}, "and a picture"),
+    ):
+        with pytest.raises(Exception, match=said):
+            run_node("DreamTalkRenderVideo", **scene, **wrong)

@@ -52,8 +52,8 @@ def write_gif(path: Path, chunks: Iterable[np.ndarray], rate: Fraction, comment:
 
     Args:
         path: the file to write.
-        chunks: (n, H, W, 3) uint8, one after the other; (n, H, W, 4) becomes transparent where alpha
-            is under a half.
+        chunks: (n, H, W, 3) uint8, one after the other; (n, H, W, 4) becomes transparent where
+            alpha is under a half.
         rate: frames a second. Time in a GIF goes in steps of 1/100 s.
         comment: goes into a comment block; None for none.
 

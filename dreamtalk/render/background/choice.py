@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from PIL import ImageColor
 from torch import Tensor
 
@@ -45,15 +44,15 @@ class Background:
 
 
 def background_of(
-    choice: str | Path | None = None, pictures: Tensor | None = None
+    choice: str | Path | None = None, pictures: Tensor | None = None, files: bool = True
 ) -> Background | None:
     """Read a choice of background.
 
     Args:
         choice: ``"keep"`` (as None and an empty text), ``"transparent"``, a colour (``"#00b140"``,
             a name that CSS knows, ``"rgb(0, 177, 64)"``), or the file of a picture.
-        pictures: (N, H, W, C) in 0..1 in place of a file; then the choice is not looked at unless
-            it is ``"transparent"``.
+        pictures: (N, H, W, C) in 0..1 in place of a file, with ``"keep"``.
+        files: whether a choice may name a file.
 
     Returns:
         None for the picture's own background.
@@ -63,14 +62,12 @@ def background_of(
     """
     said = str(choice or "").strip() or KEEP
     word = said.lower()
-    if word == TRANSPARENT:
-        if pictures is not None:
-            raise ImageError(
-                "the background can't be transparent and a picture: disconnect the picture, or "
-                "choose keep"
-            )
-        return Background()
     if pictures is not None:
+        if word != KEEP:
+            raise ImageError(
+                f"the background can't be '{said[:80]}' and a picture: disconnect the picture, or "
+                "write keep"
+            )
         if pictures.ndim != 4 or 0 in pictures.shape:
             raise ImageError(
                 f"pictures for the background are (N, H, W, 3), not {tuple(pictures.shape)}"
@@ -78,14 +75,17 @@ def background_of(
         return Background(list(pictures))
     if word == KEEP:
         return None
+    if word == TRANSPARENT:
+        return Background()
     colour = _colour(said)
     if colour is not None:
         return Background(colour=colour)
-    if Path(said).is_file():
+    if files and Path(said).is_file():
         return Background([load_image(said, VIDEO_PIXELS)])
+    picture = "give the file of a picture" if files else "connect a picture"
     raise ImageError(
         f"the background can't be '{said[:80]}': write keep, transparent, a colour such as #00b140 "
-        "or white, or the file of a picture"
+        f"or white, or {picture}"
     )
 
 
@@ -110,7 +110,10 @@ def _colour(text: str) -> tuple[int, int, int] | None:
 def covering(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """A picture (h, w, 3) uint8 scaled until it covers (height, width), its middle cut out."""
     scale = max(height / picture.shape[0], width / picture.shape[1])
-    size = (max(width, round(picture.shape[1] * scale)), max(height, round(picture.shape[0] * scale)))
+    size = (
+        max(width, round(picture.shape[1] * scale)),
+        max(height, round(picture.shape[0] * scale)),
+    )
     if size != picture.shape[1::-1]:
         flag = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         picture = cv2.resize(picture, size, interpolation=flag)

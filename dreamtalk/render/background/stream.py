@@ -110,7 +110,7 @@ class _Behind:
 
 def _composed(frame: np.ndarray, layer: np.ndarray, behind: np.ndarray | None) -> np.ndarray:
     """One frame (H, W, 3) uint8 with its layer (H, W, 4), before ``behind`` or with alpha."""
-    alpha = layer[..., 3:].clip(0, 1)
+    alpha = (layer[..., 3:] * 255 + 0.5).clip(0, 255).astype(np.uint8) / np.float32(255)
     own = (frame + 255 * layer[..., :3]).clip(0, 255)
     if behind is not None:
         own = behind + alpha * (own - behind)
