@@ -202,9 +202,7 @@ def test_several_faces_and_their_background(cut: Portrait) -> None:
 
 
 def test_pictures_behind_come_in_turn(cut: Portrait, renderer: MeshRenderer) -> None:
-    red, blue = (
-        torch.tensor([c]).expand(40, 90, 3) for c in ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0])
-    )
+    red, blue = (torch.tensor([c]).expand(40, 90, 3) for c in ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]))
     frames = placed(renderer, [cut], turning(), background_of(None, torch.stack([red, blue])))
     assert frames[:, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255], [255, 0, 0]]
 
@@ -218,8 +216,8 @@ def test_what_can_not_be_cut_out_is_said(portrait: Portrait) -> None:
             super().__init__(renderer)
             self.size = (256, 256)
 
+    made = Square(MeshRenderer(portrait))
     with pytest.raises(ImageError, match="paste_back"):
-        made = Square(MeshRenderer(portrait))
         placed(made, [portrait], turning(), Background())
 
 
@@ -232,7 +230,7 @@ def test_choices_of_a_background(tmp_path: Path) -> None:
     assert background_of("#00b140") == background_of("rgb(0,177,64)") == Background(colour=GREEN)
     assert background_of("white") == Background(colour=(255, 255, 255))
     for wrong in ("#12345", "#00b14080", "no such thing", str(tmp_path)):
-        with pytest.raises(ImageError, match="background can't be|alpha of its own"):
+        with pytest.raises(ImageError, match=r"background can't be|alpha of its own"):
             background_of(wrong)
     assert [needs_file(c) for c in ("keep", "transparent", "#fff", "room.jpg")] == [0, 0, 0, 1]
     from dreamtalk.face.image import save_image
