@@ -28,10 +28,12 @@ _BUSY = 0.5
 """The same before a background with a pattern, where colours tell less: this share of it."""
 _TRUSTED = 0.06
 """Beyond the coarse outline by that much, in face widths, is background for sure."""
-_MIDDLE, _CROWN = 0.5, 1.1
-"""Of a face and of a head's top: above the chin, in face widths."""
+_MIDDLE, _BROWS, _CROWN = 0.5, 0.95, 1.1
+"""Of a face, its brows and a head's top: above the chin, in face widths."""
 _GAP = 0.15
 """How far within the coarse outline the wall may be seen, in face widths."""
+_JAW = 0.05
+"""How far landmarks may overshoot a jaw, in face widths."""
 _STRAND = 0.025
 """How far from a plain backdrop a pixel can be mixed with it, in face widths."""
 
@@ -112,6 +114,7 @@ def _matte(image: np.ndarray, faces: Sequence[FaceGeometry]) -> np.ndarray:
     ovals = np.max([polygon_mask(height, width, f.points[list(t.OVAL)]) for f in faces], 0)
     unit = min(face.face_width for face in faces)
     outside = signed_distance(np.maximum(coarse, ovals) > 0.5)
+    ovals = grow(ovals, -_JAW * unit)
     backdrop = plain_backdrop(image, outside > _TRUSTED * unit, _above(faces, _MIDDLE))
     hair = _hair(faces)
     inner, outer = (
@@ -129,15 +132,16 @@ def _matte(image: np.ndarray, faces: Sequence[FaceGeometry]) -> np.ndarray:
         # And gaps in the hair, or between it and the border, in which there is wall.
         soft = blur(image, 0.7)
         wall, other = backdrop.alike(soft) > 0.5, backdrop.unlike(soft) > 0.5
-        gaps = wall & (hair > 0.5) & (outside > -_GAP * unit) & (ovals == 0)
+        top = _above(faces, _BROWS)  # lower down it may as well be a pale ear
+        gaps = wall & top & (outside > -_GAP * unit) & (ovals == 0)
         unknown |= (grow(_joined(gaps, outside > 0), 0.02 * unit) > 0) & (ovals == 0)
         # Far from every pixel of the wall there are no mixtures, and no person far from all others.
         reach = _STRAND * unit
         # On top of a head hair is dense, and greyer than elsewhere; beside it strands hang apart.
         mixed = np.where(_above(faces, _CROWN), wall, backdrop.unlike(soft) < 0.15)
         solid = other & (grow(mixed, reach) == 0)
-        empty = wall & (grow(other, reach) == 0)
-        guess[unknown & solid], guess[unknown & empty] = 1, 0
+        empty = wall & (grow(other, reach) == 0) & (top | (outside > 0))
+        guess[unknown & solid], guess[unknown & (empty | (wall & top))] = 1, 0
         unknown &= ~(solid | empty)
     alpha = solve_alpha(image, guess, unknown, _SIDE, backdrop)
     return ((alpha - 0.03) / 0.94).clip(0, 1)

@@ -20,6 +20,8 @@ _EPSILON = 1e-5
 """Of the colour line of a window, in squared colours: higher lets noise pass less and hair less."""
 _STEPS = 250
 _TOLERANCE = 1e-3
+_PALE = 0.25
+"""What likeness to the backdrop counts within the coarse outline."""
 _WINDOW = 9
 _PRIOR = 0.1
 """What a pixel's own colour says counts at most so much beside what its neighbours say."""
@@ -52,7 +54,7 @@ class Backdrop:
     def alike(self, image: np.ndarray) -> np.ndarray:
         """(H, W) 0..1: how well a pixel can be it."""
         away = np.abs(image - self.colours).max(-1)
-        return 1 - smoothstep(1.5 * self.noise + 0.005, 2.5 * self.noise + 0.03, away)
+        return 1 - smoothstep(1.5 * self.noise + 0.003, 2.5 * self.noise + 0.02, away)
 
 
 def plain_backdrop(image: np.ndarray, behind: np.ndarray, sure: np.ndarray) -> Backdrop | None:
@@ -165,7 +167,9 @@ def _by_colour(
     off = 1 - np.exp(-(rest**2).sum(-1) / (2 * 0.1**2))
     worth = length / (length + 0.05) * (1 - off)
     if backdrop is not None:
-        unlike, alike = backdrop.unlike(image), backdrop.alike(image)
+        unlike = backdrop.unlike(image)
+        # what was taken for the person may be pale, too
+        alike = backdrop.alike(image) * np.where(guess > 0.5, _PALE, 1.0)
         # what lies on the line between both may be a mixture of them
         likely = np.maximum(likely, unlike * off) * (1 - alike)
         worth = np.maximum(worth, np.maximum(unlike, alike))
