@@ -10,7 +10,7 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS
 
-_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
+_MAY_BE_FILES = ("checkpoint", "renderer", "painter", "background")
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
@@ -108,6 +108,7 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
         metavar=f"{{{','.join(mouth.choices)}}}",
         help=f"{mouth.help} (default: {mouth.default}); like --renderer-option mouth=...",
     )  # fmt: skip
+    add_option(parser, "background")
     parser.add_argument(
         "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",

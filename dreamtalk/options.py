@@ -126,6 +126,10 @@ OPTIONS: dict[str, Option] = {
     "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
     "label": Option(True, "note in the file that the video is AI-generated"),
     "visible_mark": Option(False, "write 'AI-generated' small at the lower edge of every frame"),
+    "background": Option(
+        "keep", "what is behind the person: keep, transparent, a colour (#00b140, white) or the "
+        "file of a picture",
+    ),
     "max_size": Option(
         1024, "scale larger pictures down to so many pixels on their longer side; 0 keeps the size",
         0, 8192, 8,
@@ -184,6 +188,13 @@ OPTIONS: dict[str, Option] = {
     "edit.offset": Option(0.0, "what is added to a region or channel", -100.0, 100.0, 0.01),
     "edit.smoothing": Option(0.0, "seconds to smooth over", 0.0, 1.0, 0.01),
     "edit.shift": Option(0.0, "seconds to move later", -DAY, DAY, 0.02),
+    "edit.range_start": Option(
+        0.0, "seconds from which gains, offsets and smoothing hold", 0.0, DAY, 0.1
+    ),
+    "edit.range_end": Option(
+        0.0, "seconds until which they hold; 0 is the motion's end", 0.0, DAY, 0.1
+    ),
+    "edit.ease": Option(0.3, "seconds that they take to come and to go", 0.0, 10.0, 0.05),
     "edit.speed": Option(1.0, "faster above 1, slower below", 0.1, 10.0, 0.05),
     "track.smoothing": Option(
         0.02, "seconds of smoothing that take the tracker's tremor out", 0.0, 1.0, 0.01

@@ -7,7 +7,7 @@ work are done in turn.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 import torch
@@ -45,9 +45,9 @@ except ModuleNotFoundError as error:
 
     def map_ahead(
         work: Callable[[Part], Made], parts: Sequence[Part], workers: int
-    ) -> Iterator[Made]:
+    ) -> Generator[Made, None, None]:
         """What the work makes of each part, when it is asked for."""
-        return map(work, parts)
+        yield from map(work, parts)
 
 
 def split(total: int, most: int, workers: int) -> list[slice]:

@@ -24,11 +24,17 @@ _MASK_SHAPE = 0.05  # share that a mask's aspect ratio may differ
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
     """The first picture of an IMAGE batch, (H, W, C) float32; says so when there are more."""
+    pictures = pictures_of(image)
+    if len(pictures) > 1:
+        notice(cls, f"{len(pictures)} pictures came in: the first one is used")
+    return pictures[0]
+
+
+def pictures_of(image: Tensor) -> list[Tensor]:
+    """All pictures of an IMAGE batch, (H, W, C) float32 each."""
     if image.ndim != 4 or 0 in image.shape:
         raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
-    if image.shape[0] > 1:
-        notice(cls, f"{image.shape[0]} pictures came in: the first one is used")
-    return image[0].float().cpu()
+    return list(image.float().cpu())
 
 
 def fit(image: Tensor, longest: int) -> Tensor:
@@ -44,14 +50,22 @@ def fit(image: Tensor, longest: int) -> Tensor:
     return small[0].permute(1, 2, 0).clamp(0, 1).contiguous()
 
 
+def recordings_of(audio: Any) -> list[Any]:
+    """The recordings of an AUDIO batch, an AUDIO each; one alone is handed on as it is."""
+    samples = audio.get("waveform") if isinstance(audio, dict) else None
+    if getattr(samples, "ndim", 0) != 3 or len(samples) < 2:  # type: ignore[arg-type]
+        return [audio]
+    return [{**audio, "waveform": samples[i : i + 1]} for i in range(len(samples))]  # type: ignore
+
+
 def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
-    """The (C, N) float32 waveform in -1..1 and the rate of an AUDIO; the first of a batch.
+    """The (C, N) float32 waveform in -1..1 and the rate of an AUDIO of one recording.
 
     What other nodes make of it is understood: arrays and lists, (N,) and (C, N) samples, and
     integers or floats that are counted like them.
 
     Raises:
-        AudioError: if it holds no sound; says what is wrong with it.
+        AudioError: if it holds no sound, or several recordings; says what is wrong with it.
     """
     from ..dreamtalk.speech.decoding import check_sample_rate
     from ..dreamtalk.speech.loading import to_unit_range
@@ -79,7 +93,10 @@ def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
         )
     check_sample_rate(rate, "this AUDIO")
     if waveform.ndim == 3 and waveform.shape[0] > 1:
-        notice(cls, f"{waveform.shape[0]} recordings came in: the first one is used")
+        raise AudioError(
+            f"{waveform.shape[0]} recordings came in one AUDIO, and one is used here: connect the "
+            "audio output of Speech Features, which hands them on one by one"
+        )
     waveform = waveform[0] if waveform.ndim == 3 else torch.atleast_2d(waveform)
     if waveform.shape[0] > _MANY_CHANNELS >= waveform.shape[1]:
         waveform = waveform.T  # (samples, channels), as soundfile reads it

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..dreamtalk.errors import ImageError
 from ..dreamtalk.options import checked, default
 from . import runtime
 from .convert import AS_THE_MOTION, fps_input, fps_of, option_input, watched, waveform_of
@@ -26,6 +28,7 @@ from .video import Footage, RenderedVideo, room_for
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
     from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.render.background import Background
     from ..dreamtalk.render.renderer import Renderer
     from ..dreamtalk.speech.speech import Features
 
@@ -42,6 +45,13 @@ _FEATURES_TIP = (
 _FACES_TIP = (
     "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
     "long as the longest motion."
+)
+_BACKGROUND_TIP = (
+    "What is behind the person: keep (the picture's own), a colour such as #00b140 or white{more}."
+)
+_BEHIND_TIP = (
+    "A picture to put behind the person, with background at keep. It is cut to the frames' shape; "
+    "of a batch, one after the other, from the first again at the end."
 )
 
 
@@ -89,6 +99,59 @@ def frames_of(
     return iter(watched(render(renderer, motion, features), len(motion), bar))
 
 
+def background_input(transparent: bool) -> Any:
+    """The widget for what is behind the person."""
+    more = ", or transparent (pictures with alpha, for Save WEBM)" if transparent else ""
+    return io.String.Input(
+        "background",
+        default=default("background"),
+        optional=True,
+        tooltip=_BACKGROUND_TIP.format(more=more),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The faces of a picture and what is behind them.
+
+    Attributes:
+        background: None keeps the picture's own.
+        portrait, more_faces: as they came; for another background with mattes.
+    """
+
+    background: Background | None
+    portrait: Portrait
+    more_faces: Sequence[AnimatedFace]
+
+    @classmethod
+    def of(
+        cls,
+        background: str,
+        pictures: Tensor | None,
+        portrait: Portrait,
+        more_faces: Sequence[AnimatedFace],
+    ) -> Setting:
+        """Read the widget, and cut the persons out if that is asked for."""
+        from ..dreamtalk.render.background import background_of, with_mattes
+
+        behind = background_of(background, pictures, files=False)
+        if behind is None:
+            return cls(None, portrait, more_faces)
+        portraits = [portrait, *(face.portrait for face in more_faces)]
+        portrait, *others = runtime.cancellable(lambda: with_mattes(portraits))
+        faces = [replace(face, portrait=cut) for face, cut in zip(more_faces, others, strict=True)]
+        return cls(behind, portrait, faces)
+
+    def frames(
+        self, chunks: Iterator[Tensor], renderer: Renderer, motion: Motion
+    ) -> Iterator[Tensor]:
+        """Chunks (n, H, W, 3) uint8 with the background behind; of 4 channels if transparent."""
+        from ..dreamtalk.render.background import over_background
+
+        portraits = [self.portrait, *(face.portrait for face in self.more_faces)]
+        return over_background(chunks, renderer, portraits, motion, self.background)
+
+
 class DreamTalkRender(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -108,13 +171,19 @@ class DreamTalkRender(io.ComfyNode):
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
                 fps_input(),
+                background_input(transparent=True),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The frames, at the rate that fps tells."
+                    display_name="images",
+                    tooltip="The frames, at the rate that fps tells; with an alpha channel if the "
+                    "background is transparent.",
                 ),
                 io.Mask.Output(
-                    display_name="mask", tooltip="What may move in the picture, 1 inside."
+                    display_name="mask",
+                    tooltip="What may move in the picture, 1 inside. With a transparent "
+                    "background: the person in every frame, 1 inside.",
                 ),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
@@ -130,15 +199,24 @@ class DreamTalkRender(io.ComfyNode):
         more_faces: Sequence[AnimatedFace] = (),
         features: Features | None = None,
         fps: str = AS_THE_MOTION,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
-        made, motion = open_scene(portrait, motion, renderer, more_faces or (), fps_of(fps))
-        images = room_for(len(motion), *made.size, "use Render Video")
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        made, motion = open_scene(
+            setting.portrait, motion, renderer, setting.more_faces, fps_of(fps)
+        )
+        transparent = setting.background is not None and setting.background.transparent
+        images = room_for(len(motion), *made.size, "use Render Video", 4 if transparent else 3)
         done = 0
-        for chunk in frames_of(made, motion, runtime.Bar(), features):
+        chunks = frames_of(made, motion, runtime.Bar(), features)
+        for chunk in setting.frames(chunks, made, motion):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
+        images = images[:done]
         _tell(cls, made.notes)
-        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
+        mask = images[..., 3].clone() if transparent else made.mask().cpu().float()[None]
+        return io.NodeOutput(images, mask, motion.fps)
 
 
 def _tell(cls: Any, notes: Sequence[str]) -> None:
@@ -183,6 +261,8 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 ),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
                 fps_input(),
+                background_input(transparent=False),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
                 io.Video.Output(
@@ -207,11 +287,18 @@ class DreamTalkRenderVideo(io.ComfyNode):
         visible_mark: bool = default("visible_mark"),
         features: Features | None = None,
         fps: str = AS_THE_MOTION,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
         checked(quality=quality, label=label, visible_mark=visible_mark)
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        if setting.background is not None and setting.background.transparent:
+            raise ImageError(
+                "a VIDEO can't be transparent: take Render Frames with Save WEBM, or write a colour"
+            )
         video = render_video(
             cls, portrait, motion, audio, renderer, quality, label, more_faces or (), visible_mark,
-            features, fps_of(fps),
+            features, fps_of(fps), setting,
         )  # fmt: skip
         return io.NodeOutput(video)
 
@@ -228,6 +315,7 @@ def render_video(
     visible_mark: bool = default("visible_mark"),
     features: Features | None = None,
     fps: float = default("fps"),
+    setting: Setting | None = None,
 ) -> RenderedVideo:
     """A video that is rendered while it is saved; what doesn't fit together is an error now."""
     from ..dreamtalk.files.timeline import exact_rate
@@ -237,13 +325,14 @@ def render_video(
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
     hosted = renderer or mesh_renderer()
-    made, motion = open_scene(portrait, motion, hosted, more_faces, fps)
+    setting = setting or Setting(None, portrait, more_faces)
+    made, motion = open_scene(setting.portrait, motion, hosted, setting.more_faces, fps)
     render(made, motion, features)
     _tell(cls, made.notes)
 
     def frames() -> Iterator[Tensor]:
         hosted.host.device()  # where the networks may not be any more
-        chunks = render(made, motion, features)
+        chunks = setting.frames(render(made, motion, features), made, motion)
         return marked(chunks) if visible_mark else chunks
 
     comment = AI_COMMENT if label else None

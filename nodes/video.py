@@ -311,13 +311,13 @@ def _audio(footage: Footage) -> dict[str, Any] | None:
     return audio_of(torch.cat([heard, silence], dim=1), sound.sample_rate)
 
 
-def room_for(frames: int, height: int, width: int, advice: str) -> Tensor:
-    """Memory for frames as pictures (frames, height, width, 3), or an error.
+def room_for(frames: int, height: int, width: int, advice: str, channels: int = 3) -> Tensor:
+    """Memory for frames as pictures (frames, height, width, channels), or an error.
 
     Args:
         advice: what to do instead, for the message.
     """
-    size = frames * height * width * 3 * 4
+    size = frames * height * width * channels * 4
     free = runtime.free_ram()
     if size > free * _MEMORY_SHARE:
         raise DreamTalkError(
@@ -325,4 +325,4 @@ def room_for(frames: int, height: int, width: int, advice: str) -> Tensor:
             f"{free / 2**30:.1f} GiB are free: {advice}, or take a shorter recording or a smaller "
             "max_size in Portrait"
         )
-    return torch.empty(frames, height, width, 3)
+    return torch.empty(frames, height, width, channels)

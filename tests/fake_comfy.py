@@ -31,6 +31,7 @@ class Output:
         self.id = id
         self.display_name = settings.get("display_name")
         self.tooltip = settings.get("tooltip")
+        self.is_output_list = bool(settings.get("is_output_list"))
 
 
 def custom(name: str) -> type:

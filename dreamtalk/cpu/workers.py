@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 from contextlib import contextmanager, nullcontext
@@ -99,7 +99,9 @@ def run_parallel(
             work(part)
 
 
-def map_ahead(work: Callable[[Part], Made], parts: Sequence[Part], workers: int) -> Iterator[Made]:
+def map_ahead(
+    work: Callable[[Part], Made], parts: Sequence[Part], workers: int
+) -> Generator[Made, None, None]:
     """What the work makes of each part, in their order, while the caller uses what came before.
 
     Nothing is begun before the first is asked for. At most ``workers + 1`` results are being made

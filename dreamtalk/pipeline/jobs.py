@@ -115,6 +115,7 @@ class Shot:
         device: where to compute.
         visible_mark: whether every frame says so too.
         fps: frames a second; 0 for those of the motion.
+        background: what is behind the person: see :func:`background_of`.
     """
 
     portrait: Path
@@ -131,6 +132,7 @@ class Shot:
     device: str = default("device")
     visible_mark: bool = default("visible_mark")
     fps: float = default("fps")
+    background: str = default("background")
 
     def __post_init__(self) -> None:
         checked(

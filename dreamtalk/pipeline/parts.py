@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
 from ..options import AUTO, checked, default
 from ..progress import Progress, silent
+from ..render.background import Background, over_background
 from ..render.mark import marked
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound, write_video
@@ -227,19 +228,27 @@ def render_video(
     features: Features | None = None,
     progress: Progress = silent,
     visible_mark: bool = default("visible_mark"),
+    background: Background | None = None,
+    portraits: Sequence[Portrait] = (),
 ) -> int:
     """Portrait (within the renderer) + motion -> video, in constant memory.
 
     Args:
         comment: goes into the file's metadata.
         visible_mark: write on every frame that it is AI-generated.
+        background: what is put behind the person; None keeps the picture's.
+        portraits: that the renderer was made of; needed for another background.
 
     Returns:
         The number of frames written.
 
     Raises:
         OutputError: if the file can't be written; then nothing is left behind.
+        ImageError: as :func:`over_background`.
     """
     with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
-        frames = marked(chunks) if visible_mark else chunks
+        frames = chunks
+        if background is not None:
+            frames = over_background(chunks, renderer, portraits, motion, background)
+        frames = marked(frames) if visible_mark else frames
         return write_video(out, frames, motion.fps, sound, comment, quality)

@@ -16,6 +16,7 @@ from ..model import speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
 from ..progress import Stages, silent_stages
+from ..render.background import background_of, with_mattes
 from ..render.group import together
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound
@@ -153,6 +154,8 @@ def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
                 raise DreamTalkError("points set by hand are those of one face: give one --motion")
             known = landmarks_from_points(parse_points(job.points))
         portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
+        if background_of(job.background) is not None:
+            portraits = with_mattes(portraits)
         height, width = portraits[0].size
         stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))
     with stages("renderer") as stage:
@@ -188,7 +191,7 @@ def _shoot(
         renderer, motion = together(*scene, [at_rate(first, job.fps), *others])
         frames = render_video(
             renderer, motion, job.out, sound, AI_COMMENT if job.label else None, job.quality,
-            features, stage.progress, job.visible_mark,
+            features, stage.progress, job.visible_mark, background_of(job.background), scene[0],
         )  # fmt: skip
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
 

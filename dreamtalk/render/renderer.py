@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from ..motion.motion import Motion
@@ -58,5 +59,23 @@ class Renderer(Protocol):
 
         Yields:
             (n, H, W, 3) uint8 on the CPU, ``len(motion)`` frames in all.
+        """
+        ...
+
+
+@runtime_checkable
+class Carries(Protocol):
+    """A renderer that knows where its frames take their pixels from."""
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor] | None:
+        """Let a layer of the portrait go along with the person.
+
+        Args:
+            layer: (H, W, C) float32 with up to four channels, of the portrait's size.
+            motion: as in :meth:`Renderer.frames`.
+
+        Returns:
+            What makes of a run of n frames the layer in them, (n, H, W, C) float32 on the CPU;
+            None if that can't be known.
         """
         ...

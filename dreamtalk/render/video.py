@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -99,15 +100,35 @@ CONTAINERS: dict[str, Container] = {
     ".gif": Container("gif", "gif", GIF_PIXELS, lambda quality: {}, None),
 }
 """What :func:`write_video` writes, by the suffix of the file."""
+TRANSPARENT: dict[str, Container] = {
+    ".webm": replace(CONTAINERS[".webm"], pixels="yuva420p"),
+    # what editors open; its quality is fixed
+    ".mov": Container(
+        "mov", "prores_ks", "yuva444p10le", lambda quality: {"profile": "4444", "alpha_bits": "8"},
+        options=_FAST_START,
+    ),
+    ".gif": CONTAINERS[".gif"],
+}  # fmt: skip
+"""The same for frames with an alpha channel."""
 
 
-def container_of(path: str | Path) -> Container:
+def container_of(path: str | Path, transparent: bool = False) -> Container:
     """How a file of that name is written.
 
+    Args:
+        transparent: whether the frames have an alpha channel.
+
     Raises:
-        OutputError: if its suffix is none that is known, or this FFmpeg lacks an encoder for it.
+        OutputError: if its suffix is none that is known, it holds no transparency, or this FFmpeg
+            lacks an encoder for it.
     """
-    container = CONTAINERS.get(Path(path).suffix.lower())
+    suffix = Path(path).suffix.lower()
+    if transparent and suffix in CONTAINERS and suffix not in TRANSPARENT:
+        raise OutputError(
+            f"'{Path(path).name}' can hold no transparency: choose .webm (for the web), .mov (for "
+            "editing) or .gif, or a background"
+        )
+    container = (TRANSPARENT if transparent else CONTAINERS).get(suffix)
     if container is None:
         if Path(path).is_dir():
             raise OutputError(f"'{path}' is a folder: give the output a file name")
@@ -155,11 +176,12 @@ def write_video(
 
     The file appears under its name only when it is complete. The sound is cut, or padded with
     silence, to the length of the video. Odd sizes get one row or column more, a copy of the last;
-    but for GIF, which has no sound either.
+    but for GIF, which has no sound either, and whose pixels are opaque or not there.
 
     Args:
         path: the file to write; its folder is made.
-        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
+        chunks: (n, H, W, 3), or (n, H, W, 4) with straight alpha, uint8 or float 0..1, one after
+            the other.
         fps: frames per second; a rational number is kept exactly.
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
@@ -171,8 +193,8 @@ def write_video(
         The number of frames written.
 
     Raises:
-        OutputError: if the file can't be written, its suffix is unknown, it is the file of the
-            sound, or there are no frames.
+        OutputError: if the file can't be written, its suffix is unknown or holds no transparency,
+            it is the file of the sound, or there are no frames.
     """
     checked(quality=quality, frame_rate=fps)
     path = Path(path)
@@ -185,6 +207,11 @@ def write_video(
         log.warning("'%s' can hold no sound: the video is silent", path.name)
     rate = fps if isinstance(fps, Fraction) else exact_rate(fps)
     with atomic_write(path, "the video") as part:
+        left = iter(chunks)
+        first = list(itertools.islice(left, 1))
+        chunks = itertools.chain(first, left)
+        if first and first[0].shape[-1] == 4:
+            kind = container_of(path, transparent=True)
         if kind.format == "gif":
             frames = write_gif(part, map(to_uint8, chunks), rate, comment)
         else:
@@ -227,8 +254,9 @@ def _encode(
             for image in images:
                 if count == 0:
                     stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
+                layout = "rgba" if image.shape[-1] == 4 else "rgb24"
                 frame = reformatter.reformat(
-                    av.VideoFrame.from_ndarray(_even(image), format="rgb24"),
+                    av.VideoFrame.from_ndarray(_even(image), format=layout),
                     format=kind.pixels,
                     dst_colorspace=Colorspace.ITU709,
                 )

@@ -76,7 +76,7 @@ def lay_over(
         mixed = share * change[index] + (1 - share) * blend.strength * soft
         # of the frame, what the cut is too small to show: it stays on the lips, not between them
         fine = part - _up(coarse_base[index], to_cut, part.shape)
-        keep = 1 - _up(share, to_cut, part.shape)[..., None]
+        keep = 1 - _up(share.astype(np.float32), to_cut, part.shape)[..., None]
         mask = _up(fade, to_cut, part.shape, cv2.BORDER_CONSTANT).clip(0, 1)
         whole = part - fine + keep.clip(0, 1) * fine + _up(mixed, to_cut, part.shape)
         made[index][room] = (whole + 0.5).clip(0, 255).astype(np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -259,6 +259,28 @@ class MeshRenderer:
         head = motion.head[part].to(self.device, torch.float32)
         with self._exact():
             return self._places(self._offsets(channels), head)[0]
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor]:
+        """Carry a layer along with the person: see :class:`.renderer.Carries`."""
+        crop, box = self.face.crop, self._box
+        still = torch.from_numpy(layer)
+        factor = 1 if crop.width * crop.height > LARGE else SUPERSAMPLING
+        texture = self._sampler.texture(layer[crop.slices], factor=factor)
+        rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
+        columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
+
+        def carry(part: slice) -> Tensor:
+            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+            head = motion.head[part].to(self.device, torch.float32)
+            with torch.inference_mode(), self._exact():
+                moved = self._moved(self._offsets(channels))
+                x, y = self._warp.sources_a(moved, self._head_motion(head), box)
+                inside = self._sampler.sample(texture, x, y)
+            carried = still.expand(len(channels), -1, -1, -1).clone()
+            carried[:, rows, columns] = inside.cpu()
+            return carried
+
+        return carry
 
     def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
         """Where one frame takes its pixels from, lids and lower lip aside: for debugging.

@@ -17,7 +17,7 @@ from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
 
 DRAWN_SOFTNESS = 0.55
-"""Sigma in px of the edges that are drawn here, by which filmed mouths are as sharp as drawn ones."""
+"""Sigma in px of the edges that are drawn here: then drawn mouths are as sharp as filmed ones."""
 
 
 @dataclass(frozen=True)

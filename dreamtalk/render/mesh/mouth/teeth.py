@@ -30,8 +30,8 @@ SIDE_LIGHT = (
     (26, 0.38),
     (32, 0.2),
 )
-"""The lightest of a column of teeth by its distance from the midline, mm: medians of 105 photographs
-of people who laugh."""
+"""The lightest of a column of teeth by its distance from the midline, mm: medians of 105
+photographs of people who laugh."""
 HALF_EXTENT = 33.0
 GUM = np.array([0.62, 0.30, 0.29], np.float32)
 
