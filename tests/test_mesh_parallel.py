@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dreamtalk.render.mesh.workers import MOST_WORKERS, chunk_size, frame_workers
+from dreamtalk.render.mesh.workers import MOST_WORKERS, batch_size, chunk_size, frame_workers
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +26,23 @@ def test_workers_are_as_many_as_threads_on_a_cpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "picture", "frames"), [(256, 256, 8), (512, 512, 8), (1024, 1024, 2), (4096, 4096, 1),
-                                    (512, 4096, 2), (512, 8192, 1)]
-)  # fmt: skip
-def test_large_frames_are_made_in_small_chunks(side: int, picture: int, frames: int) -> None:
+    ("height", "width", "frames"),
+    [
+        (256, 256, 8),
+        (512, 512, 8),
+        (1024, 1024, 8),
+        (2048, 2048, 2),
+        (512, 8192, 2),
+        (4096, 4096, 1),
+    ],
+)
+def test_large_frames_are_made_in_small_chunks(height: int, width: int, frames: int) -> None:
     torch.set_num_threads(4)
-    assert chunk_size(8, side**2, picture**2) == frames
+    assert chunk_size(8, height, width) == frames
+    assert chunk_size(1, height, width) == 1
     torch.set_num_threads(1)
-    assert chunk_size(8, side**2, picture**2) == frames, "whoever makes them"
+    assert chunk_size(8, height, width) == frames, "whoever makes them"
+
+
+def test_large_moving_parts_are_rendered_few_at_once() -> None:
+    assert [batch_size(side**2) for side in (256, 1024, 2048, 4096)] == [45, 2, 1, 1]

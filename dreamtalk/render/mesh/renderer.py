@@ -39,7 +39,7 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
-from .workers import chunk_size, frame_workers
+from .workers import batch_size, chunk_size, frame_workers
 
 if TYPE_CHECKING:
     from .mouth.painted import PaintedMouth
@@ -201,7 +201,7 @@ class MeshRenderer:
                 f"the mesh renderer takes motion in the 'face' space, not '{motion.space}': "
                 "convert it first"
             )
-        total, chunk = len(motion), self._chunk(chunk)
+        total, chunk = len(motion), chunk_size(chunk, *self.size)
 
         def make(start: int) -> Tensor:
             part = slice(start, start + chunk)
@@ -217,11 +217,6 @@ class MeshRenderer:
                 yield frames
                 progress(min(start + chunk, total), total)
 
-    def _chunk(self, wanted: int) -> int:
-        """How many frames are made together where so many are asked for."""
-        height, width = self.size
-        return chunk_size(wanted, self._box.width * self._box.height, height * width)
-
     def frames_from_landmarks(
         self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
     ) -> Iterator[Tensor]:
@@ -236,7 +231,7 @@ class MeshRenderer:
         Yields:
             (n, H, W, 3) uint8.
         """
-        chunk = self._chunk(chunk)
+        chunk = chunk_size(chunk, *self.size)
         for start in range(0, len(offsets), chunk):
             part = slice(start, start + chunk)
             yield self._render(
@@ -273,8 +268,8 @@ class MeshRenderer:
             channels = motion.expression[part].to(self.device, torch.float32) - self.rest
             head = motion.head[part].to(self.device, torch.float32)
             with torch.inference_mode(), self._exact():
-                moved = self._moved(self._offsets(channels))
-                x, y = self._warp.sources_a(moved, self._head_motion(head), box)
+                bent, _ = self._warp.bend(self._moved(self._offsets(channels)))
+                x, y = self._warp.sources_a(bent, self._head_motion(head), box)
                 inside = self._sampler.sample(texture, x, y)
             carried = still.expand(len(channels), -1, -1, -1).clone()
             carried[:, rows, columns] = inside.cpu()
@@ -296,7 +291,8 @@ class MeshRenderer:
             moved = self._moved(self._offsets(channels.to(self.device)))
             crop = self.face.crop
             box = Box(0, 0, crop.width, crop.height)
-            x, y = self._warp.sources_a(moved, self._head_motion(head.to(self.device)), box)
+            turn = self._head_motion(head.to(self.device))
+            x, y = self._warp.sources_a(self._warp.bend(moved)[0], turn, box)
         return torch.stack([x[0], y[0]], -1).cpu().numpy()
 
     def _head_motion(self, head: Tensor) -> HeadMotion:
@@ -338,8 +334,15 @@ class MeshRenderer:
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
         frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
+        step = batch_size(box.width * box.height)
         with torch.inference_mode(), self._exact():
-            frames[:, rows, columns] = self._render_box(offsets, head, channels)
+            moved = self._moved(offsets)
+            bent_a, bent_b = self._warp.bend(moved)
+            for start in range(0, len(offsets), step):
+                part = slice(start, start + step)
+                frames[part, rows, columns] = self._render_box(
+                    moved[part], (bent_a[part], bent_b[part]), head[part], channels[part]
+                )
         if self._painted is not None:
             marks, moves = self._places(offsets, head)
             self._painted.paint(frames, marks, channels, moves)
@@ -354,11 +357,12 @@ class MeshRenderer:
             moves = mouth_pose(self.mouth_layer.interior, moved, turn).activity
         return marks, moves.cpu()
 
-    def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
+    def _render_box(
+        self, moved: Tensor, fields: tuple[Tensor, Tensor], head: Tensor, channels: Tensor
+    ) -> Tensor:
         face, box = self.face, self._box
-        moved = self._moved(offsets)
         turn = self._head_motion(head)
-        x, y = self._warp.sources_a(moved, turn, box)
+        x, y = self._warp.sources_a(fields[0], turn, box)
         marks = turn.project(self._points + moved)
 
         dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
@@ -388,7 +392,7 @@ class MeshRenderer:
         half = self.mouth.half_width
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
-        xb, yb = self._warp.sources_b(moved, turn, region)
+        xb, yb = self._warp.sources_b(fields[1], turn, region)
         lip = self._sampler.compose(self._person, self._plate[rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
             self.mouth_layer,

@@ -84,11 +84,31 @@ class WarpGrid:
             sampler=sampler,
         )
 
-    def sources_a(self, moved: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
-        """Where field A takes the pixels of a box from.
+    def bend(self, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """How far landmarks move the nodes of the face and of the mouth.
+
+        The more frames at once the better: what takes the time is to read the weights.
 
         Args:
             moved: (n, 478, 3) px, landmark displacements without head motion.
+
+        Returns:
+            (n, 3, h, w) px in field A and in field B, without head motion.
+        """
+        # In this order, in which a sum is the same however many frames there are.
+        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
+        areas = ((self.weights_a, self.fields.face), (self.weights_b, self.fields.lip))
+        bent_a, bent_b = (
+            (weights @ flat).T.contiguous().view(len(moved), 3, area.height, area.width)
+            for weights, area in areas
+        )
+        return bent_a, bent_b
+
+    def sources_a(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
+        """Where field A takes the pixels of a box from.
+
+        Args:
+            bent: the first of :meth:`bend`.
             head: the head's motion.
             box: px of the crop.
 
@@ -96,7 +116,6 @@ class WarpGrid:
             x, y: (n, h, w) px of the crop.
         """
         area, whole = self.fields.face, Box(0, 0, *self.fields.shape[::-1])
-        bent = self._local(self.weights_a, area, moved)
         forward = self._rigid(head, whole)
         forward[:, :, area.y0 : area.y1, area.x0 : area.x1] += self._turned(bent, head, area)
         self._pin(forward, whole)
@@ -104,23 +123,15 @@ class WarpGrid:
         forward /= self.fields.cell
         return self._expand(invert_displacement(forward), (0, 0), box)
 
-    def sources_b(self, moved: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
+    def sources_b(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
         """The same for field B, which is known around the mouth only."""
         area = self.fields.lip
-        bent = self._local(self.weights_b, area, moved)
         forward = self._rigid(head, area)
         forward += self._turned(bent, head, area)
         self._pin(forward, area)
         forward += bent[:, :2]
         forward /= self.fields.cell
         return self._expand(invert_displacement(forward), (area.x0, area.y0), box)
-
-    def _local(self, weights: Tensor, area: Box, moved: Tensor) -> Tensor:
-        """(n, 3, h, w) px that the landmarks move the nodes of an area by."""
-        # In this order, in which a sum is the same however many frames there are.
-        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
-        local = (weights @ flat).T.contiguous()
-        return local.view(len(moved), 3, area.height, area.width)
 
     def _rigid(self, head: HeadMotion, area: Box) -> Tensor:
         """(n, 2, h, w) px that head and shoulders move the nodes of an area by.
