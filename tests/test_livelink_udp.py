@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -271,6 +272,17 @@ def test_a_cut_packet_and_one_without_a_face() -> None:
             decode_frame(whole[:length])
     with pytest.raises(MotionError, match="61 values, not 60"):
         encode_frame(LiveFrame((0.0,) * 60, 1, 0.0, Fraction(25)))
+
+
+def test_damaged_packets_raise_nothing_else() -> None:
+    whole = encode_frame(LiveFrame((0.5,) * 61, 1, 0.0, Fraction(25), "Anna"))
+    dice = np.random.default_rng(0)
+    for _ in range(500):
+        data = np.frombuffer(whole, np.uint8).copy()
+        places = dice.integers(0, 90, 3)
+        data[places] = dice.integers(0, 256, 3)
+        with suppress(MotionError):
+            decode_frame(data[: dice.integers(0, len(data) + 1)].tobytes())
 
 
 def test_command(
