@@ -312,9 +312,7 @@ def _read_picture(path: Path) -> np.ndarray:
     return picture[..., ::-1]
 
 
-def speed(
-    path: Path, sizes: list[int], backend: str, device: str, frames: int, mouth: str
-) -> None:
+def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int, mouth: str) -> None:
     """Print set-up time and ms per frame for pictures whose longer side is as given."""
     picture = _read_picture(path)
     print(f"threads {torch.get_num_threads()}, device {device}, backend {backend}")

@@ -1,8 +1,8 @@
 """Between the lips: what the small DiffTalk paints there, mixed with what was drawn.
 
-The network sees the renderer's own frame, with the portrait as the reference, and paints the opening
-of the lips alone. Its picture is softer than the drawn one and truer in its tones; where they
-disagree about a tooth, the mean of the two is nearer to the truth than either.
+The network sees the renderer's own frame, with the portrait as the reference, and paints the
+opening of the lips alone. Its picture is softer than the drawn one and truer in its tones; where
+they disagree about a tooth, the mean of the two is nearer to the truth than either.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ LATE = {"procerus": 0.6, "noseL": 0.35, "noseR": 0.35, "foreheadMiddle": 0.3}
 """Folds that it takes more for."""
 AGED: dict[str, tuple[tuple[int, ...], float, float]] = {
     "forehead": ((9, 108, 151, 337), 0.006, 0.014),
-    **dict.fromkeys(("nasolabial", "crow", "underEye"), ((203, 206, 216, 423, 426, 436), 0.007, 0.03)),
+    **dict.fromkeys(
+        ("nasolabial", "crow", "underEye"), ((203, 206, 216, 423, 426, 436), 0.007, 0.03)
+    ),
 }
 """Lines that skin gets with the years, where to see whether it has, and how rough it is there when
 it is smooth and when it has, as measured on young and on old faces."""
