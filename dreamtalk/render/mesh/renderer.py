@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -123,6 +124,8 @@ class MeshRenderer:
         if mouth == "painted":
             from .mouth.painted import PaintedMouth
 
+            # The network's picture is soft enough: what is mixed with it stays sharp.
+            self.mouth_layer = replace(self.mouth_layer, blur=0.0)
             self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
 
     def _tensor(self, array: np.ndarray) -> Tensor:

@@ -31,7 +31,7 @@ LIGHT_MM = 5.5
 EDGE_FADE = 0.007
 """exp(-LIGHT_MM / 1.1 mm): the upper lip's shadow ends within some millimetres."""
 SHADE_MM = 1.0
-"""The lips' shadow on their teeth in the portrait: what lies in it doesn't tell their colour."""
+"""The lips' shadow on the teeth of the portrait: its colour is not the teeth's."""
 CORNER_MM, DIM_MM = 9.0, 6.0
 """How far a row goes on beyond the last tooth that shows, and over how much it gets dark by 1/e."""
 LEAST_EDGE = 0.85
@@ -363,10 +363,8 @@ def _into_corners(
             np.repeat(crowns[b - near : b].mean(0, keepdims=True), more, 0),
         ]
     )
-    cover = np.maximum(
-        np.interp(wide, columns, row.cover, 0, 0),
-        (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away)),
-    )
+    beyond = (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away))
+    cover = np.maximum(np.interp(wide, columns, row.cover, 0, 0), beyond)
     return wide, _Row(on(row.first), on(row.last), cover), colour * dim
 
 

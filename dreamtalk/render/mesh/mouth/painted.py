@@ -18,8 +18,8 @@ from ....face import topology as t
 from ....face.channels import LIP_CHANNELS
 from ....face.portrait import Portrait
 
-SHARE = 0.6
-"""Of the opening that is the network's."""
+OPTIONS = MouthOptions(opening=0.6, strength=0.0, crispness=1.0)
+"""Of the opening, about half and half; outside of it, nothing."""
 LEAST_MM, FULL_MM = 0.8, 2.5
 """Lips this far apart begin to show what is painted, and show it fully."""
 
@@ -44,7 +44,7 @@ class PaintedMouth:
             picture.numpy(),
             portrait.landmarks.cpu().numpy(),
             self._rest,
-            MouthOptions(opening=SHARE, strength=0.0),
+            OPTIONS,
         )
 
     def paint(self, frames: Tensor, marks: Tensor, channels: Tensor, moves: Tensor) -> None:
