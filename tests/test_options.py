@@ -35,6 +35,8 @@ def test_the_nodes_begin_at_the_table() -> None:
             option = OPTIONS.get(item.id)
             if option is None or item.default is None:
                 continue
+            if (node.__name__, item.id) == ("DreamTalkSaveVisemes", "fps"):  # not a video's
+                continue
             seen.add(item.id)
             # as lists show the starter, and the rate 0
             begins = str(item.default).removesuffix(" (built in)").replace("as the motion", "0.0")
@@ -53,8 +55,9 @@ def test_the_nodes_begin_at_the_table() -> None:
     ],
 )  # fmt: skip
 def test_the_library_begins_at_the_table(function: object) -> None:
-    # None and 0 both mean all; a stream of frames has a rate, a video the motion's or another
-    same = {"duration", "fps"}
+    # None and 0 both mean all; a stream of frames has a rate, a video the motion's or another;
+    # what is behind a person is read from its name before
+    same = {"duration", "fps", "background"}
     for name, parameter in inspect.signature(function).parameters.items():  # type: ignore[arg-type]
         begins = parameter.default
         if name in OPTIONS and name not in same and begins is not inspect.Parameter.empty:
