@@ -254,7 +254,8 @@ def report(result: Measured) -> None:
     print(f"| speakers' look is at a listener | {np.mean(result.at_listener):.2f} of the time |")
     print(f"| gaze is on the speaker's side while it is at them | {np.mean(result.towards):.2f} |")
     print(f"| the speaker's pauses with a nod | {result.nods} of {result.pauses} |")
-    print(f"| nods a minute of listening | {result.all_nods / result.minutes:.1f} |")
+    rate = result.all_nods / result.minutes
+    print(f"| nods a minute of listening, each down and up counted | {rate:.1f} |")
     print(f"| head speed, speaking, median | {np.median(result.head_speaking):.1f} degrees/s |")
     print(f"| head speed, listening, median | {np.median(result.head_listening):.1f} degrees/s |")
 
