@@ -327,7 +327,7 @@ def render_video(
     hosted = renderer or mesh_renderer()
     setting = setting or Setting(None, portrait, more_faces)
     made, motion = open_scene(setting.portrait, motion, hosted, setting.more_faces, fps)
-    render(made, motion, features)
+    setting.frames(render(made, motion, features), made, motion)
     _tell(cls, made.notes)
 
     def frames() -> Iterator[Tensor]:

@@ -48,22 +48,32 @@ def over_background(
         background: None hands the frames on as they are.
         cutout: of the portraits, if it was made already.
 
-    Yields:
+    Returns:
         (n, H, W, 3) uint8; (n, H, W, 4) with straight alpha if the background is transparent. What
         is opaque keeps its bytes.
 
     Raises:
-        ImageError: if the person can't be told from the background, or the frames are not the whole
-            picture.
+        ImageError: if the frames are not the whole picture; with the first of them, if the person
+            can't be told from the background.
     """
     if background is None:
-        yield from chunks
-        return
+        return iter(chunks)
     if tuple(renderer.size) != portraits[0].size:
         raise ImageError(
             "a renderer whose frames are not the whole picture keeps its background: switch "
             "paste_back on, or choose keep"
         )
+    return _over(chunks, renderer, portraits, motion, background, cutout)
+
+
+def _over(
+    chunks: Iterable[Tensor],
+    renderer: Renderer,
+    portraits: Sequence[Portrait],
+    motion: Motion,
+    background: Background,
+    cutout: Cutout | None,
+) -> Iterator[Tensor]:
     cutout = cutout or cut_out(portraits)
     carry = _carrier(renderer, portraits[0], convert(motion, renderer.space), cutout.layer)
     height, width = renderer.size
