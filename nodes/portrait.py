@@ -117,7 +117,9 @@ class DreamTalkPortrait(io.ComfyNode):
             picture = fit(whole, max_size)
             scale = picture.shape[1] / whole.shape[1]
             with _naming(i, many):
-                matte = None if mask is None else mask_of(mask, *picture.shape[:2], cls)
+                matte = (
+                    None if mask is None else mask_of(mask, picture.shape[0], picture.shape[1], cls)
+                )
                 known = known_face(picture, scale, face, points, bounding_box, marks)
                 portraits.append(find_face(picture, face, matte, known))
         for notice in _notices(portraits, face):

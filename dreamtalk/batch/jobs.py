@@ -32,7 +32,7 @@ _FILES_OR_WORDS = {
     "checkpoint": "the checkpoint", "renderer": "the renderer", "background": "the background",
 }  # fmt: skip
 _OUTPUTS = {"out": "the video", "save_motion": "the motion", "debug": "the layers"}
-_NAMES_CHECKED = {
+_NAMES_CHECKED: dict[str, Callable[[str], object]] = {
     "out": container_of, "save_motion": check_motion_name, "debug": check_picture_name,
 }  # fmt: skip
 _CALLED = {"mark": "visible_mark", "renderer_option": "renderer_options"}
