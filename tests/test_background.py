@@ -262,7 +262,7 @@ def test_a_transparent_video_needs_a_file_that_can(
     import av
 
     render_video(
-        renderer, turning(), tmp_path / "v.mov", background=Background(), portraits=[cut],
+        renderer, turning(), tmp_path / "v.mov", behind=Background(), portraits=[cut],
         visible_mark=True,
     )  # fmt: skip
     with av.open(str(tmp_path / "v.mov")) as file:
@@ -273,9 +273,7 @@ def test_a_transparent_video_needs_a_file_that_can(
     assert apart.mean() < 1
     assert frames[0, 240:, 180:, 3].max() > 200  # the mark is seen over nothing, too
     with pytest.raises(OutputError, match="no transparency"):
-        render_video(
-            renderer, turning(), tmp_path / "v.mp4", background=Background(), portraits=[cut]
-        )
+        render_video(renderer, turning(), tmp_path / "v.mp4", behind=Background(), portraits=[cut])
     assert not (tmp_path / "v.mp4").exists()
 
 

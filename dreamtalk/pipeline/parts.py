@@ -228,7 +228,7 @@ def render_video(
     features: Features | None = None,
     progress: Progress = silent,
     visible_mark: bool = default("visible_mark"),
-    background: Background | None = None,
+    behind: Background | None = None,
     portraits: Sequence[Portrait] = (),
 ) -> int:
     """Portrait (within the renderer) + motion -> video, in constant memory.
@@ -236,7 +236,7 @@ def render_video(
     Args:
         comment: goes into the file's metadata.
         visible_mark: write on every frame that it is AI-generated.
-        background: what is put behind the person; None keeps the picture's.
+        behind: the background that is put behind the person; None keeps the picture's.
         portraits: that the renderer was made of; needed for another background.
 
     Returns:
@@ -248,7 +248,7 @@ def render_video(
     """
     with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
         frames = chunks
-        if background is not None:
-            frames = over_background(chunks, renderer, portraits, motion, background)
+        if behind is not None:
+            frames = over_background(chunks, renderer, portraits, motion, behind)
         frames = marked(frames) if visible_mark else frames
         return write_video(out, frames, motion.fps, sound, comment, quality)
