@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +58,10 @@ def _run(argv: Sequence[str] | None) -> int:
     # Threads of torch's pool that wait for each other at full speed make small operations twenty
     # times slower as soon as something else runs on the machine. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The same for numpy's: here its products are small, and two threads take twice the time of one.
+    # On other processors torch computes with OpenBLAS too, and may want its threads.
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = build_parser()
     args = parser.parse_args(argv)
     if [] in vars(args).values():  # a second "--" in place of a file, before Python 3.13
