@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -253,8 +254,11 @@ def test_a_portrait_becomes_frames_and_a_run_goes_on(head: Head, tmp_path: Path)
         raster = Rasterizer(MouthModel.of(head))
     except DreamTalkError as error:
         pytest.skip(str(error))
-    people = find_people(head, ROOT / "samples", tmp_path / "portraits.npz", steps=(40, 40))
-    again = find_people(head, ROOT / "samples", tmp_path / "portraits.npz")
+    portraits = tmp_path / "portraits"
+    portraits.mkdir()
+    shutil.copy(ROOT / "samples" / "portrait.png", portraits)
+    people = find_people(head, portraits, tmp_path / "portraits.npz", steps=(40, 40))
+    again = find_people(head, portraits, tmp_path / "portraits.npz")
     assert again.seen.names == people.seen.names == ("portrait.png",)
     assert np.array_equal(again.fit.rest, people.fit.rest)
     folders = [tmp_path / name for name in ("one", "two")]
