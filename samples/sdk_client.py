@@ -1,6 +1,6 @@
 """The same as api_client.py with the SDK of the Comfy API v2 (pip install comfy-sdk).
 
-    COMFY_BASE_URL=http://127.0.0.1:8189 python sdk_client.py portrait.png speech.wav talk.mp4
+COMFY_BASE_URL=http://127.0.0.1:8189 python sdk_client.py portrait.png speech.wav talk.mp4
 """
 
 from __future__ import annotations
