@@ -52,11 +52,11 @@ def test_what_is_typed_stays_as_it_is(language: str) -> None:
     """Paths, suffixes, channel names and example values are the same in every language."""
     literal = re.compile(
         r"models/dreamtalk|\.[a-z]{3,11}\b(?=[ ,.;:)]|$)|more_faces|lipAperture\+0\.02|cheeks\*1\.5"
-        r"|eyeRight 210,180|AI-generated|wav2vec2_large_english|librosa"
+        r"|eyeRight 210,180|'AI-generated'|wav2vec2_large_english|librosa"
     )
     for text, said in TABLES[language].items():
         for found in literal.findall(text):
-            assert found.rstrip(".") in said, (found, text)
+            assert found.strip(".'") in said, (found, text)
 
 
 @pytest.mark.parametrize("language", ["ja", "ko", "zh", "zh-TW"])
