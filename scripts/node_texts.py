@@ -6,7 +6,8 @@
     python -m scripts.node_texts --take texts.json       # the answers, into the translations
 
 In a help page (``web/docs/NODE_ID.md``) everything between ``## Inputs`` and ``## Notes`` is
-written by this script; the rest is written by hand. Locales are made from the schemas and from
+written by this script, and the picture above it, if ``scripts.help_pictures`` drew one; the rest is
+written by hand. Locales are made from the schemas and from
 ``scripts/translations/LANGUAGE.json`` (English text -> translation); ``glossary.md`` beside them
 says which word stands for which.
 """
@@ -23,6 +24,7 @@ from tests.comfy_pack import node_classes
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "web" / "docs"
+IMAGES = DOCS / "images"
 LOCALES = ROOT / "locales"
 TRANSLATIONS = ROOT / "scripts" / "translations"
 
@@ -44,12 +46,16 @@ def tables(schema: Any) -> str:
 
 
 def page(schema: Any, current: str) -> str:
-    """A help page with its tables renewed."""
+    """A help page with its picture and its tables renewed."""
     if not current:
         current = f"# {schema.display_name}\n\n{schema.description}\n"
     before, _, after = current.partition("## Inputs")
     notes = after.partition("## Notes")[2]
-    text = before.rstrip() + "\n\n" + tables(schema)
+    written = [line for line in before.splitlines() if not line.startswith("![")]
+    text = "\n".join(written).rstrip() + "\n\n"
+    if (IMAGES / f"{schema.node_id}.jpg").is_file():
+        text += f"![{schema.display_name}: a result](images/{schema.node_id}.jpg)\n\n"
+    text += tables(schema)
     return text + (f"\n## Notes{notes.rstrip()}\n" if notes else "")
 
 
