@@ -81,6 +81,10 @@ class Example:
         return speech_features(self.speech, self.model)
 
     @cached_property
+    def clip(self) -> Motion:
+        return track_video(ROOT / "samples" / "clip.mp4").motion
+
+    @cached_property
     def happy(self) -> Motion:
         return self.spoken("happy", 1.0)
 
@@ -167,16 +171,6 @@ def track(x: Example) -> Image.Image:
     )
 
 
-def from_clip(x: Example) -> Image.Image:
-    """A clip, and the portrait that speaks in its manner."""
-    tracked = track_video(ROOT / "samples" / "clip.mp4").motion
-    motion = x.spoken(x.model.encode_style(tracked, "clip"))
-    plain = x.spoken("neutral")
-    at = widest(plain)
-    cells = [("without a style", frame(x.renderer, plain, at))]
-    return sheet([*cells, ("in the clip's style", frame(x.renderer, motion, at))])
-
-
 def edited(x: Example) -> Image.Image:
     """Lips that move less and more."""
     motion = x.spoken("neutral")
@@ -230,7 +224,7 @@ def two_faces(x: Example) -> Image.Image:
 def painted(x: Example) -> Image.Image:
     """The same mouth by both renderers, from near."""
     difftalk = open_renderer("difftalk", x.portrait)
-    motion = x.spoken("happy")
+    motion = x.spoken("surprised")
     at = widest(motion)
     lips = x.portrait.landmarks[[61, 291, 0, 17], :2]
     (left, top), half = (lips.amin(0) + lips.amax(0)) / 2, int(0.75 * x.portrait.iod)
@@ -259,8 +253,7 @@ def plotted(x: Example) -> Image.Image:
 
 def tracked(x: Example) -> Image.Image:
     """What was read from the example clip."""
-    motion = track_video(ROOT / "samples" / "clip.mp4").motion
-    return Image.fromarray(bytes_of(plot_motion(motion, width=WIDEST)))
+    return Image.fromarray(bytes_of(plot_motion(x.clip, width=WIDEST)))
 
 
 def dubbed(x: Example) -> Image.Image:
@@ -278,7 +271,6 @@ PICTURES: dict[str, Callable[[Example], Image.Image]] = {
     "DreamTalkDub": dubbed,
     "DreamTalkStylePreset": emotions,
     "DreamTalkStylePredictor": heard,
-    "DreamTalkStyleEncoder": from_clip,
     "DreamTalkStyleBlend": blend,
     "DreamTalkStyleTrack": track,
     "DreamTalkTrackMotion": tracked,
