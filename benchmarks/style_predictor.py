@@ -1,4 +1,4 @@
-"""How well the style predictor predicts: tables for docs/figures/style_predictor.md.
+"""How well the style predictor predicts: tables for docs/figures/style-predictor.md.
 
     python benchmarks/style_predictor.py --corpus C --emodb EMODB --work W [--out TABLES.md]
 

@@ -63,13 +63,13 @@ def others(talkers: list[Talker]) -> Maker:
     return make
 
 
-def weights(name: str, steps: int) -> Maker:
+def weights(name: str, sampler: str, steps: int) -> Maker:
     """What a weights file makes of the voice, neutral."""
     model = load_model(name)
 
     def make(talker: Talker) -> np.ndarray:
         features = features_of(model, talker.waveform)
-        return model.sample(features, model.preset("neutral"), steps).expression.numpy()
+        return model.sample(features, model.preset("neutral"), steps, sampler).expression.numpy()
 
     return make
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("clips", type=Path)
     parser.add_argument("--cache", type=Path, required=True, help="clips.csv, and what is tracked")
     parser.add_argument("--weights", nargs="*", default=["starter"], help="one or several files")
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--samplers", nargs="*", default=["ddim:10"], help="NAME:STEPS each")
     parser.add_argument("--each", action="store_true", help="a table of the single clips, too")
     parser.add_argument("--out", type=Path, help="the tables as Markdown; else on the terminal")
     args = parser.parse_args()
@@ -109,7 +109,11 @@ def main() -> None:
         "the tracked motion": lambda talker: talker.motion,
         "loudness alone": loudness_motion,
         "another speaker's motion": others(talkers),
-        **{Path(name).stem: weights(name, args.steps) for name in args.weights},
+        **{
+            f"{Path(name).stem}, {sampler} {steps}": weights(name, sampler, int(steps))
+            for name in args.weights
+            for sampler, steps in (way.split(":") for way in args.samplers)
+        },
     }
     text = measure(talkers, makers, args.each)
     if args.out is None:

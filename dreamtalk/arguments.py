@@ -10,7 +10,7 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS
 
-_MAY_BE_FILES = ("checkpoint", "renderer", "painter")
+_MAY_BE_FILES = ("checkpoint", "renderer", "painter", "background")
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 
 
@@ -37,6 +37,34 @@ def add_performance(parser: argparse.ArgumentParser) -> None:
         "device",
     ):  # fmt: skip
         add_option(parser, name)
+
+
+def add_dialogue(parser: argparse.ArgumentParser) -> None:
+    """The arguments of several people in one picture."""
+    parser.add_argument(
+        "--speakers", metavar="TEXT",
+        help="several people, one recording: who speaks when, as '0:left 4.2:right 9:both'; names "
+        "are left, middle, right, both, all, none or a number from the left; or 'stereo': one "
+        "person on each channel",
+    )  # fmt: skip
+    parser.add_argument(
+        "--other-audio", type=user_path, action="append", metavar="FILE",
+        help="several people, a recording of each: --audio is the leftmost one's, this is the "
+        "next one's; repeat it for more",
+    )  # fmt: skip
+    parser.add_argument(
+        "--other-at", type=float, action="append", metavar="SECONDS",
+        help="when that recording begins (default: 0); once for each --other-audio",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faces", default="", metavar="TEXT",
+        help="of the picture who takes part, as '1 3' (default: everybody)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--styles", default="", metavar="TEXT",
+        help="emotions of single faces: 'left=happy right=sad@0.7'; 'auto' as they sound; others "
+        "take --emotion or --style",
+    )  # fmt: skip
 
 
 def add_style(group: Any, otherwise: str = "") -> None:
@@ -73,6 +101,14 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_option(parser, "renderer")
     add_settings(parser, "renderer", "feather=0.1")
+    add_option(parser, "fps")
+    mouth = OPTIONS["mouth"]
+    parser.add_argument(  # a setting of the renderer that deserves a name of its own
+        "--mouth", action="append", dest="renderer_option", type="mouth={}".format,
+        metavar=f"{{{','.join(mouth.choices)}}}",
+        help=f"{mouth.help} (default: {mouth.default}); like --renderer-option mouth=...",
+    )  # fmt: skip
+    add_option(parser, "background")
     parser.add_argument(
         "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import __version__
 from .arguments import (
+    add_dialogue,
     add_option,
     add_output,
     add_performance,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .motion.motion import Motion
     from .pipeline import Performance, Shot
 
-_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl"
+_FILES = ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl, .glb (a moving head)"
 _LONGEST = 500  # characters of an error of the parser
 
 
@@ -116,6 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     talk.add_argument("--portrait", required=True, type=user_path, help="a picture of a person")
     add_option(talk, "face")
     add_performance(talk)
+    add_dialogue(talk)
     add_shot(talk)
     talk.add_argument(
         "--save-motion", type=user_path, metavar="FILE", help=f"keep the motion: {_FILES}"
@@ -186,6 +188,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     hear.set_defaults(run=run_hear)
 
+    visemes = commands.add_parser("visemes", help="recording -> 15 mouth shapes over time, as JSON")
+    visemes.add_argument(
+        "--audio", required=True, type=user_path, help="the recording (audio or video)"
+    )
+    visemes.add_argument("--out", required=True, type=user_path, help="the .json to write")
+    for name in ("start", "duration", "visemes.fps", "checkpoint", "device"):
+        add_option(visemes, name)
+    visemes.set_defaults(run=run_visemes)
+
     plot = commands.add_parser("plot", help="motion file -> picture of its curves")
     plot.add_argument("--motion", required=True, type=user_path, help="a motion file")
     plot.add_argument("--audio", type=user_path, help="its sound, drawn on top")
@@ -212,10 +223,25 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_talk(args: argparse.Namespace) -> None:
     """portrait + recording -> video"""
+    from .dialogue.job import Dialogue, talk_together
     from .pipeline import Talk, talk
 
-    job = Talk(_performance(args), _shot(args, (args.face,), args.start), args.save_motion)
-    talk(job, terminal_stages)
+    if args.speakers is not None or args.other_audio:
+        faces = tuple(args.faces.replace(",", " ").split())
+        dialogue = Dialogue(
+            _performance(args), _shot(args, faces, args.start), args.speakers,
+            tuple(args.other_audio or ()), tuple(args.other_at or ()), args.styles,
+            args.save_motion,
+        )  # fmt: skip
+        talk_together(dialogue, terminal_stages)
+    elif args.faces or args.styles or args.other_at:
+        raise DreamTalkError(
+            "several faces can't talk before it is said who speaks when: give --speakers "
+            "'0:left 4.2:right', or --other-audio for everybody's own recording"
+        )
+    else:
+        job = Talk(_performance(args), _shot(args, (args.face,), args.start), args.save_motion)
+        talk(job, terminal_stages)
     say(f"{args.out}")
 
 
@@ -296,6 +322,20 @@ def run_hear(args: argparse.Namespace) -> None:
     say(f"{heard.words()}\n{style.name}")
 
 
+def run_visemes(args: argparse.Namespace) -> None:
+    """recording -> 15 mouth shapes over time, as JSON"""
+    from .files.clashes import check_outputs
+    from .model import load_model, speech_features
+    from .speech.loading import load_speech
+    from .speech.visemes import viseme_track
+
+    check_outputs({"the visemes": args.out}, {"the recording": args.audio})
+    speech = load_speech(args.audio, args.start, args.duration or None)
+    features = speech_features(speech, load_model(args.checkpoint, args.device))
+    viseme_track(features, args.fps, speech.num_frames(args.fps)).save(args.out)
+    say(f"{args.out}")
+
+
 def run_plot(args: argparse.Namespace) -> None:
     """motion file -> picture of its curves"""
     from .files.clashes import check_outputs
@@ -338,7 +378,7 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
     return Shot(
         args.portrait, args.out, faces, args.points, args.renderer,
         settings_of(args.renderer_option, "renderer"), args.audio, start, args.quality,
-        not args.no_label, args.debug, args.device, args.mark,
+        not args.no_label, args.debug, args.device, args.mark, args.fps, args.background,
     )  # fmt: skip
 
 

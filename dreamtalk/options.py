@@ -21,9 +21,12 @@ AUTO = "auto"
 SAMPLERS: tuple[str, ...] = ("ddim", "dpm", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
+MOUTHS: tuple[str, ...] = ("drawn", "painted")
 PLACED: tuple[str, ...] = ("frame", "reference")
 FITS: tuple[str, ...] = ("loop", "hold", "cut")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
+FRAME_RATES: tuple[int, ...] = (24, 25, 30, 50, 60)
+"""Frames a second that a list offers; any other can be typed where numbers are."""
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 DAY = 86_400.0
 """Seconds: longest recording that an option can name a place in."""
@@ -109,6 +112,10 @@ OPTIONS: dict[str, Option] = {
     ),
     "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
     "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
+    "mouth": Option(
+        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or mixed "
+        "with what the built-in DiffTalk paints there, which is slower", choices=MOUTHS,
+    ),
     "painter": Option("mesh", "who paints the mouth: a painter's name, or the file of its weights"),
     "fit": Option(
         "loop", "where speech and film differ in length: loop is as long as the speech and lets a "
@@ -119,6 +126,10 @@ OPTIONS: dict[str, Option] = {
     "dtype": Option("fp32", "number format of the weights", choices=DTYPES),
     "label": Option(True, "note in the file that the video is AI-generated"),
     "visible_mark": Option(False, "write 'AI-generated' small at the lower edge of every frame"),
+    "background": Option(
+        "keep", "what is behind the person: keep, transparent, a colour (#00b140, white) or the "
+        "file of a picture",
+    ),
     "max_size": Option(
         1024, "scale larger pictures down to so many pixels on their longer side; 0 keeps the size",
         0, 8192, 8,
@@ -128,6 +139,10 @@ OPTIONS: dict[str, Option] = {
         1.0, "how much a style counts in a blend; only proportions matter", 0.0, 100.0, 0.05
     ),
     "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
+    "fps": Option(
+        0.0, "frames a second of the video, for example 24, 29.97 or 60: the motion is read off "
+        "more or less often, no frame is repeated; 0 keeps the motion's", 0.0, 240.0, 0.01,
+    ),
     "file.fps": Option(
         0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",
         0.0, 1000.0, 0.01,
@@ -156,6 +171,10 @@ OPTIONS: dict[str, Option] = {
         0.5, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
         0.0, 4.0, 0.1,
     ),
+    "painted.opening": Option(
+        1.0, "how much of the opening of the lips is the network's; the rest is the frame's",
+        0.0, 1.0, 0.05,
+    ),
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05
     ),
@@ -169,6 +188,13 @@ OPTIONS: dict[str, Option] = {
     "edit.offset": Option(0.0, "what is added to a region or channel", -100.0, 100.0, 0.01),
     "edit.smoothing": Option(0.0, "seconds to smooth over", 0.0, 1.0, 0.01),
     "edit.shift": Option(0.0, "seconds to move later", -DAY, DAY, 0.02),
+    "edit.range_start": Option(
+        0.0, "seconds from which gains, offsets and smoothing hold", 0.0, DAY, 0.1
+    ),
+    "edit.range_end": Option(
+        0.0, "seconds until which they hold; 0 is the motion's end", 0.0, DAY, 0.1
+    ),
+    "edit.ease": Option(0.3, "seconds that they take to come and to go", 0.0, 10.0, 0.05),
     "edit.speed": Option(1.0, "faster above 1, slower below", 0.1, 10.0, 0.05),
     "track.smoothing": Option(
         0.02, "seconds of smoothing that take the tracker's tremor out", 0.0, 1.0, 0.01
@@ -185,6 +211,11 @@ OPTIONS: dict[str, Option] = {
     "serve.sessions": Option(2, "people who can be served at a time", 1, 64, 1),
     "serve.minutes": Option(30.0, "minutes after which a session ends", 0.01, 1440.0, 1.0),
     "serve.jpeg": Option(85, "quality of the pictures that are sent", 1, 100, 1),
+    "live.fps": Option(
+        0.0, "frames a second to send; 0 takes the motion's own", 0.0, 240.0, 0.01
+    ),
+    "live.loop": Option(False, "begin again at the end, until you stop it"),
+    "visemes.fps": Option(60.0, "frames a second of the track", 1.0, 240.0, 0.01),
     "bench.duration": Option(10.0, "seconds of the recording to use", 0.1, 3600.0, 0.1),
 }  # fmt: skip
 """A name with a dot belongs to one step: ``natural.head`` scales idle motion, ``edit.gain`` any."""

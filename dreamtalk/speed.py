@@ -7,7 +7,7 @@ work are done in turn.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 import torch
@@ -17,9 +17,10 @@ from .progress import Steps
 
 Module = TypeVar("Module", bound=nn.Module)
 Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 try:
-    from .cpu import run_parallel, speed_up, worker_count
+    from .cpu import map_ahead, run_parallel, speed_up, worker_count
 except ModuleNotFoundError as error:
     if error.name != f"{__package__}.cpu":
         raise
@@ -42,6 +43,12 @@ except ModuleNotFoundError as error:
         for part in parts:
             work(part)
 
+    def map_ahead(
+        work: Callable[[Part], Made], parts: Sequence[Part], workers: int
+    ) -> Generator[Made, None, None]:
+        """What the work makes of each part, when it is asked for."""
+        yield from map(work, parts)
+
 
 def split(total: int, most: int, workers: int) -> list[slice]:
     """Cut ``total`` frames into runs of at most ``most``, as many as keep all workers busy.
@@ -56,4 +63,4 @@ def split(total: int, most: int, workers: int) -> list[slice]:
     return [slice(start, min(start + step, total)) for start in range(0, total, step)]
 
 
-__all__ = ["run_parallel", "speed_up", "split", "worker_count"]
+__all__ = ["map_ahead", "run_parallel", "speed_up", "split", "worker_count"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .dialogue import DreamTalkDialogue
 from .dub import DreamTalkDub
 from .faces import DreamTalkAddFace, DreamTalkInspectPortrait
+from .live import DreamTalkSaveVisemes, DreamTalkStreamMotion
 from .motion import (
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
@@ -31,6 +33,7 @@ from .talk import DreamTalkTalk
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTalk,
+    DreamTalkDialogue,
     DreamTalkDub,
     DreamTalkLoadSpeech,
     DreamTalkSpeechFeatures,
@@ -45,6 +48,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     DreamTalkTrackMotion,
     DreamTalkLoadMotion,
     DreamTalkSaveMotion,
+    DreamTalkStreamMotion,
+    DreamTalkSaveVisemes,
     DreamTalkEditMotion,
     DreamTalkJoinMotion,
     DreamTalkPlotMotion,

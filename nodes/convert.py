@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import DTYPES, OPTIONS, checked
+from ..dreamtalk.options import DTYPES, FRAME_RATES, OPTIONS, checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
@@ -24,11 +24,17 @@ _MASK_SHAPE = 0.05  # share that a mask's aspect ratio may differ
 
 def first_image(image: Tensor, cls: Any) -> Tensor:
     """The first picture of an IMAGE batch, (H, W, C) float32; says so when there are more."""
+    pictures = pictures_of(image)
+    if len(pictures) > 1:
+        notice(cls, f"{len(pictures)} pictures came in: the first one is used")
+    return pictures[0]
+
+
+def pictures_of(image: Tensor) -> list[Tensor]:
+    """All pictures of an IMAGE batch, (H, W, C) float32 each."""
     if image.ndim != 4 or 0 in image.shape:
         raise ImageError(f"an IMAGE is (batch, height, width, channels), not {tuple(image.shape)}")
-    if image.shape[0] > 1:
-        notice(cls, f"{image.shape[0]} pictures came in: the first one is used")
-    return image[0].float().cpu()
+    return list(image.float().cpu())
 
 
 def fit(image: Tensor, longest: int) -> Tensor:
@@ -44,14 +50,22 @@ def fit(image: Tensor, longest: int) -> Tensor:
     return small[0].permute(1, 2, 0).clamp(0, 1).contiguous()
 
 
+def recordings_of(audio: Any) -> list[Any]:
+    """The recordings of an AUDIO batch, an AUDIO each; one alone is handed on as it is."""
+    samples = audio.get("waveform") if isinstance(audio, dict) else None
+    if getattr(samples, "ndim", 0) != 3 or len(samples) < 2:  # type: ignore[arg-type]
+        return [audio]
+    return [{**audio, "waveform": samples[i : i + 1]} for i in range(len(samples))]  # type: ignore
+
+
 def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
-    """The (C, N) float32 waveform in -1..1 and the rate of an AUDIO; the first of a batch.
+    """The (C, N) float32 waveform in -1..1 and the rate of an AUDIO of one recording.
 
     What other nodes make of it is understood: arrays and lists, (N,) and (C, N) samples, and
     integers or floats that are counted like them.
 
     Raises:
-        AudioError: if it holds no sound; says what is wrong with it.
+        AudioError: if it holds no sound, or several recordings; says what is wrong with it.
     """
     from ..dreamtalk.speech.decoding import check_sample_rate
     from ..dreamtalk.speech.loading import to_unit_range
@@ -79,7 +93,10 @@ def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
         )
     check_sample_rate(rate, "this AUDIO")
     if waveform.ndim == 3 and waveform.shape[0] > 1:
-        notice(cls, f"{waveform.shape[0]} recordings came in: the first one is used")
+        raise AudioError(
+            f"{waveform.shape[0]} recordings came in one AUDIO, and one is used here: connect the "
+            "audio output of Speech Features, which hands them on one by one"
+        )
     waveform = waveform[0] if waveform.ndim == 3 else torch.atleast_2d(waveform)
     if waveform.shape[0] > _MANY_CHANNELS >= waveform.shape[1]:
         waveform = waveform.T  # (samples, channels), as soundfile reads it
@@ -140,6 +157,20 @@ def audio_of(waveform: Tensor, rate: int) -> dict[str, Any]:
     return {"waveform": torch.atleast_2d(waveform)[None].contiguous(), "sample_rate": rate}
 
 
+def curve_values(curve: Any, count: int) -> Tensor:
+    """A CURVE read off from its beginning to its end: (count,) float32, 0..1 as it is drawn."""
+    from comfy_api.input import CurveInput
+
+    places = np.linspace(0.0, 1.0, max(1, count))
+    try:
+        values = np.asarray(CurveInput.from_raw(curve).interp_array(places), dtype=np.float32)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DreamTalkError(f"this is no CURVE, but {_described(curve)}") from error
+    if values.shape != places.shape or not np.isfinite(values).all():
+        raise DreamTalkError("the curve holds values that are no numbers: draw it anew")
+    return torch.from_numpy(values).clamp(0.0, 1.0)
+
+
 def option_input(option: str, tooltip: str, id: str | None = None, optional: bool = False) -> Any:
     """The widget of an option: its default and range are those of the library and the command.
 
@@ -166,6 +197,27 @@ def option_input(option: str, tooltip: str, id: str | None = None, optional: boo
         return io.Int.Input(id, **settings)
     settings |= {"min": row.low, "max": row.high, "step": row.step}
     return io.Float.Input(id, **settings)
+
+
+AS_THE_MOTION = "as the motion"
+
+
+def fps_input() -> Any:
+    """The widget for the frame rate of a video."""
+    return io.Combo.Input(
+        "fps",
+        options=[AS_THE_MOTION, *map(str, FRAME_RATES)],
+        default=AS_THE_MOTION,
+        optional=True,
+        tooltip="Frames per second. The motion is read off at that rate, so that none is repeated, "
+        "and lips that close still do. DreamTalk's own motions have 25.",
+    )
+
+
+def fps_of(name: str) -> float:
+    """Frames a second of a choice of :func:`fps_input`; 0 for those of the motion."""
+    choice("fps", name, (AS_THE_MOTION, *map(str, FRAME_RATES)))
+    return 0.0 if name == AS_THE_MOTION else float(name)
 
 
 def choice(name: str, value: str, options: Sequence[str]) -> str:

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 from comfy_api.latest import io, ui
 
+from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import default
 from . import runtime
 from .convert import option_input
-from .schema import schema
+from .schema import growing_inputs, schema
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
     from ..dreamtalk.motion.motion import Motion
+_MORE_PORTRAITS = tuple(f"portrait{number}" for number in range(2, 10))
+_MORE_MOTIONS = tuple(f"motion{number}" for number in range(2, 10))
 
 
 class DreamTalkAddFace(io.ComfyNode):
@@ -25,9 +28,10 @@ class DreamTalkAddFace(io.ComfyNode):
             display_name="DreamTalk Add Face",
             category="DreamTalk",
             description=(
-                "One more face of the same picture, with a motion of its own. Analyse the picture "
-                "once more with another choice of face, connect it here with its motion, and "
-                "connect the result to more_faces of Render Video. Chain several for a group."
+                "Further faces of the same picture, each with a motion of its own. Analyse the "
+                "picture once more with another choice of face, connect it here with its motion, "
+                "and connect the result to more_faces of Render Video. Several nodes can be "
+                "chained."
             ),
             inputs=[
                 DTPortrait.Input(
@@ -40,6 +44,15 @@ class DreamTalkAddFace(io.ComfyNode):
                     optional=True,
                     tooltip="From another Add Face: faces that are animated too.",
                 ),
+                *growing_inputs(
+                    "more_portraits",
+                    DTPortrait,
+                    _MORE_PORTRAITS,
+                    "A third, fourth ... face of the picture: portrait2 goes with motion2.",
+                ),
+                *growing_inputs(
+                    "more_motions", DTMotion, _MORE_MOTIONS, "What each of the further faces does."
+                ),
             ],
             outputs=[
                 DTFaces.Output(
@@ -51,9 +64,24 @@ class DreamTalkAddFace(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, portrait: Portrait, motion: Motion, more_faces: tuple[AnimatedFace, ...] = ()
+        cls,
+        portrait: Portrait,
+        motion: Motion,
+        more_faces: tuple[AnimatedFace, ...] = (),
+        more_portraits: dict[str, Portrait | None] | None = None,
+        more_motions: dict[str, Motion | None] | None = None,
     ) -> io.NodeOutput:
-        return io.NodeOutput((*(more_faces or ()), AnimatedFace(portrait, motion)))
+        found = [*(more_faces or ()), AnimatedFace(portrait, motion)]
+        for face, move in zip(_MORE_PORTRAITS, _MORE_MOTIONS, strict=True):
+            one, other = (more_portraits or {}).get(face), (more_motions or {}).get(move)
+            if (one is None) != (other is None):
+                lacking = move if other is None else face
+                raise DreamTalkError(
+                    f"{face} and {move} belong together: connect {lacking}, or neither of them"
+                )
+            if one is not None and other is not None:
+                found.append(AnimatedFace(one, other))
+        return io.NodeOutput(tuple(found))
 
 
 class DreamTalkInspectPortrait(io.ComfyNode):

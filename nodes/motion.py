@@ -8,9 +8,9 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..dreamtalk.errors import MotionError
-from ..dreamtalk.options import checked
-from .convert import option_input, speech_of
-from .schema import schema
+from ..dreamtalk.options import checked, default
+from .convert import curve_values, option_input, speech_of
+from .schema import curve_inputs, schema
 from .sockets import DTMotion
 
 _CATEGORY = "DreamTalk/motion"
@@ -82,8 +82,9 @@ class DreamTalkEditMotion(io.ComfyNode):
             display_name="DreamTalk Edit Motion",
             category=_CATEGORY,
             description=(
-                "Makes parts of the face move more or less, smooths, moves in time, cuts and "
-                "loops. Steps follow each other in the order of the widgets."
+                "Makes parts of the face move more or less, for all of the motion or a part of it, "
+                "smooths, moves in time, cuts and loops. Steps follow each other in the order of "
+                "the widgets."
             ),
             inputs=[
                 DTMotion.Input("motion", tooltip="The motion to edit."),
@@ -117,6 +118,26 @@ class DreamTalkEditMotion(io.ComfyNode):
                     tooltip="Repeat seamlessly until the duration is filled.",
                 ),
                 option_input("edit.speed", "Faster above 1, slower below."),
+                option_input(
+                    "edit.range_start",
+                    "Gains, channels and smoothing hold from here on, in seconds of the incoming "
+                    "motion; before it stays as it is.",
+                    optional=True,
+                ),
+                option_input(
+                    "edit.range_end",
+                    "They hold until here, in seconds. 0 is the end of the motion.",
+                    optional=True,
+                ),
+                option_input(
+                    "edit.ease", "Seconds that they take to come and to go.", optional=True
+                ),
+                *curve_inputs(
+                    "curve",
+                    "From Curve Editor: how much gains, channels and smoothing count from the "
+                    "beginning of the motion to its end. At the top all of them, at the bottom the "
+                    "motion stays as it came.",
+                ),
             ],
             outputs=[DTMotion.Output(display_name="motion", tooltip="The edited motion.")],
         )
@@ -132,15 +153,24 @@ class DreamTalkEditMotion(io.ComfyNode):
         duration: float,
         loop: bool,
         speed: float,
+        curve: Any = None,
+        range_start: float = default("edit.range_start"),
+        range_end: float = default("edit.range_end"),
+        ease: float = default("edit.ease"),
         **gains: float,
     ) -> io.NodeOutput:
         from ..dreamtalk.motion import edit
+        from ..dreamtalk.motion.ranges import within_range
 
         checked(start=start, duration=duration, **{"edit.smoothing": smoothing})
         named_gains, named_offsets = parse_channel_edits(channels)
         wanted = {name: gain for name, gain in gains.items() if gain != 1.0} | named_gains
-        motion = edit.adjust(motion, wanted, named_offsets)
-        motion = edit.smooth(motion, smoothing) if smoothing else motion
+        edited = edit.adjust(motion, wanted, named_offsets)
+        edited = edit.smooth(edited, smoothing) if smoothing else edited
+        if curve is not None:
+            edited = edit.mixed(motion, edited, curve_values(curve, len(motion)))
+        limited = range_start or range_end
+        motion = within_range(motion, edited, range_start, range_end, ease) if limited else edited
         motion = edit.shift(motion, shift) if shift else motion
         if loop and duration:
             motion = edit.loop(edit.trim(motion, start), duration)

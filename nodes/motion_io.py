@@ -14,7 +14,7 @@ from .schema import schema
 from .sockets import DTMotion, FaceLandmarks
 
 _CATEGORY = "DreamTalk/motion"
-FORMATS = ("npz", "mat", "npy", "csv", "jsonl")
+FORMATS = ("npz", "mat", "npy", "csv", "jsonl", "glb")
 
 
 class DreamTalkTrackMotion(io.ComfyNode):
@@ -167,7 +167,7 @@ class DreamTalkSaveMotion(io.ComfyNode):
             category=_CATEGORY,
             description=(
                 "Writes motion into ComfyUI's output folder, for later or for other programs: "
-                "Blender and Unreal read the Live Link Face .csv."
+                "Blender and Unreal read the Live Link Face .csv, all 3-D programs the .glb."
             ),
             inputs=[
                 DTMotion.Input("motion", tooltip="The motion to write."),
@@ -181,7 +181,8 @@ class DreamTalkSaveMotion(io.ComfyNode):
                     options=list(FORMATS),
                     default="npz",
                     tooltip="npz: this pack's own, exact. mat, npy: for the official tools. csv: "
-                    "Live Link Face (52 ARKit blendshapes). jsonl: one frame a line.",
+                    "Live Link Face (52 ARKit blendshapes). jsonl: one frame a line. glb: a plain "
+                    "3-D head that moves, with those shapes as morph targets.",
                 ),
             ],
             outputs=[

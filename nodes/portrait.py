@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
-from ..dreamtalk.errors import FaceNotFoundError, ImageError
+from ..dreamtalk.errors import DreamTalkError, FaceNotFoundError, ImageError
 from ..dreamtalk.face.portrait import Portrait
 from ..dreamtalk.options import FACE_CHOICES
 from . import runtime
-from .convert import choice, first_image, fit, mask_of, option_input
+from .convert import choice, fit, mask_of, option_input, pictures_of
 from .schema import schema
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
@@ -33,7 +35,9 @@ class DreamTalkPortrait(io.ComfyNode):
             ),
             inputs=[
                 io.Image.Input(
-                    "image", tooltip="The picture of a person. Of a batch, the first one is used."
+                    "image",
+                    tooltip="The picture of a person. A batch is worked through: each picture "
+                    "becomes a portrait, and what follows runs once for each.",
                 ),
                 io.Combo.Input(
                     "face",
@@ -75,8 +79,14 @@ class DreamTalkPortrait(io.ComfyNode):
                 ),
             ],
             outputs=[
-                DTPortrait.Output(display_name="portrait", tooltip="For the render nodes."),
-                io.Mask.Output(display_name="face mask", tooltip="The oval of the face, 1 inside."),
+                DTPortrait.Output(
+                    display_name="portrait", tooltip="For the render nodes.", is_output_list=True
+                ),
+                io.Mask.Output(
+                    display_name="face mask",
+                    tooltip="The oval of the face, 1 inside.",
+                    is_output_list=True,
+                ),
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -93,22 +103,82 @@ class DreamTalkPortrait(io.ComfyNode):
         face_landmarks: Any = None,
     ) -> io.NodeOutput:
         choice("face", face, FACES)
-        whole = first_image(image, cls)
-        picture = fit(whole, max_size)
-        matte = None
-        if person_mask is not None:
-            height, width = picture.shape[:2]
-            matte = mask_of(person_mask, height, width, cls)
-        scale = picture.shape[1] / whole.shape[1]
-        known = known_face(picture, scale, face, points, bounding_box, face_landmarks)
-        portrait = find_face(picture, face, matte, known)
-        if portrait.faces > 1:
-            runtime.notice(cls, f"{portrait.faces} faces found: used is the one called {face}")
-        if portrait.turned:
-            runtime.notice(cls, f"the picture was turned by {portrait.turned} degrees: upright now")
-        mask = oval_mask(portrait)
-        marked = portrait.image * (0.55 + 0.45 * mask[..., None])
-        return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
+        wholes = pictures_of(image)
+        many = len(wholes)
+        if many > 1 and (points.strip() or bounding_box is not None):
+            raise ImageError(
+                f"{many} pictures came in, and points or a bounding box are those of one: send one "
+                "picture, or leave them out"
+            )
+        masks = _each(person_mask, many, "masks")
+        found = _landmarks_each(face_landmarks, many)
+        portraits = []
+        for i, (whole, mask, marks) in enumerate(zip(wholes, masks, found, strict=True)):
+            picture = fit(whole, max_size)
+            scale = picture.shape[1] / whole.shape[1]
+            with _naming(i, many):
+                height, width = picture.shape[:2]
+                matte = None if mask is None else mask_of(mask, height, width, cls)
+                known = known_face(picture, scale, face, points, bounding_box, marks)
+                portraits.append(find_face(picture, face, matte, known))
+        for notice in _notices(portraits, face):
+            runtime.notice(cls, notice)
+        ovals = [oval_mask(portrait) for portrait in portraits]
+        marked = [
+            portrait.image * (0.55 + 0.45 * oval[..., None])
+            for portrait, oval in zip(portraits, ovals, strict=True)
+        ]
+        shown = torch.stack([m for m in marked if m.shape == marked[0].shape])
+        return io.NodeOutput(
+            portraits, [oval[None] for oval in ovals], ui=ui.PreviewImage(shown, cls=cls)
+        )
+
+
+def _each(values: Any, many: int, what: str) -> list[Any]:
+    """One of a batch's values for each of so many pictures; a single one is for all of them."""
+    if values is None or many == 1:
+        return [values] * many
+    if isinstance(values, torch.Tensor) and values.ndim == 2:
+        values = values[None]
+    if len(values) not in (1, many):
+        raise ImageError(
+            f"{many} pictures and {len(values)} {what} came in: give one for each picture"
+        )
+    one = len(values) == 1
+    return [values[0:1] if one else values[i : i + 1] for i in range(many)]
+
+
+def _landmarks_each(landmarks: Any, many: int) -> list[Any]:
+    """One frame's FACE_LANDMARKS for each of so many pictures."""
+    if many == 1 or not isinstance(landmarks, dict):
+        return [landmarks] * many
+    frames = _each(landmarks.get("frames", ()), many, "frames of face_landmarks")
+    return [{**landmarks, "frames": frame} for frame in frames]
+
+
+@contextmanager
+def _naming(index: int, many: int) -> Iterator[None]:
+    """Say which picture of a batch an error is about."""
+    try:
+        yield
+    except DreamTalkError as error:
+        if many == 1:
+            raise
+        raise type(error)(f"picture {index + 1} of {many}: {error}") from error
+
+
+def _notices(portraits: Sequence[Portrait], face: str) -> list[str]:
+    """What to know of the portraits; said once, not once a picture."""
+    notices = []
+    if len(portraits) > 1:
+        notices.append(f"{len(portraits)} pictures came in: what follows runs once for each")
+    faces = max(portrait.faces for portrait in portraits)
+    if faces > 1:
+        notices.append(f"{faces} faces found: used is the one called {face}")
+    turned = next((p.turned for p in portraits if p.turned), 0)
+    if turned:
+        notices.append(f"the picture was turned by {turned} degrees: upright now")
+    return notices
 
 
 def known_face(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import io
 from torch import Tensor
 
-from ..dreamtalk.errors import DreamTalkError
+from ..dreamtalk.errors import ImageError
 from ..dreamtalk.options import checked, default
 from . import runtime
-from .convert import option_input, watched, waveform_of
+from .convert import AS_THE_MOTION, fps_input, fps_of, option_input, watched, waveform_of
 from .schema import schema
 from .sockets import (
     AnimatedFace,
@@ -23,10 +23,12 @@ from .sockets import (
     DTRenderer,
     HostedRenderer,
 )
+from .video import Footage, RenderedVideo, room_for
 
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
     from ..dreamtalk.motion.motion import Motion
+    from ..dreamtalk.render.background import Background
     from ..dreamtalk.render.renderer import Renderer
     from ..dreamtalk.speech.speech import Features
 
@@ -44,7 +46,13 @@ _FACES_TIP = (
     "More faces of the same picture with motions of their own, from Add Face. The video lasts as "
     "long as the longest motion."
 )
-_MEMORY_SHARE = 0.5
+_BACKGROUND_TIP = (
+    "What is behind the person: keep (the picture's own), a colour such as #00b140 or white{more}."
+)
+_BEHIND_TIP = (
+    "A picture to put behind the person, with background at keep. It is cut to the frames' shape; "
+    "of a batch, one after the other, from the first again at the end."
+)
 
 
 def open_scene(
@@ -52,14 +60,20 @@ def open_scene(
     motion: Motion,
     renderer: HostedRenderer | None,
     more_faces: Sequence[AnimatedFace] = (),
+    fps: float = default("fps"),
 ) -> tuple[Renderer, Motion]:
     """One renderer and one motion for one face, or for all faces of a picture.
 
     Set-up takes seconds and can't be interrupted by itself: a cancel stops waiting for it.
+
+    Args:
+        fps: frames a second; 0 for those of the motion.
     """
+    from ..dreamtalk.pipeline import at_rate
     from ..dreamtalk.render.group import together
 
     hosted = renderer or mesh_renderer()
+    motion = at_rate(motion, fps)
     device = hosted.host.device()
     faces = [AnimatedFace(portrait, motion), *more_faces]
     portraits = [face.portrait for face in faces]
@@ -85,6 +99,59 @@ def frames_of(
     return iter(watched(render(renderer, motion, features), len(motion), bar))
 
 
+def background_input(transparent: bool) -> Any:
+    """The widget for what is behind the person."""
+    more = ", or transparent (pictures with alpha, for Save WEBM)" if transparent else ""
+    return io.String.Input(
+        "background",
+        default=default("background"),
+        optional=True,
+        tooltip=_BACKGROUND_TIP.format(more=more),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The faces of a picture and what is behind them.
+
+    Attributes:
+        background: None keeps the picture's own.
+        portrait, more_faces: as they came; for another background with mattes.
+    """
+
+    background: Background | None
+    portrait: Portrait
+    more_faces: Sequence[AnimatedFace]
+
+    @classmethod
+    def of(
+        cls,
+        background: str,
+        pictures: Tensor | None,
+        portrait: Portrait,
+        more_faces: Sequence[AnimatedFace],
+    ) -> Setting:
+        """Read the widget, and cut the persons out if that is asked for."""
+        from ..dreamtalk.render.background import background_of, with_mattes
+
+        behind = background_of(background, pictures, files=False)
+        if behind is None:
+            return cls(None, portrait, more_faces)
+        portraits = [portrait, *(face.portrait for face in more_faces)]
+        portrait, *others = runtime.cancellable(lambda: with_mattes(portraits))
+        faces = [replace(face, portrait=cut) for face, cut in zip(more_faces, others, strict=True)]
+        return cls(behind, portrait, faces)
+
+    def frames(
+        self, chunks: Iterator[Tensor], renderer: Renderer, motion: Motion
+    ) -> Iterator[Tensor]:
+        """Chunks (n, H, W, 3) uint8 with the background behind; of 4 channels if transparent."""
+        from ..dreamtalk.render.background import over_background
+
+        portraits = [self.portrait, *(face.portrait for face in self.more_faces)]
+        return over_background(chunks, renderer, portraits, motion, self.background)
+
+
 class DreamTalkRender(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -103,13 +170,20 @@ class DreamTalkRender(io.ComfyNode):
                 DTRenderer.Input("renderer", optional=True, tooltip=_RENDERER_TIP),
                 DTFaces.Input("more_faces", optional=True, tooltip=_FACES_TIP),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                fps_input(),
+                background_input(transparent=True),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The frames, at the motion's frame rate."
+                    display_name="images",
+                    tooltip="The frames, at the rate that fps tells; with an alpha channel if the "
+                    "background is transparent.",
                 ),
                 io.Mask.Output(
-                    display_name="mask", tooltip="What may move in the picture, 1 inside."
+                    display_name="mask",
+                    tooltip="What may move in the picture, 1 inside. With a transparent "
+                    "background: the person in every frame, 1 inside.",
                 ),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
             ],
@@ -124,34 +198,31 @@ class DreamTalkRender(io.ComfyNode):
         renderer: HostedRenderer | None = None,
         more_faces: Sequence[AnimatedFace] = (),
         features: Features | None = None,
+        fps: str = AS_THE_MOTION,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
-        made, motion = open_scene(portrait, motion, renderer, more_faces or ())
-        images = _room_for(len(motion), *made.size)
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        made, motion = open_scene(
+            setting.portrait, motion, renderer, setting.more_faces, fps_of(fps)
+        )
+        transparent = setting.background is not None and setting.background.transparent
+        images = room_for(len(motion), *made.size, "use Render Video", 4 if transparent else 3)
         done = 0
-        for chunk in frames_of(made, motion, runtime.Bar(), features):
+        chunks = frames_of(made, motion, runtime.Bar(), features)
+        for chunk in setting.frames(chunks, made, motion):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
+        images = images[:done]
         _tell(cls, made.notes)
-        return io.NodeOutput(images[:done], made.mask().cpu().float()[None], motion.fps)
+        mask = images[..., 3].clone() if transparent else made.mask().cpu().float()[None]
+        return io.NodeOutput(images, mask, motion.fps)
 
 
 def _tell(cls: Any, notes: Sequence[str]) -> None:
     """Say on the node why the result may not look its best."""
     if notes:
         runtime.notice(cls, "\n".join(notes), important=False)
-
-
-def _room_for(frames: int, height: int, width: int) -> Tensor:
-    """Memory for the frames, or an error that says what to do instead."""
-    size = frames * height * width * 3 * 4
-    free = runtime.free_ram()
-    if size > free * _MEMORY_SHARE:
-        raise DreamTalkError(
-            f"{frames} frames of {width}x{height} need {size / 2**30:.1f} GiB as pictures and "
-            f"{free / 2**30:.1f} GiB are free: use Render Video, a shorter recording or a smaller "
-            "max_size in Portrait"
-        )
-    return torch.empty(frames, height, width, 3)
 
 
 class DreamTalkRenderVideo(io.ComfyNode):
@@ -162,8 +233,8 @@ class DreamTalkRenderVideo(io.ComfyNode):
             display_name="DreamTalk Render Video",
             category="DreamTalk",
             description=(
-                "Renders the portrait with the motion straight into a video with sound. Memory "
-                "stays the same however long it is. Connect Save Video."
+                "Renders the portrait with the motion into a video with sound, while Save Video "
+                "saves it: nothing is encoded twice, and memory stays the same however long it is."
             ),
             inputs=[
                 DTPortrait.Input("portrait", tooltip=_PORTRAIT_TIP),
@@ -189,9 +260,16 @@ class DreamTalkRenderVideo(io.ComfyNode):
                     optional=True,
                 ),
                 DTFeatures.Input("features", optional=True, tooltip=_FEATURES_TIP),
+                fps_input(),
+                background_input(transparent=False),
+                io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -208,24 +286,21 @@ class DreamTalkRenderVideo(io.ComfyNode):
         more_faces: Sequence[AnimatedFace] = (),
         visible_mark: bool = default("visible_mark"),
         features: Features | None = None,
+        fps: str = AS_THE_MOTION,
+        background: str = default("background"),
+        background_image: Tensor | None = None,
     ) -> io.NodeOutput:
         checked(quality=quality, label=label, visible_mark=visible_mark)
-        bar = runtime.Bar()
-        return io.NodeOutput(
-            render_video(
-                cls,
-                portrait,
-                motion,
-                audio,
-                renderer,
-                bar,
-                quality,
-                label,
-                more_faces or (),
-                visible_mark,
-                features,
+        setting = Setting.of(background, background_image, portrait, more_faces or ())
+        if setting.background is not None and setting.background.transparent:
+            raise ImageError(
+                "a VIDEO can't be transparent: take Render Frames with Save WEBM, or write a colour"
             )
-        )
+        video = render_video(
+            cls, portrait, motion, audio, renderer, quality, label, more_faces or (), visible_mark,
+            features, fps_of(fps), setting,
+        )  # fmt: skip
+        return io.NodeOutput(video)
 
 
 def render_video(
@@ -233,24 +308,33 @@ def render_video(
     portrait: Portrait,
     motion: Motion,
     audio: dict[str, Any] | None,
-    renderer: HostedRenderer | None,
-    bar: runtime.Bar,
+    renderer: HostedRenderer | None = None,
     quality: int = default("quality"),
     label: bool = default("label"),
     more_faces: Sequence[AnimatedFace] = (),
     visible_mark: bool = default("visible_mark"),
     features: Features | None = None,
-) -> Any:
-    """Write the video frame by frame to the temp folder; a cancelled file is removed."""
+    fps: float = default("fps"),
+    setting: Setting | None = None,
+) -> RenderedVideo:
+    """A video that is rendered while it is saved; what doesn't fit together is an error now."""
+    from ..dreamtalk.files.timeline import exact_rate
+    from ..dreamtalk.pipeline import render
     from ..dreamtalk.render.mark import marked
-    from ..dreamtalk.render.video import AI_COMMENT, Sound, write_video
+    from ..dreamtalk.render.video import AI_COMMENT, Sound
 
     sound = None if audio is None else Sound(*waveform_of(audio, cls))
-    path = runtime.temp_file(".mp4")
-    made, motion = open_scene(portrait, motion, renderer, more_faces)
-    comment = AI_COMMENT if label else None
-    frames = frames_of(made, motion, bar, features)
-    frames = marked(frames) if visible_mark else frames
-    write_video(path, frames, motion.fps, sound, comment, quality)
+    hosted = renderer or mesh_renderer()
+    setting = setting or Setting(None, portrait, more_faces)
+    made, motion = open_scene(setting.portrait, motion, hosted, setting.more_faces, fps)
+    setting.frames(render(made, motion, features), made, motion)
     _tell(cls, made.notes)
-    return InputImpl.VideoFromFile(str(path))
+
+    def frames() -> Iterator[Tensor]:
+        hosted.host.device()  # where the networks may not be any more
+        chunks = setting.frames(render(made, motion, features), made, motion)
+        return marked(chunks) if visible_mark else chunks
+
+    comment = AI_COMMENT if label else None
+    rate = exact_rate(motion.fps)
+    return RenderedVideo(Footage(frames, len(motion), made.size, rate, sound, comment, quality))

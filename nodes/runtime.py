@@ -37,6 +37,7 @@ WEIGHT_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt"}
 _SHIPPED = Path(__file__).resolve().parents[1] / "samples"
 EXAMPLES = {
     "dreamtalk_example.png": _SHIPPED / "portrait.png",
+    "dreamtalk_example_two.jpg": _SHIPPED / "two_people.jpg",
     "dreamtalk_example.wav": _SHIPPED / "speech.wav",
     "dreamtalk_example.mp4": _SHIPPED / "clip.mp4",
 }

@@ -1,7 +1,8 @@
 """Schemas of the nodes: what newer ComfyUIs know of them is said to those that know it.
 
-ComfyUI 0.3.64 has neither search aliases nor an essentials tab; every version passes the settings
-of a widget through to its frontend, and older frontends leave out what they don't know.
+ComfyUI 0.3.64 has neither search aliases nor an essentials tab, no sockets that grow (0.8 has them)
+and no curves; every version passes the settings of a widget through to its frontend, and older
+frontends leave out what they don't know.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import fields
 from typing import Any
 
 from comfy_api.latest import io
+
+from .sockets import Curve
 
 _COMMON = ("talking head", "lip sync", "avatar")
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -27,12 +30,18 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "DreamTalkTrackMotion": ("face tracking", "motion capture", "mediapipe", "performance capture"),
     "DreamTalkLoadMotion": ("live link face", "arkit csv", "blendshapes"),
     "DreamTalkSaveMotion": ("export blendshapes", "arkit", "live link face"),
+    "DreamTalkStreamMotion": ("live link face", "arkit", "unreal engine", "blendshapes", "udp"),
+    "DreamTalkSaveVisemes": ("lipsync json", "oculus visemes", "mouth shapes", "phonemes"),
     "DreamTalkEditMotion": ("expression strength", "exaggerate"),
     "DreamTalkJoinMotion": ("concatenate motion",),
     "DreamTalkPlotMotion": ("curves", "graph"),
     "DreamTalkNaturalMotion": ("blink", "head movement", "idle", "breathing"),
     "DreamTalkPortrait": ("face landmarks", "source image"),
     "DreamTalkAddFace": ("two people", "multiple speakers", "dialogue"),
+    "DreamTalkDialogue": (
+        "two people", "several speakers", "multiple speakers", "conversation", "interview",
+        "podcast", "multitalk",
+    ),
     "DreamTalkInspectPortrait": ("debug", "face mesh"),
     "DreamTalkRender": (*_COMMON, "animate portrait"),
     "DreamTalkRenderVideo": (*_COMMON, "animate portrait"),
@@ -54,6 +63,8 @@ SLIDERS = frozenset({
     "eyes", "weight_a", "weight_b", "weight_c", "strength",
 })  # fmt: skip
 """Numbers with a range that a hand can set by eye."""
+INTERMEDIATE = frozenset({"DreamTalkInspectPortrait", "DreamTalkPlotMotion"})
+"""Nodes whose pictures are still there when the page is loaded again."""
 
 
 def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:
@@ -68,6 +79,7 @@ def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:
     newer: dict[str, Any] = {
         "search_aliases": list(ALIASES.get(node_id, ())),
         "essentials_category": ESSENTIALS.get(node_id),
+        "has_intermediate_output": node_id in INTERMEDIATE,
     }
     for widget in inputs:
         said = {"advanced": widget.id in ADVANCED, "display": _display(widget)}
@@ -76,6 +88,37 @@ def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:
             widget.extra_dict = {**(getattr(widget, "extra_dict", None) or {}), **said}
     settings |= {name: value for name, value in newer.items() if value and name in known}
     return io.Schema(node_id=node_id, inputs=inputs, **settings)
+
+
+def growing_inputs(id: str, of: Any, names: tuple[str, ...], tooltip: str) -> list[Any]:
+    """Sockets that appear one after the other as they are used.
+
+    Args:
+        id: of all of them; the node gets a dict of what is connected, or nothing.
+        of: the type of socket, such as ``DTStyle``.
+        names: of the single sockets.
+        tooltip: what they are for.
+
+    Returns:
+        One input, or none where ComfyUI has no such thing.
+    """
+    autogrow = getattr(io, "Autogrow", None)
+    if autogrow is None:
+        return []
+    template = autogrow.TemplateNames(of.Input("socket", tooltip=tooltip), list(names), min=0)
+    return [autogrow.Input(id, template=template, optional=True, tooltip=tooltip)]
+
+
+def curve_inputs(id: str, tooltip: str) -> list[Any]:
+    """A socket for a curve that core's Curve Editor draws; none where ComfyUI has no curves.
+
+    As a plain socket: ComfyUI's own input would draw an editor into the node, whose curve would
+    then always count.
+    """
+    if getattr(io, "Curve", None) is None:
+        return []
+    settings = {"forceInput": True}
+    return [Curve.Input(id, optional=True, tooltip=tooltip, extra_dict=settings)]
 
 
 def _display(widget: Any) -> str | None:

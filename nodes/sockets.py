@@ -40,6 +40,7 @@ DTRenderer = io.Custom("DT_RENDERER")
 # ComfyUI's own, as plain sockets: versions before 2026 don't name them
 BoundingBox = io.Custom("BOUNDING_BOX")
 FaceLandmarks = io.Custom("FACE_LANDMARKS")
+Curve = io.Custom("CURVE")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..dreamtalk.errors import AudioError
 from . import runtime
-from .convert import audio_of, option_input, speech_of
+from .convert import audio_of, option_input, recordings_of, speech_of
 from .schema import schema
 from .sockets import DTFeatures, DTModel, HostedModel
 
@@ -92,8 +92,8 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
                 io.Audio.Input(
                     "audio",
                     optional=True,
-                    tooltip="The recording, from Load Speech or any audio node. Of a batch, the "
-                    "first one is used.",
+                    tooltip="The recording, from Load Speech or any audio node. A batch is worked "
+                    "through: connect the audio output, too.",
                 ),
                 io.AudioEncoderOutput.Input(
                     "audio_encoder_output",
@@ -102,7 +102,17 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
                     "Encode.",
                 ),
             ],
-            outputs=[DTFeatures.Output(display_name="features", tooltip="For DreamTalk Sampler.")],
+            outputs=[
+                DTFeatures.Output(
+                    display_name="features", tooltip="For DreamTalk Sampler.", is_output_list=True
+                ),
+                io.Audio.Output(
+                    display_name="audio",
+                    tooltip="The recording; of a batch one after the other, each with its "
+                    "features. For Natural Motion and Render Video.",
+                    is_output_list=True,
+                ),
+            ],
             hidden=[io.Hidden.unique_id],
         )
 
@@ -111,10 +121,27 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
         if audio_encoder_output is not None:
             from ..dreamtalk.speech.wav2vec import features_from_audio_encoder
 
-            return io.NodeOutput(features_from_audio_encoder(audio_encoder_output))
+            made = [features_from_audio_encoder(part) for part in encoded_of(audio_encoder_output)]
+            return io.NodeOutput(made, [audio] if audio is None else recordings_of(audio))
         if audio is None:
             raise AudioError("connect a recording to 'audio', or an audio encoder's output")
-        return io.NodeOutput(features_of(speech_of(audio, cls), model, runtime.Bar()))
+        recordings = recordings_of(audio)
+        if len(recordings) > 1:
+            runtime.notice(cls, f"{len(recordings)} recordings came in: what follows runs for each")
+        bar, step = runtime.Bar(), 1 / len(recordings)
+        made = [
+            features_of(speech_of(part, cls), model, bar.stage(i * step, (i + 1) * step))
+            for i, part in enumerate(recordings)
+        ]
+        return io.NodeOutput(made, recordings)
+
+
+def encoded_of(output: Any) -> list[Any]:
+    """The recordings of an AUDIO_ENCODER_OUTPUT, one each."""
+    rows = output.get("encoded_audio")
+    if getattr(rows, "ndim", 0) != 3 or len(rows) < 2:
+        return [output]
+    return [{**output, "encoded_audio": rows[i : i + 1]} for i in range(len(rows))]
 
 
 def features_of(speech: Speech, model: HostedModel, progress: Progress) -> Features:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import default
+from ..dreamtalk.speech.speech import FPS
 from ..dreamtalk.style import EMOTIONS, Style
 from . import runtime
-from .convert import choice, first_image, fit, option_input, speech_of
+from .convert import choice, curve_values, first_image, fit, option_input, speech_of
 from .portrait import find_face
-from .schema import schema
+from .schema import curve_inputs, growing_inputs, schema
 from .sockets import DTFeatures, DTModel, DTMotion, DTPortrait, DTStyle, HostedModel
 from .speech import features_of
 
@@ -25,6 +27,8 @@ _INTENSITY = (
     "How strongly the style shows: 0 speaks without any style, 1 as recorded, up to 2 exaggerates. "
     "Above 2 the lips start to lose the sounds."
 )
+_MORE_BLENDED = tuple(f"style_{letter}" for letter in "defghijkl")
+_MORE_NAMED = tuple(f"style{number}" for number in range(4, 13))
 
 
 class DreamTalkStylePreset(io.ComfyNode):
@@ -89,8 +93,8 @@ class DreamTalkStyleBlend(io.ComfyNode):
             display_name="DreamTalk Style Blend",
             category="DreamTalk/style",
             description=(
-                "Mixes two or three styles of the same checkpoint: something between happy and "
-                "surprised, or a clip's manner with a touch of anger."
+                "Mixes styles of the same checkpoint: something between happy and surprised, or a "
+                "clip's manner with a touch of anger."
             ),
             inputs=[
                 DTStyle.Input("style_a", tooltip="The first style."),
@@ -101,6 +105,16 @@ class DreamTalkStyleBlend(io.ComfyNode):
                 ),
                 option_input("weight", "How much the second counts.", "weight_b"),
                 option_input("weight", "How much the third counts, if connected.", "weight_c"),
+                *growing_inputs(
+                    "more_styles", DTStyle, _MORE_BLENDED, "Further styles, as many as you like."
+                ),
+                io.String.Input(
+                    "more_weights",
+                    default="",
+                    optional=True,
+                    tooltip="How much each of the further styles counts: numbers with spaces "
+                    "between them, such as 0.5 2. Those that are not named count 1.",
+                ),
             ],
             outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
         )
@@ -114,12 +128,16 @@ class DreamTalkStyleBlend(io.ComfyNode):
         weight_b: float,
         weight_c: float,
         style_c: Style | None = None,
+        more_styles: dict[str, Style | None] | None = None,
+        more_weights: str = "",
     ) -> io.NodeOutput:
-        from ..dreamtalk.style.blend import blend_styles
+        from ..dreamtalk.style.blend import blend_styles, parse_weights
 
         styles, weights = [style_a, style_b], [weight_a, weight_b]
         if style_c is not None:
             styles, weights = [*styles, style_c], [*weights, weight_c]
+        more = [style for style in (more_styles or {}).values() if style is not None]
+        styles, weights = [*styles, *more], [*weights, *parse_weights(more_weights, len(more))]
         return io.NodeOutput(blend_styles(styles, weights))
 
 
@@ -151,15 +169,48 @@ class DreamTalkStyleTrack(io.ComfyNode):
                 DTStyle.Input("style1", optional=True, tooltip="A style to name in the track."),
                 DTStyle.Input("style2", optional=True, tooltip="Another style to name."),
                 DTStyle.Input("style3", optional=True, tooltip="Another style to name."),
+                *growing_inputs(
+                    "more_styles",
+                    DTStyle,
+                    _MORE_NAMED,
+                    "Further styles to name: style4, style5 and so on.",
+                ),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="The recording: the track is made as long as it is. Needed with a "
+                    "curve.",
+                ),
+                *curve_inputs(
+                    "curve",
+                    "From Curve Editor: how strong the styles are from the beginning of the "
+                    "recording to its end. At the top as strong as the track says, at the bottom "
+                    "not at all.",
+                ),
             ],
             outputs=[DTStyle.Output(display_name="style", tooltip="For DreamTalk Sampler.")],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     def execute(
-        cls, model: HostedModel, track: str, transition: float, **connected: Style | None
+        cls,
+        model: HostedModel,
+        track: str,
+        transition: float,
+        more_styles: dict[str, Style | None] | None = None,
+        audio: dict[str, Any] | None = None,
+        curve: Any = None,
+        **numbered: Style | None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.style.track import style_track
+        from ..dreamtalk.style.track import scaled_intensity, style_track
+
+        connected = {**numbered, **(more_styles or {})}
+        duration = None if audio is None else speech_of(audio, cls).duration
+        if curve is not None and duration is None:
+            raise DreamTalkError(
+                "a curve spans the recording: connect the recording to 'audio' as well"
+            )
 
         def style_of(name: str, intensity: float) -> Style:
             style = connected.get(name)
@@ -167,7 +218,10 @@ class DreamTalkStyleTrack(io.ComfyNode):
                 return model.model.preset(name, intensity)
             return replace(style, intensity=intensity)
 
-        return io.NodeOutput(style_track(track, style_of, transition=transition))
+        style = style_track(track, style_of, duration, transition)
+        if curve is not None and duration is not None:
+            style = scaled_intensity(style, curve_values(curve, max(1, round(duration * FPS))))
+        return io.NodeOutput(style)
 
 
 class DreamTalkStylePredictor(io.ComfyNode):

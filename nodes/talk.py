@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import choice, first_image, fit, option_input, speech_of
+from .convert import (
+    AS_THE_MOTION,
+    choice,
+    fit,
+    fps_input,
+    fps_of,
+    option_input,
+    pictures_of,
+    recordings_of,
+    speech_of,
+)
 from .portrait import find_face
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
 from .sockets import DTModel, HostedModel
 from .speech import features_of
+
+if TYPE_CHECKING:
+    from ..dreamtalk.progress import Progress
 
 
 class DreamTalkTalk(io.ComfyNode):
@@ -33,10 +47,14 @@ class DreamTalkTalk(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "image",
-                    tooltip="The picture of a person. Of a batch, the first one is used; of "
-                    "several faces, the largest.",
+                    tooltip="The picture of a person; of several faces, the largest. A batch is "
+                    "worked through, a video each.",
                 ),
-                io.Audio.Input("audio", tooltip="What the person says."),
+                io.Audio.Input(
+                    "audio",
+                    tooltip="What the person says. Of a batch each recording becomes a video; "
+                    "with as many pictures, each picture says its own.",
+                ),
                 io.Combo.Input(
                     "emotion",
                     options=[*EMOTIONS, AUTO],
@@ -60,9 +78,15 @@ class DreamTalkTalk(io.ComfyNode):
                     tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
                     "starter.",
                 ),
+                fps_input(),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4 with sound.")
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                    is_output_list=True,
+                )
             ],
             hidden=[io.Hidden.unique_id],
         )
@@ -77,22 +101,44 @@ class DreamTalkTalk(io.ComfyNode):
         seed: int,
         liveliness: float,
         model: HostedModel | None = None,
+        fps: str = AS_THE_MOTION,
     ) -> io.NodeOutput:
         from ..dreamtalk.pipeline import Voice, animate, choose_style
 
         choice("emotion", emotion, (*EMOTIONS, AUTO))
-        bar = runtime.Bar()
-        portrait = find_face(fit(first_image(image, cls), default("max_size")))
-        speech = speech_of(audio, cls)
+        rate = fps_of(fps)
+        pictures, recordings = pictures_of(image), recordings_of(audio)
+        pairs = paired(pictures, recordings)
         loaded = model or load_checkpoint(STARTER)
-        features = features_of(speech, loaded, bar.stage(0.0, 0.1))
-        clip = AUTO if emotion == AUTO else None
-        voice = Voice(speech, features, portrait, seed)
-        style = choose_style(loaded.model, emotion, clip, intensity, voice=voice)
-        loaded.host.device()
-        motion = animate(
-            speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,
-            progress=bar.stage(0.1, 0.25),
-        )  # fmt: skip
-        bar.stage(0.25, 1.0)
-        return io.NodeOutput(render_video(cls, portrait, motion, audio, None, bar))
+        bar, portraits, videos = runtime.Bar(), {}, []
+        for i, (picture, recording) in enumerate(pairs):
+            if id(picture) not in portraits:
+                portraits[id(picture)] = find_face(fit(picture, default("max_size")))
+            portrait = portraits[id(picture)]
+
+            def stage(start: float, stop: float, first: int = i) -> Progress:
+                return bar.stage((first + start) / len(pairs), (first + stop) / len(pairs))
+
+            speech = speech_of(recording, cls)
+            features = features_of(speech, loaded, stage(0.0, 0.3))
+            clip = AUTO if emotion == AUTO else None
+            voice = Voice(speech, features, portrait, seed)
+            style = choose_style(loaded.model, emotion, clip, intensity, voice=voice)
+            loaded.host.device()
+            motion = animate(
+                speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,
+                progress=stage(0.3, 1.0),
+            )  # fmt: skip
+            videos.append(render_video(cls, portrait, motion, recording, fps=rate))
+        return io.NodeOutput(videos)
+
+
+def paired(pictures: list[Tensor], recordings: list[Any]) -> list[tuple[Tensor, Any]]:
+    """Who says what: one picture says all recordings, all pictures say one, or each its own."""
+    most = max(len(pictures), len(recordings))
+    if not {len(pictures), len(recordings)} <= {1, most}:
+        raise DreamTalkError(
+            f"{len(pictures)} pictures and {len(recordings)} recordings came in: give one of "
+            "either, or as many of both"
+        )
+    return [(pictures[i % len(pictures)], recordings[i % len(recordings)]) for i in range(most)]

@@ -31,6 +31,8 @@ EDITOR_ONLY = {"upload", "control_after_generate"}
 SOCKET_TYPES = {
     "IMAGE", "MASK", "AUDIO", "VIDEO", "AUDIO_ENCODER_OUTPUT", "BOUNDING_BOX", "FACE_LANDMARKS",
 }  # fmt: skip
+# Inputs that not every ComfyUI knows: workflows do without, and the editor adds them by itself.
+NOT_EVERYWHERE = {"CURVE", "COMFY_AUTOGROW_V3"}
 Link = tuple[str, int]
 
 
@@ -77,6 +79,8 @@ def describe(kind: str) -> tuple[list[tuple[str, str]], list[tuple[str, Any]], l
     sockets, widgets = [], []
     # the editor shows required inputs before optional ones
     for item in sorted(schema.inputs, key=lambda i: i.optional):
+        if item.io_type in NOT_EVERYWHERE:
+            continue
         if item.io_type in SOCKET_TYPES or item.io_type.startswith("DT_"):
             sockets.append((item.id, item.io_type))
             continue

@@ -2,18 +2,25 @@
 
     python -m scripts.thumbnails
 
-Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows) and ``samples/clip.mp4`` (a
-speaking face to track, for the workflow that takes its style from a video).
+Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows), ``samples/clip.mp4`` (a
+speaking face to track, for the workflow that takes its style from a video) and
+``samples/two_people.jpg`` (for the one in which two people talk). With
+``two_people`` as argument it writes only that and its workflow's.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from dreamtalk.dialogue.faces import animate_faces
+from dreamtalk.dialogue.split import split_track
+from dreamtalk.dialogue.turns import parse_speaker_track
 from dreamtalk.dubbing.film import VideoFilm
 from dreamtalk.face.analysis import analyze_portrait
 from dreamtalk.face.image import load_image
@@ -21,16 +28,21 @@ from dreamtalk.model import DreamTalkModel, load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.plot import plot_motion
 from dreamtalk.pipeline import Dub, SpeechSource, animate, dub
+from dreamtalk.render.group import together
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.registry import open_renderer
 from dreamtalk.render.renderer import Renderer
 from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import Speech
+from scripts.contact_sheet import public_portraits
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 640, 360
 CLIP_SECONDS = 5.0
+GROUP = ROOT / "samples" / "two_people.jpg"
+GROUP_SIDE, GROUP_BAR = 400, 8
+TRACK = "0:left 1:right 6.9:left"  # of samples/speech.wav: "Hello!", "I am only ...", "Maybe ..."
 
 
 def moving(model: DreamTalkModel, speech: Speech, emotion: str, intensity: float = 1.0) -> Motion:
@@ -80,8 +92,52 @@ def dubbed() -> list[np.ndarray]:
     return [shown[at] for shown in pictures]
 
 
+def group_picture() -> None:
+    """Two public-domain portraits as in a video call: Eileen Collins and Grace Hopper."""
+    with Image.open(ROOT / "samples" / "portrait.png") as file:
+        left = file.convert("RGB")
+    with Image.open(public_portraits()["hopper"]) as file:
+        right = file.convert("RGB").crop((20, 0, 500, 480))
+    sheet = Image.new("RGB", (2 * GROUP_SIDE + GROUP_BAR, GROUP_SIDE), (32, 34, 38))
+    for place, picture in ((0, left), (GROUP_SIDE + GROUP_BAR, right)):
+        even = picture.resize((GROUP_SIDE, GROUP_SIDE), Image.Resampling.LANCZOS)
+        sheet.paste(even, (place, 0))
+    sheet.save(GROUP, quality=90)
+
+
+def two_people() -> None:
+    """The picture of two people, and one of them speaking while the other one listens."""
+    group_picture()
+    picture, model = load_image(GROUP), load_model()
+    portraits = [analyze_portrait(picture, name) for name in ("1", "2")]
+    speech = load_speech(ROOT / "samples" / "speech.wav")
+    voices = split_track(speech, parse_speaker_track(TRACK), 2)
+    styles = [model.preset("happy"), model.preset("neutral")]
+    faces = animate_faces(portraits, voices, model, styles)
+    renderers = [MeshRenderer(portrait) for portrait in portraits]
+    renderer, motion = together(portraits, renderers, [motion for _, motion in faces])
+    spoken = faces[1][1].channel("lipAperture")[:160]
+    at = int(spoken.argmax())
+    frame = next(
+        f[at - done] for done, f in _frames(renderer, motion) if done <= at < done + len(f)
+    )
+    strip([frame.numpy()]).save(ROOT / "workflows" / "two_people.jpg", quality=85)
+
+
+def _frames(renderer: Renderer, motion: Motion) -> Iterator[tuple[int, torch.Tensor]]:
+    """Chunks of frames, with the number of their first."""
+    done = 0
+    for chunk in renderer.frames(motion):
+        yield done, chunk
+        done += len(chunk)
+
+
 def main() -> None:
     """Write all of them."""
+    if "two_people" in sys.argv[1:]:
+        two_people()
+        return
+    two_people()
     model = load_model()
     speech = load_speech(ROOT / "samples" / "speech.wav")
     picture = load_image(ROOT / "samples" / "portrait.png")

@@ -14,6 +14,7 @@ PICTURE, RECORDING, CLIP = (
     "dreamtalk_example.wav",
     "dreamtalk_example.mp4",
 )
+TWO_PEOPLE = "dreamtalk_example_two.jpg"
 
 
 def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
@@ -234,6 +235,52 @@ def dub_a_video() -> None:
         (870, 190),
     )
     write("dub_a_video", nodes, [note], [])
+
+
+def two_people() -> None:
+    """Two people in one picture share a recording."""
+    nodes = [
+        Node("image", "LoadImage", (40, 340), (300, 340), {"image": TWO_PEOPLE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 750), (300, 250), {"audio": RECORDING}),
+        Node(
+            "dialogue",
+            "DreamTalkDialogue",
+            (400, 340),
+            (340, 520),
+            {
+                "image": ("image", 0),
+                "audio": ("speech", 0),
+                "speakers": "0:left\n1:right\n6.9:left",
+                "styles": "left=happy",
+            },
+        ),
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (800, 340),
+            (300, 420),
+            {
+                "portrait": ("dialogue", 0),
+                "motion": ("dialogue", 1),
+                "audio": ("dialogue", 3),
+                "more_faces": ("dialogue", 2),
+            },
+        ),
+        save_video(("render", 0), (1160, 340), "dreamtalk/dialogue"),
+    ]
+    note = Note(
+        "## Two people talk\n\n"
+        "**Dialogue** gives each face its part of the recording; who has no turn listens: lips at "
+        "rest, eyes on the speaker, a nod at a pause.\n\n"
+        "- *speakers* says who speaks when, in seconds: `0:left 4.2:right 9:both`. Write *stereo* "
+        "if each channel is one person, or connect each person's own recording to *audio* and "
+        "*audio2*.\n"
+        "- *styles* gives single faces an emotion: `left=happy right=sad@0.7`.\n\n"
+        "Only animate people who have agreed to it, and say that the video is generated.",
+        (40, 40),
+        (870, 250),
+    )
+    write("two_people", nodes, [note], [])
 
 
 def emotion_from_voice() -> None:
@@ -492,6 +539,7 @@ if __name__ == "__main__":
     difftalk_renderer()
     style_from_video()
     dub_a_video()
+    two_people()
     emotion_from_voice()
     edit_motion()
     official_checkpoint()

@@ -82,7 +82,10 @@ def node_classes() -> dict[str, Any]:
 
 
 def run_node(node_id: str, **inputs: Any) -> tuple[Any, ...]:
-    """Execute a node under inference mode with its defaults for what is not given."""
+    """Execute a node under inference mode with its defaults for what is not given.
+
+    A list of one output is that output, as ComfyUI hands it on.
+    """
     import torch
 
     cls = node_classes()[node_id]
@@ -92,4 +95,9 @@ def run_node(node_id: str, **inputs: Any) -> tuple[Any, ...]:
         if not i.optional and getattr(i, "default", None) is not None
     }
     with torch.inference_mode():
-        return cls.execute(**(values | inputs)).args
+        outputs = cls.execute(**(values | inputs)).args
+    lists = [output.is_output_list for output in cls.GET_SCHEMA().outputs]
+    return tuple(
+        value[0] if many and len(value) == 1 else value
+        for value, many in zip(outputs, lists, strict=False)
+    )

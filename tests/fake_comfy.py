@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import types
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import Enum
 from importlib.machinery import ModuleSpec
@@ -30,6 +31,7 @@ class Output:
         self.id = id
         self.display_name = settings.get("display_name")
         self.tooltip = settings.get("tooltip")
+        self.is_output_list = bool(settings.get("is_output_list"))
 
 
 def custom(name: str) -> type:
@@ -39,6 +41,33 @@ def custom(name: str) -> type:
         "Output": type("Output", (Output,), {"io_type": name}),
     }
     return type(name, (), members)
+
+
+class Autogrow:
+    """Sockets that grow, with names of their own, as since ComfyUI 0.8."""
+
+    class TemplateNames:
+        def __init__(self, input: Input, names: list[str], min: int = 1) -> None:
+            self.input, self.names, self.min = input, names, min
+
+    class Input(Input):
+        io_type = "COMFY_AUTOGROW_V3"
+
+
+class CurveInput:
+    """A curve as a list of points, as since ComfyUI 0.33."""
+
+    def __init__(self, points: list[tuple[float, float]]) -> None:
+        self.points = points
+
+    @staticmethod
+    def from_raw(data: Any) -> CurveInput:
+        return data if isinstance(data, CurveInput) else CurveInput(data["points"])
+
+    def interp_array(self, places: Any) -> Any:
+        import numpy as np
+
+        return np.interp(places, *np.array(self.points, dtype=float).T)
 
 
 @dataclass
@@ -83,6 +112,41 @@ class VideoFromFile:
 
     def get_stream_source(self) -> str:
         return self.file
+
+
+class VideoInput(ABC):
+    """What is abstract in ComfyUI 0.33, and before."""
+
+    @abstractmethod
+    def get_components(self) -> Any: ...
+
+    @abstractmethod
+    def save_to(
+        self, path: Any, format: Any = "auto", codec: Any = "auto", **more: Any
+    ) -> None: ...
+
+    @abstractmethod
+    def as_trimmed(self, start_time: float, duration: float, strict_duration: bool) -> Any: ...
+
+
+@dataclass
+class VideoComponents:
+    images: Any
+    frame_rate: Any
+    audio: Any = None
+
+
+class VideoContainer(str, Enum):
+    AUTO = "auto"
+    MP4 = "mp4"
+    MKV = "mkv"
+    WEBM = "webm"
+
+
+class VideoCodec(str, Enum):
+    AUTO = "auto"
+    H264 = "h264"
+    AV1 = "av1"
 
 
 class _Preview:
@@ -216,10 +280,13 @@ def install(base: Path) -> None:
         NodeOutput=NodeOutput,
         Hidden=Hidden,
         Custom=custom,
+        Autogrow=Autogrow,
+        Curve=custom("CURVE"),
         FolderType=types.SimpleNamespace(output="output", temp="temp"),
         **{name: custom(kind) for name, kind in _TYPES.items()},
     )
     _module("comfy_api")
+    _module("comfy_api.input", CurveInput=CurveInput)
     _module(
         "comfy_api.latest",
         io=io,
@@ -228,5 +295,9 @@ def install(base: Path) -> None:
             PreviewText=_Preview,
         ),
         ComfyExtension=ComfyExtension,
+        Input=types.SimpleNamespace(Video=VideoInput),
+        Types=types.SimpleNamespace(
+            VideoComponents=VideoComponents, VideoContainer=VideoContainer, VideoCodec=VideoCodec
+        ),
         InputImpl=types.SimpleNamespace(VideoFromFile=VideoFromFile),
     )  # fmt: skip

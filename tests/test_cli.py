@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import wave
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -102,6 +103,14 @@ def test_render_of_a_motion_file(folder: Path, speech_wav: Path) -> None:
     video, audio, frames = lengths(out)
     assert frames == 12
     assert audio == pytest.approx(video, abs=0.04)
+    for typed, meant, count in (("29.97", Fraction(30000, 1001), 14), ("50", Fraction(50), 24)):
+        assert main([*command, "--fps", typed]) == 0
+        with av.open(str(out)) as container:
+            assert container.streams.video[0].average_rate == meant
+        video, audio, frames = lengths(out)
+        assert frames == count
+        assert video == pytest.approx(12 / 25, abs=0.5 / float(meant))
+        assert audio == pytest.approx(video, abs=0.04)
 
 
 def test_style_from_a_motion_file(folder: Path, speech_wav: Path) -> None:
@@ -289,3 +298,40 @@ def test_native_messages_stay_off_the_terminal(folder: Path) -> None:
     lines = done.stderr.splitlines()
     assert len(lines) == 2, "what the first stage took, and the error"
     assert lines[1].startswith("dreamtalk: error: no face")
+
+
+def test_two_people_talk(
+    folder: Path, portrait_image: torch.Tensor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair, voice = folder / "pair.png", folder / "voice.wav"
+    save_image(torch.cat([portrait_image, portrait_image.flip(1)], 1), pair)
+    time = np.arange(RATE) / RATE
+    write_wav(voice, 0.3 * np.sign(np.sin(2 * np.pi * 130 * time)) * (np.abs(time - 0.5) > 0.1))
+    quick = ("--steps", 1, "--save-motion", folder / "pair.npz", "--styles", "right=sad")
+
+    assert talk(folder, "--speakers", "0:left 0.5:right", *quick, portrait=pair, audio=voice) == 0
+    assert lengths(folder / "out.mp4") == (1.0, 1.0, 25)
+    left, right = (Motion.load(folder / f"pair-{i}.npz") for i in (1, 2))
+    aperture = [m.channel("lipAperture") for m in (left, right)]
+    assert float(aperture[0][:10].max()) > 0.02 > float(aperture[1][:5].max())
+    assert float(aperture[1][15:].max()) > 0.02 > float(aperture[0][22:].max())
+
+    assert talk(folder, "--other-audio", voice, "--other-at", 0.6, *quick, "--faces", "2, 1",
+                portrait=pair, audio=voice) == 0  # fmt: skip
+    assert lengths(folder / "out.mp4")[2] == 40
+    first = Motion.load(folder / "pair-1.npz").channel("lipAperture")
+    assert float(first[:5].max()) < 0.01, "the first of --faces is the right one, who speaks later"
+
+    for options, said in (
+        (("--speakers", "0:left 2:top"), "'top' names no face"),
+        (("--speakers", "stereo"), "needs a recording with two channels"),
+        (("--speakers", "0:left", "--other-audio", voice), "each is one face's"),
+        (("--styles", "left=sad"), "who speaks when"),
+        (("--faces", "1 2"), "who speaks when"),
+        (("--speakers", "0:3"), "'3' can't speak: 2 faces take part"),
+        (("--other-at", 2), "who speaks when"),
+    ):
+        assert talk(folder, *options, portrait=pair, audio=voice) == 1
+        assert said in capsys.readouterr().err
+    assert talk(folder, "--speakers", "0:1 0.5:2", audio=voice) == 1
+    assert "shows 1 face: a conversation needs two" in capsys.readouterr().err

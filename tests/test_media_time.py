@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import struct
 import subprocess
 import sys
@@ -319,6 +320,22 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _ENCODE, str(tmp_path / "v.mp4"), *sides]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.splitlines() == [f"{side} 1" for side in sides]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no such call on this system")
+def test_the_number_of_cores_changes_no_bytes(tmp_path: Path) -> None:
+    """An encoder that chooses its threads by itself makes something else on other machines."""
+    cores = os.sched_getaffinity(0)
+    noise = torch.randint(0, 40, (12, 160, 160, 3), generator=torch.Generator().manual_seed(0))
+    ramp = torch.arange(12).view(-1, 1, 1, 1) * 10 + torch.arange(160).view(1, -1, 1, 1) // 2
+    frames = (noise + ramp).to(torch.uint8)
+    try:
+        for name, chosen in (("all.mp4", cores), ("one.mp4", {min(cores)})):
+            os.sched_setaffinity(0, chosen)
+            write_video(tmp_path / name, [frames], 25.0)
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert (tmp_path / "all.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("tag", [b"Gespr\xe4ch", b"\xc2\xbc\xd2\xf4", b"\xff\xff\xff\xff"])

@@ -138,14 +138,46 @@ def test_resampling_is_by_time() -> None:
     slower = resample(motion, 25.0)
     assert len(slower) == 250
     time = np.arange(250) / 25.0
-    expected = np.interp(time, np.arange(300) / 30.0, motion.expression[:, 1].numpy())
-    np.testing.assert_allclose(slower.expression[:, 1], expected, atol=1e-6)
+    cheek = space("face").index["cheekLeftY"]
+    expected = np.interp(time, np.arange(300) / 30.0, motion.expression[:, cheek].numpy())
+    np.testing.assert_allclose(slower.expression[:, cheek], expected, atol=1e-6)
     assert abs(slower.duration - motion.duration) < 1 / 25
     back = resample(resample(motion, 60.0), 30.0)
     np.testing.assert_allclose(back.head[:-2], motion.head[:-2], atol=2e-3)
     assert resample(motion, 30.0) is motion
     with pytest.raises(MotionError, match="0"):
         resample(motion, 0)
+
+
+@pytest.mark.parametrize("fps", [24000 / 1001, 24.0, 30000 / 1001, 30.0, 50.0, 60.0])
+@pytest.mark.parametrize("closure", ["lips", "eyes"])
+def test_what_closes_for_one_frame_closes_at_every_rate(fps: float, closure: str) -> None:
+    face = space("face")
+    channel, opened = ("lipAperture", 0.15) if closure == "lips" else ("lidUpperLeftY", 0.0)
+    shut = 0.0 if closure == "lips" else face.eyes[0].shut
+    motion = Motion(torch.zeros(250, 31), torch.zeros(250, 6))
+    motion.expression[:, face.index[channel]] = opened
+    closed = torch.arange(3, 250, 7)
+    motion.expression[closed, face.index[channel]] = shut
+    made = resample(motion, fps)
+    assert len(made) == round(10 * fps)
+    assert abs(made.duration - motion.duration) < 0.5 / fps
+    values = made.channel(channel)
+    times = torch.arange(len(made)) / fps
+    for frame in closed.tolist():
+        near = (times - frame / 25).abs() <= 0.5 / fps + 1e-6
+        assert (values[near] - shut).abs().min() < 1e-6, frame
+    still = (times[:, None] - closed / 25).abs().amin(1) > 0.041
+    assert (values[still] - opened).abs().max() < 1e-6
+
+
+def test_a_hand_full_of_frames_and_a_space_without_closures_resample_too() -> None:
+    one = Motion(torch.zeros(1, 31), torch.zeros(1, 6))
+    assert len(resample(one, 60.0)) == 2
+    assert len(resample(one, 1.0)) == 1
+    bfm = Motion(torch.rand(25, 64), torch.zeros(25, 6), space="bfm")
+    half = np.interp(np.arange(24) / 24, np.arange(25) / 25, bfm.expression[:, 3].numpy())
+    np.testing.assert_allclose(resample(bfm, 24.0).expression[:, 3], half, atol=1e-6)
 
 
 def test_uneven_times() -> None:

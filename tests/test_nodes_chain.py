@@ -87,7 +87,7 @@ def audio(folders: Path, speech_wav: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def motion(model: Any, audio: dict[str, Any]) -> Any:
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
     (sampled,) = run_node(
         "DreamTalkSampler", model=model, features=features, style=style, steps=4, seed=3
@@ -151,7 +151,7 @@ def test_load_model_lists_and_refuses(checkpoint: str, folders: Path) -> None:
 def test_load_model_in_half_precision(checkpoint: str, model: Any, audio: Any, motion: Any) -> None:
     (half,) = run_node("DreamTalkLoadModel", checkpoint=checkpoint, precision="bf16")
     assert half.model.fingerprint == model.model.fingerprint
-    (features,) = run_node("DreamTalkSpeechFeatures", model=half, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=half, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=half, emotion="sad", intensity=1.5)
     (close,) = run_node(
         "DreamTalkSampler", model=half, features=features, style=style, steps=4, seed=3
@@ -167,7 +167,7 @@ def test_files_outside_the_folders_are_refused(folders: Path) -> None:
 
 
 def test_sampler_is_seeded_and_checks_its_lists(model: Any, audio: Any, motion: Any) -> None:
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
     settings = {"model": model, "features": features, "style": style, "steps": 4}
     (again,) = run_node("DreamTalkSampler", **settings, seed=3)
@@ -182,7 +182,7 @@ def test_sampler_is_seeded_and_checks_its_lists(model: Any, audio: Any, motion: 
 
 
 def test_lip_sync_guidance_works_under_inference_mode(model: Any, audio: Any, motion: Any) -> None:
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=model, emotion="sad", intensity=1.5)
     (steered,) = run_node(
         "DreamTalkSampler", model=model, features=features, style=style, steps=4, seed=3, sync=2.0
@@ -219,15 +219,6 @@ def test_portrait(image: Tensor) -> None:
     small, mask = run_node("DreamTalkPortrait", image=image, max_size=200)
     assert small.size == (200, 200)
     assert mask.shape == (1, 200, 200)
-
-
-def test_portrait_takes_the_first_of_a_batch_and_says_so(
-    image: Tensor, caplog: pytest.LogCaptureFixture
-) -> None:
-    batch = torch.cat([image, torch.zeros_like(image)])
-    portrait, _ = run_node("DreamTalkPortrait", image=batch)
-    assert torch.equal(portrait.image, image[0])
-    assert "2 pictures came in" in caplog.text
 
 
 def test_portrait_mask_is_scaled_and_an_empty_one_ignored(image: Tensor) -> None:
@@ -298,6 +289,40 @@ def test_two_faces_of_one_picture(image: Tensor, motion: Any, audio: Any) -> Non
         run_node("DreamTalkRender", portrait=left, motion=short, more_faces=more)
 
 
+def test_two_people_talk(image: Tensor, model: Any, audio: Any) -> None:
+    both = torch.cat([image, image.flip(2)], 2)
+    settings = {"model": model, "styles": "left=happy", "seed": 4}
+    portrait, motion, faces, sound, turns = run_node(
+        "DreamTalkDialogue", image=both, audio=audio, speakers="0:left 0.6:right", **settings
+    )
+    assert portrait.faces == 2
+    assert len(faces) == 1
+    assert float(portrait.landmarks[:, 0].mean()) < float(faces[0].portrait.landmarks[:, 0].mean())
+    assert len(motion) == len(faces[0].motion) == 30
+    assert torch.equal(sound["waveform"], audio["waveform"])
+    assert turns.startswith("face 1: ")
+    (video,) = run_node(
+        "DreamTalkRenderVideo", portrait=portrait, motion=motion, more_faces=faces, audio=sound
+    )
+    assert probe(video)[0] == 30
+    assert probe(video)[3] == (528, 264)
+
+    _, joined, faces, sound, turns = run_node(
+        "DreamTalkDialogue", image=both, audio=audio, audio2=audio, audio2_at=1.5, **settings
+    )
+    assert len(joined) == len(faces[0].motion) == round((1.5 + 1.2) * 25)
+    assert sound["waveform"].shape == (1, 1, round(1.5 * RATE) + audio["waveform"].shape[-1])
+    assert "listens" not in turns
+    for one, settings, said in (
+        (image, {"speakers": "0:left"}, "shows 1 face: a conversation needs two"),
+        (both, {"speakers": "0:first"}, "'first' names no face"),
+        (both, {"speakers": " "}, "who speaks when"),
+        (both, {"speakers": "0:left", "styles": "left=merry"}, "'merry' is no emotion"),
+    ):
+        with pytest.raises(Exception, match=said):
+            run_node("DreamTalkDialogue", image=one, audio=audio, model=model, **settings)
+
+
 def test_inspect_portrait(analysed: Any) -> None:
     sheet, notes = run_node("DreamTalkInspectPortrait", portrait=analysed, height=120)
     assert sheet.shape[0] == 1
@@ -327,7 +352,7 @@ def test_cancel_leaves_no_file(
 
 def test_talk(image: Tensor, audio: Any, model: Any) -> None:
     stereo = {
-        "waveform": audio["waveform"].expand(2, 2, -1),  # a batch of two, in stereo
+        "waveform": audio["waveform"].expand(1, 2, -1),
         "sample_rate": RATE,
     }
     (video,) = run_node("DreamTalkTalk", image=image, audio=stereo, model=model, seed=2**63)
@@ -338,7 +363,7 @@ def test_talk(image: Tensor, audio: Any, model: Any) -> None:
 
 
 def test_style_over_time(model: Any, audio: Any) -> None:
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node(
         "DreamTalkStyleTrack", model=model, track="0:neutral 0.4:happy@1.5", transition=0.2
     )
@@ -375,7 +400,7 @@ def test_pirenderer_takes_the_renderers_place(
 
 def test_features_from_an_audio_encoder(model: Any) -> None:
     output = {"encoded_audio": torch.randn(1, 49, 1024), "audio_samples": 16_000}
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio_encoder_output=output)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio_encoder_output=output)
     assert features.rows.shape == (49, 1024)
     style = model.model.preset("sad")
     with pytest.raises(Exception, match="features are 'wav2vec2"):
@@ -428,9 +453,82 @@ def test_difftalk_listens_to_features(analysed: Any, motion: Any, model: Any, au
     (renderer,) = run_node("DreamTalkLoadDiffTalk", checkpoint="starter (built in)",
                            from_speech=True, paint_steps=1)  # fmt: skip
     short = motion.with_(expression=motion.expression[:2], head=motion.head[:2])
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     given = {"portrait": analysed, "motion": short, "renderer": renderer}
     images, _, _ = run_node("DreamTalkRender", **given, features=features)
     assert len(images) == 2
     with pytest.raises(Exception, match="together with the speech"):
         run_node("DreamTalkRender", **given)
+
+
+def test_another_background_in_the_graph(analysed: Any, motion: Any) -> None:
+    from dreamtalk.motion.edit import trim
+
+    scene = {"portrait": analysed, "motion": trim(motion, 0.0, 0.2)}
+    plain, mask, _ = run_node("DreamTalkRender", **scene)
+    assert plain.shape[-1] == 3
+    assert mask.shape[0] == 1
+    clear, alpha, fps = run_node("DreamTalkRender", **scene, background="transparent")
+    assert clear.shape == (5, 264, 264, 4)
+    assert fps == 25
+    assert torch.equal(alpha, clear[..., 3])
+    assert 0.3 < float(alpha.mean()) < 0.7
+    room = torch.tensor([0.0, 0.0, 1.0]).expand(2, 20, 30, 3)
+    placed, mask, _ = run_node("DreamTalkRender", **scene, background_image=room)
+    assert mask.shape[0] == 1
+    assert placed[:, 2, 2].tolist() == [[0.0, 0.0, 1.0]] * 5
+    (video,) = run_node("DreamTalkRenderVideo", **scene, background="#0000ff")
+    with av.open(video.get_stream_source()) as file:
+        first = next(file.decode(video=0)).to_ndarray(format="rgb24")
+    assert first[2, 2, 2] > 240 > 20 > first[2, 2, 0]
+    for wrong, said in (
+        ({"background": "transparent"}, "Save WEBM"),
+        ({"background": "/etc/hostname"}, "connect a picture"),
+        ({"background": "red", "background_image": room}, "and a picture"),
+    ):
+        with pytest.raises(Exception, match=said):
+            run_node("DreamTalkRenderVideo", **scene, **wrong)
+
+
+def test_a_batch_is_worked_through(
+    image: Tensor, audio: dict[str, Any], model: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirrored = torch.cat([image, image.flip(2)])
+    portraits, ovals = run_node("DreamTalkPortrait", image=mirrored)
+    assert "2 pictures came in" in caplog.text
+    assert [p.size for p in portraits] == [(264, 264)] * 2
+    assert float((ovals[0] - ovals[1].flip(2)).abs().mean()) < 0.05 < float(ovals[0].mean())
+    both = {**audio, "waveform": torch.cat([audio["waveform"], audio["waveform"].flip(2)])}
+    features, recordings = run_node("DreamTalkSpeechFeatures", model=model, audio=both)
+    assert len(features) == len(recordings) == 2
+    (alone, same) = run_node("DreamTalkSpeechFeatures", model=model, audio=recordings[0])
+    assert torch.equal(alone.rows, features[0].rows)
+    assert same is recordings[0]
+    assert not torch.equal(features[0].rows, features[1].rows)
+
+    short = {**both, "waveform": both["waveform"][..., :6000]}
+    videos = run_node("DreamTalkTalk", image=mirrored, audio=short, model=model)[0]
+    assert [probe(video)[0] for video in videos] == [7, 7]
+    frames = []
+    for video in videos:
+        with av.open(video.get_stream_source()) as file:
+            frames.append(next(file.decode(video=0)).to_ndarray(format="rgb24").astype(int))
+    assert abs(frames[0] - frames[1][:, ::-1]).mean() < 4 < abs(frames[0] - frames[1]).mean()
+
+
+def test_a_batch_that_can_not_be_worked_through_is_refused(
+    image: Tensor, audio: dict[str, Any], motion: Any, model: Any
+) -> None:
+    three = image.expand(3, -1, -1, -1)
+    two = {**audio, "waveform": audio["waveform"].expand(2, -1, -1)}
+    blank = torch.cat([image, torch.zeros_like(image)])
+    refused = [
+        ("DreamTalkPortrait", {"image": three, "points": "eyeRight 1,2"}, "those of one"),
+        ("DreamTalkPortrait", {"image": three, "person_mask": torch.ones(2, 8, 8)}, "2 masks"),
+        ("DreamTalkPortrait", {"image": blank}, "picture 2 of 2: "),
+        ("DreamTalkTalk", {"image": three, "audio": two, "model": model}, "as many of both"),
+        ("DreamTalkNaturalMotion", {"motion": motion, "audio": two}, "audio output of Speech"),
+    ]
+    for node, inputs, said in refused:
+        with pytest.raises(Exception, match=said):
+            run_node(node, **inputs)

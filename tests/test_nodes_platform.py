@@ -19,6 +19,7 @@ class NewSchema(fake_comfy.Schema):
 
     search_aliases: list[str] = field(default_factory=list)
     essentials_category: str | None = None
+    has_intermediate_output: bool = False
 
 
 def schemas() -> dict[str, Any]:
@@ -36,11 +37,23 @@ def test_every_node_is_found_by_other_names(monkeypatch: pytest.MonkeyPatch) -> 
         words = schema.display_name.lower()
         assert all(alias == alias.lower() and alias != words for alias in schema.search_aliases)
     assert made["DreamTalkTalk"].essentials_category == "Video Tools"
+    kept = {name for name, schema in made.items() if schema.has_intermediate_output}
+    assert kept == {"DreamTalkInspectPortrait", "DreamTalkPlotMotion"}
 
 
-def test_older_versions_get_what_they_know() -> None:
-    for schema in schemas().values():
-        assert not {"search_aliases", "essentials_category"} & set(vars(schema))
+def test_older_versions_get_what_they_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    import comfy_api.latest as api
+
+    newer = {"search_aliases", "essentials_category", "has_intermediate_output"}
+    everywhere = {name: [i.id for i in schema.inputs] for name, schema in schemas().items()}
+    monkeypatch.delattr(api.io, "Autogrow")
+    monkeypatch.delattr(api.io, "Curve")
+    for name, schema in schemas().items():
+        assert not newer & set(vars(schema))
+        known = [i.id for i in schema.inputs]
+        assert not {i.io_type for i in schema.inputs} & {"CURVE", "COMFY_AUTOGROW_V3"}
+        gone = [id for id in everywhere[name] if id not in known]
+        assert all(id == "curve" or id.startswith("more_") for id in gone), name
 
 
 def test_tables_name_widgets_that_exist() -> None:

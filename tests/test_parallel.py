@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 
+import cv2
 import pytest
 import torch
 
 from dreamtalk.progress import Steps
-from dreamtalk.speed import run_parallel, split, worker_count
+from dreamtalk.speed import map_ahead, run_parallel, split, worker_count
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +162,64 @@ def test_as_many_parts_as_torch_has_threads() -> None:
     assert worker_count(torch.device("cpu"), 8) == 2
     assert worker_count(torch.device("cpu"), 1) == 1
     assert worker_count(torch.device("cuda"), 8) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("parts", [0, 1, 2, 7])
+def test_what_is_made_ahead_comes_in_turn(workers: int, parts: int) -> None:
+    opencv = cv2.getNumThreads()
+    seen = set()
+
+    def work(part: int) -> int:
+        time.sleep(0.01 * (part % 3))
+        seen.add(torch.get_num_threads())
+        return part
+
+    assert list(map_ahead(work, range(parts), workers)) == list(range(parts))
+    assert seen <= {1}
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+    assert cv2.getNumThreads() == opencv
+
+
+def test_only_so_much_is_made_ahead() -> None:
+    begun: list[int] = []
+    made = map_ahead(lambda part: begun.append(part) or part, range(20), 2)
+    assert not begun, "nothing before the first is asked for"
+    assert next(made) == 0
+    time.sleep(0.1)
+    assert len(begun) == 3, "what is asked for, and one for each worker"
+    made.close()
+    time.sleep(0.1)
+    assert len(begun) == 3
+    assert threads_of_a_new_thread() == 2
+
+
+def test_workers_do_their_work_at_the_same_time() -> None:
+    meet = threading.Barrier(2, timeout=20)
+    assert len(list(map_ahead(lambda part: meet.wait(), range(4), 2))) == 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_come_out_when_their_turn_has_come(workers: int) -> None:
+    def work(part: int) -> int:
+        if part == 2:
+            raise TimeoutError("part 2")
+        return part
+
+    before = threading.active_count()
+    made = map_ahead(work, range(5), workers)
+    assert [next(made), next(made)] == [0, 1]
+    with pytest.raises(TimeoutError, match="part 2"):
+        next(made)
+    assert threading.active_count() == before
+    assert torch.get_num_threads() == threads_of_a_new_thread() == 2
+
+
+def test_opencv_gets_its_threads_back_after_the_last_of_several() -> None:
+    before = cv2.getNumThreads()
+    one, other = (map_ahead(lambda part: part, range(9), 2) for _ in range(2))
+    next(one), next(other)
+    one.close()
+    assert cv2.getNumThreads() == 1
+    other.close()
+    assert cv2.getNumThreads() == before

@@ -44,7 +44,7 @@ def test_graph_and_command(
 
     (audio,) = run_node("DreamTalkLoadSpeech", audio="a.wav", duration=SECONDS, normalize=False)
     (model,) = run_node("DreamTalkLoadModel")
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     (style,) = run_node("DreamTalkStylePreset", model=model, emotion="angry", intensity=1.4)
     (bare,) = run_node(
         "DreamTalkSampler", model=model, features=features, style=style, seed=7, steps=6,

@@ -15,7 +15,13 @@ from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.shape import FaceShapes, face_shape
 from dreamtalk.model import DreamTalkModel, load_model, speech_features
 from dreamtalk.model.heard_plot import plot_heard
-from dreamtalk.model.listening import Heard, predict_style, predict_track, steady_path
+from dreamtalk.model.listening import (
+    Heard,
+    placed_changes,
+    predict_style,
+    predict_track,
+    steady_path,
+)
 from dreamtalk.model.picture_style import picture_expression, picture_style
 from dreamtalk.model.style_predictor import (
     PREDICTOR_FILE,
@@ -232,6 +238,16 @@ def test_a_style_turns_where_the_voice_does_and_does_not_flicker() -> None:
     assert turned.index(EMOTIONS.index("angry")) == 20
     doubts = [("neutral", 7, 0.6), ("sad", 1, 0.5)] * 30
     assert set(steady_path(track_of(*doubts), 1.0)) == {EMOTIONS.index("neutral")}
+
+
+def test_a_change_is_put_where_the_near_evidence_has_it() -> None:
+    near = np.full((40, 8), 0.05)
+    near[:17, 0] = near[17:, 3] = 0.65
+    for began in (12, 17, 22):
+        placed = placed_changes([0] * began + [3] * (40 - began), near)
+        assert placed == [0] * 17 + [3] * 23
+    assert placed_changes([0, 3, 0], near[:3]) == [0, 3, 0]  # no stretch is lost
+    assert placed_changes([2] * 5, near[:5]) == [2] * 5
 
 
 def test_what_was_heard_in_words() -> None:

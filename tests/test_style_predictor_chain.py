@@ -162,7 +162,7 @@ def test_the_nodes(portrait_image: Tensor) -> None:
     audio = {"waveform": waveform, "sample_rate": 16_000}
     (model,) = run_node("DreamTalkLoadModel", checkpoint="starter (built in)")
     portrait = run_node("DreamTalkPortrait", image=portrait_image[None])[0]
-    (features,) = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
+    features, _ = run_node("DreamTalkSpeechFeatures", model=model, audio=audio)
     style, heard, plot = run_node(
         "DreamTalkStylePredictor", model=model, audio=audio, seed=3, portrait=portrait
     )

@@ -15,6 +15,7 @@ import pytest
 
 from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.style import EMOTIONS
+from dreamtalk.training.cli import corpus_engines
 from dreamtalk.training.corpus import align, prompts
 from dreamtalk.training.corpus.codecs import CODECS, through_codec
 from dreamtalk.training.corpus.phones import VOWELS, Segment
@@ -235,3 +236,10 @@ def test_prompts_with_signs_are_left_out(tmp_path: Path, monkeypatch: pytest.Mon
         file.write("; names\na: hello there [beep]\nb: press 1 now\nc: press * now\nd:\n")
     monkeypatch.setattr(prompts, "TRANSCRIPTS", tmp_path)
     assert list(prompts._transcripts("en")) == [("a", "hello there")]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_voice_that_can_not_act_is_left_out(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(hibari, "installed", lambda: True)
+    monkeypatch.setattr(world, "installed", lambda: there)
+    assert ("hibari" in corpus_engines("acted")) == there

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..model import STARTER
 from ..motion.files import check_motion_name
 from ..options import OPTIONS, checked
 from ..pipeline import Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
+from ..render.background import needs_file
 from ..render.registry import known_renderers
 from ..render.video import container_of
 from .rows import Row
@@ -27,9 +28,11 @@ REPORTS = "report"
 """The folder below the outputs that is ours; no output may lie in it."""
 _REQUIRED = {"portrait": "the portrait", "audio": "the recording"}
 _INPUTS = {**_REQUIRED, "style": "the style's clip"}
-_WEIGHTS = {"checkpoint": "the checkpoint", "renderer": "the renderer"}
+_FILES_OR_WORDS = {
+    "checkpoint": "the checkpoint", "renderer": "the renderer", "background": "the background",
+}  # fmt: skip
 _OUTPUTS = {"out": "the video", "save_motion": "the motion", "debug": "the layers"}
-_NAMES_CHECKED = {
+_NAMES_CHECKED: dict[str, Callable[[str], object]] = {
     "out": container_of, "save_motion": check_motion_name, "debug": check_picture_name,
 }  # fmt: skip
 _CALLED = {"mark": "visible_mark", "renderer_option": "renderer_options"}
@@ -41,7 +44,7 @@ _PLAIN = {
     if field.name in OPTIONS
 }
 COLUMNS = sorted(
-    {*_INPUTS, *_WEIGHTS, *_OUTPUTS, *_TEXTS, *_PLAIN, "mark", "no_label", "renderer_option"}
+    {*_INPUTS, *_FILES_OR_WORDS, *_OUTPUTS, *_TEXTS, *_PLAIN, "mark", "no_label", "renderer_option"}
 )
 """What a row may say, as ``dreamtalk talk`` calls it; with - or _."""
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -190,8 +193,8 @@ def _settings(value: Any) -> dict[str, Any]:
 def _kept_inside(values: Mapping[str, Any], inputs: Path) -> dict[str, Path]:
     """The input files of a row: names that stay below the folder of inputs."""
     files = {}
-    for name, what in {**_INPUTS, **_WEIGHTS}.items():
-        if name not in values or (name in _WEIGHTS and _is_known(name, values[name])):
+    for name, what in {**_INPUTS, **_FILES_OR_WORDS}.items():
+        if name not in values or (name in _FILES_OR_WORDS and _is_known(name, values[name])):
             continue
         check_name(values[name], what)
         path = inputs / values[name]
@@ -207,7 +210,12 @@ def _kept_inside(values: Mapping[str, Any], inputs: Path) -> dict[str, Path]:
 
 
 def _is_known(option: str, value: str) -> bool:
-    return value == STARTER if option == "checkpoint" else value in known_renderers()
+    known: dict[str, Callable[[str], bool]] = {
+        "checkpoint": lambda word: word == STARTER,
+        "renderer": lambda word: word in known_renderers(),
+        "background": lambda word: not needs_file(word),
+    }
+    return known[option](value)
 
 
 def _output_names(read: Iterable[tuple[int, dict[str, Path], dict[str, Any]]]) -> list[str]:
@@ -247,7 +255,7 @@ def _job(
     _check_parts(taken)
     if "no_label" in taken:
         taken["label"] = not taken.pop("no_label")
-    for key in [k for k in ("style", *_WEIGHTS) if k in taken]:
+    for key in [k for k in ("style", *_FILES_OR_WORDS) if k in taken]:
         value = files.get(key, taken[key])
         taken[key] = Path(value) if key == "style" else str(value)
     called = {_CALLED.get(k, k): v for k, v in taken.items()}
@@ -255,7 +263,7 @@ def _job(
         files["portrait"], files["audio"], paths["out"], **called,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
-    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_WEIGHTS, "style")]
+    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_FILES_OR_WORDS, "style")]
     read = {*files.values(), *(path for path in anywhere if path.is_file())}
     print_of = [_state(path, inputs) for path in sorted(read)]
     return BatchJob(name, line, talk, _digest([options, written, print_of]))

@@ -1,7 +1,7 @@
 """Exact and optional speed for CPUs. Others import it through ``speed.py`` alone.
 
 :func:`speed_up` gives the parts of a network their faster twins; :func:`run_parallel` does the
-parts of some work at the same time.
+parts of some work at the same time, and :func:`map_ahead` does them ahead of who needs them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .denoiser import FastDenoiser
 from .latent_layers import ExactGroupNorm, FastConv3x3
 from .row_conv import RowConv2d, is_large_to_few
 from .winograd import WinogradConv2d, WinogradUpConv2d, is_conv3x3
-from .workers import run_parallel, worker_count
+from .workers import map_ahead, run_parallel, worker_count
 
-__all__ = ["run_parallel", "speed_up", "worker_count"]
+__all__ = ["map_ahead", "run_parallel", "speed_up", "worker_count"]
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -1,1 +1,2 @@
-"""Curves over time and space: easing from one value to another, holding the last one."""
+"""Curves over time and space: easing from one value to another, holding the last
+one, marks in time."""

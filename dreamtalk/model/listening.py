@@ -23,6 +23,10 @@ REACH = 4
 PERSISTENCE = 1.0
 """How much likelier than the old one a new emotion must be, in nats over a span, to be shown: what
 keeps the face from changing its mind with every sentence."""
+NEAR = 1
+"""Tokens before and after, for the moment of a change: 1.5 s in all."""
+SEARCH = 6
+"""Tokens around a change among which its moment is looked for: 3 s to both sides."""
 _BATCH = 128
 
 
@@ -58,8 +62,19 @@ def listen(loaded: LoadedPredictor, tokens: Tensor, progress: Progress = silent)
     Args:
         tokens: (K, D) standardized.
     """
-    count, width = len(tokens), 2 * REACH + 1
-    at = torch.arange(count)[:, None] + torch.arange(-REACH, REACH + 1)
+    track = _around(loaded, tokens, REACH, progress)
+    count = len(tokens)
+    short_enough = 2 * REACH + 1 < count <= loaded.longest
+    whole = hear(loaded, tokens[None])[0] if short_enough else track.mean(0)
+    return Heard(whole, 0.5 * torch.arange(count) + 0.5, track)
+
+
+def _around(
+    loaded: LoadedPredictor, tokens: Tensor, reach: int, progress: Progress = silent
+) -> Tensor:
+    """(K, 8) probabilities, each told from a token and ``reach`` others on both sides."""
+    count = len(tokens)
+    at = torch.arange(count)[:, None] + torch.arange(-reach, reach + 1)
     outside = (at < 0) | (at >= count)
     # what is padding comes last, as in the training
     order = outside.long().argsort(dim=1, stable=True)
@@ -70,9 +85,7 @@ def listen(loaded: LoadedPredictor, tokens: Tensor, progress: Progress = silent)
         part = slice(first, first + _BATCH)
         found.append(hear(loaded, tokens[at[part]], outside[part]))
     progress(count, count)
-    track = torch.cat(found)
-    whole = hear(loaded, tokens[None])[0] if width < count <= loaded.longest else track.mean(0)
-    return Heard(whole, 0.5 * torch.arange(count) + 0.5, track)
+    return torch.cat(found)
 
 
 def predict_style(
@@ -131,6 +144,8 @@ def predict_track(
     tokens = loaded.tokens(features, speech)
     heard = listen(loaded, tokens, progress)
     path = steady_path(heard.track.double().numpy(), PERSISTENCE)
+    if len(set(path)) > 1:
+        path = placed_changes(path, _around(loaded, tokens, NEAR).double().numpy())
     stretches = [[i for i, _ in group] for _, group in groupby(enumerate(path), lambda x: x[1])]
     marks, codes = [], []
     for stretch in stretches:
@@ -165,6 +180,32 @@ def steady_path(track: npt.NDArray[np.float64], persistence: float) -> list[int]
     for choice in reversed(back):
         path.append(int(choice[path[-1]]))
     return path[::-1]
+
+
+def placed_changes(path: list[int], near: npt.NDArray[np.float64]) -> list[int]:
+    """The same emotions one after the other, with each change where the near evidence puts it.
+
+    What is told from several seconds says which emotions there are, but blurs when one begins.
+
+    Args:
+        path: K indices into ``EMOTIONS``.
+        near: (K, 8) probabilities told from a moment's own second and a half.
+
+    Returns:
+        K indices; no stretch is lost.
+    """
+    told = np.log(np.maximum(near, 1e-2))
+    starts = [0, *(i for i in range(1, len(path)) if path[i] != path[i - 1])]
+    emotions, ends = [path[i] for i in starts], [*starts[1:], len(path)]
+    for n in range(1, len(starts)):
+        first = max(starts[n - 1] + 1, starts[n] - SEARCH)
+        last = min(ends[n] - 1, starts[n] + SEARCH)
+        lead = told[first:last, emotions[n - 1]] - told[first:last, emotions[n]]
+        # the old emotion up to the change, the new one from there on
+        gain = np.concatenate([[0.0], np.cumsum(lead)])
+        starts[n] = first + int(gain.argmax())
+    lengths = np.diff([*starts, len(path)])
+    return np.repeat(emotions, lengths).tolist()
 
 
 def changes(path: list[int]) -> int:

@@ -2,7 +2,8 @@
 
 What each keeps: ``.npz`` and ``.jsonl`` everything, exactly. ``.mat`` and ``.npy`` the 64 BFM
 coefficients and the 9 pose columns, exactly; other spaces go through the bridge. ``.csv`` the 52
-ARKit shapes to 6 decimals and the head's rotation, not where it is.
+ARKit shapes to 6 decimals and the head's rotation, not where it is. ``.glb`` is written only: a
+head that moves, for programs that show such.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.io import savemat
 
 from ..errors import MotionError, OutputError
 from ..files.arrays import read_npy
@@ -36,7 +36,7 @@ _TRANSLATION = slice(254, 257)
 _JSON_FORMAT = "dreamtalk.motion"
 
 SUFFIXES: tuple[str, ...] = (".npz", ".mat", ".npy", ".txt", ".csv", ".jsonl", ".json")
-"""What :func:`load_motion` reads; all but ``.txt`` can be written."""
+"""What :func:`load_motion` reads; all but ``.txt`` can be written, and ``.glb`` as well."""
 
 
 def is_motion_file(path: str | Path) -> bool:
@@ -105,7 +105,7 @@ def save_motion(motion: Motion, path: str | Path) -> None:
 
     Args:
         motion: in any space.
-        path: with suffix ``.npz``, ``.mat``, ``.npy``, ``.csv``, ``.jsonl`` or ``.json``.
+        path: with suffix ``.npz``, ``.mat``, ``.npy``, ``.csv``, ``.jsonl``, ``.json`` or ``.glb``.
 
     Raises:
         OutputError: if the suffix is unknown or the file can't be written. Nothing half-written
@@ -164,6 +164,8 @@ def _write_mat(motion: Motion, path: Path) -> None:
     crop = np.full((len(bfm), 5), 256.0, dtype=np.float32)
     crop[:, 2:] = pose[:, 6:9]
     # official tools look only at the first two; fps is for ourselves
+    from scipy.io import savemat
+
     savemat(str(path), {"coeff": coeff, "transform_params": crop, "fps": np.float64(bfm.fps)})
 
 
@@ -251,6 +253,12 @@ def _write_json(motion: Motion, path: Path) -> None:
             file.write(json.dumps(frame) + "\n")
 
 
+def _write_glb(motion: Motion, path: Path) -> None:
+    from .glb import render_glb  # what builds a head is loaded by those who want one
+
+    path.write_bytes(render_glb(motion))
+
+
 _READERS: dict[str, Callable[[Path, float | None], Motion]] = {
     ".npz": _read_npz,
     ".mat": _read_mat,
@@ -267,4 +275,5 @@ _WRITERS: dict[str, Callable[[Motion, Path], None]] = {
     ".csv": _write_csv,
     ".jsonl": _write_json,
     ".json": _write_json,
+    ".glb": _write_glb,
 }

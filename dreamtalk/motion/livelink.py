@@ -32,6 +32,10 @@ _EYES = (
     "RightEyePitch",
     "RightEyeRoll",
 )
+LIVE_CHANNELS: tuple[str, ...] = (
+    *(name[0].upper() + name[1:] for name in ARKIT_CHANNELS), *_HEAD, *_EYES,
+)  # fmt: skip
+"""The 61 values of a frame, as Unreal names and orders them."""
 
 
 def _column_order() -> list[str]:
@@ -110,22 +114,34 @@ def render_livelink(motion: Motion) -> str:
         The CSV: timecodes from 00:00:00, values to 6 decimals.
     """
     order = _column_order()
-    names = [name[0].upper() + name[1:] for name in order]
-    shapes = motion.expression[:, [ARKIT.index[name] for name in order]].cpu().numpy()
-    head = motion.head.cpu().numpy()
-    eyes = _eye_rotations(motion)
+    columns = [*(ARKIT.index[name] for name in order), *range(len(ARKIT), len(LIVE_CHANNELS))]
+    rows = live_values(motion)[:, columns]
     base = int(np.ceil(motion.fps - 1e-6))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Timecode", "BlendShapeCount", *names, *_HEAD, *_EYES])
+    names = [LIVE_CHANNELS[column] for column in columns]
+    writer.writerow(["Timecode", "BlendShapeCount", *names])
     for index in range(len(motion)):
         seconds, part = divmod(round(index / motion.fps * base * 1000), base * 1000)
         stamp = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
         stamp += f":{part // 1000:02d}.{part % 1000:03d}"
-        turn = [head[index, 1], head[index, 0], -head[index, 2]]
-        values = [*shapes[index], *turn, *eyes[index]]
-        writer.writerow([stamp, len(values), *(f"{value + 0.0:.6f}" for value in values)])
+        values = (f"{value + 0.0:.6f}" for value in rows[index])
+        writer.writerow([stamp, len(columns), *values])
     return out.getvalue()
+
+
+def live_values(motion: Motion) -> np.ndarray:
+    """All that Live Link Face tells of a frame: shapes, head and eye rotations.
+
+    Args:
+        motion: in the ``arkit`` space.
+
+    Returns:
+        (T, 61) in the order of :data:`LIVE_CHANNELS`; rotations in radians.
+    """
+    shapes, head = motion.expression.cpu().numpy(), motion.head.cpu().numpy()
+    turn = np.stack([head[:, 1], head[:, 0], -head[:, 2]], axis=1)
+    return np.concatenate([shapes, turn, _eye_rotations(motion)], axis=1)
 
 
 def _eye_rotations(motion: Motion) -> np.ndarray:

@@ -8,6 +8,7 @@ speech and added after the sampler, so it serves any checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from .gaze import LID_FOLLOWS, draw_gaze, hold_on_viewer, iris_offsets
 from .idle import draw_breath, draw_head
 from .motion import Motion
 from .noise import spawn
-from .prosody import analyse
+from .prosody import Prosody, analyse
 from .spaces import FACE
 
 CLOSED_UPPER_LID = FACE.eyes[0].shut
@@ -32,16 +33,34 @@ CLOSED_LOWER_LID = 0.012
 """IOD that the lower lid rises meanwhile."""
 _BROW_BEAT = 0.010  # IOD: brows rise with a stressed syllable
 _NOSTRIL_BREATH = 0.0015  # IOD
+_LESS_AWAY = 0.5  # of the looks away at random, where it is said whom somebody looks at
+_EYES_REACH = np.deg2rad(20.0)  # beyond it the head must turn
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What somebody looks at and answers to, beside what everybody does by themselves.
+
+    Attributes:
+        gaze: (n, 2) radians, where the eyes look to: left and up.
+        head: (n, 6), how the head goes along.
+        emphasis: (n,) 0..1, how much the brows rise.
+    """
+
+    gaze: np.ndarray
+    head: np.ndarray
+    emphasis: np.ndarray
 
 
 def add_natural_motion(
     motion: Motion,
-    speech: Speech | None = None,
+    speech: Speech | Prosody | None = None,
     seed: int = 0,
     blinks: float = 1.0,
     gaze: float = 1.0,
     head: float = 1.0,
     breathing: float = 1.0,
+    attention: Attention | None = None,
 ) -> Motion:
     """Add blinks, small gaze shifts, idle head motion and breathing.
 
@@ -52,7 +71,7 @@ def add_natural_motion(
 
     Args:
         motion: in any space; ``arkit`` and ``bfm`` get what their channels can show.
-        speech: what is said, for pauses and stress; None for a listener.
+        speech: what is said or its cues, for pauses and stress; None for a listener.
         seed: of the dice.
         blinks: scales how often: 0 = never, 1 = as measured (about 24 a minute).
         gaze: scales gaze shifts and the reflex that holds the eyes on the viewer while the head
@@ -60,6 +79,7 @@ def add_natural_motion(
         head: scales idle head motion (standard deviation about 2 degrees at 1), and the small
             brow beats that go with stress.
         breathing: scales breath.
+        attention: what the face looks at instead of the viewer, scaled with gaze and head.
 
     Returns:
         A new motion; with all strengths 0 the same object.
@@ -73,7 +93,7 @@ def add_natural_motion(
     if not any(strengths.values()) or len(motion) == 0:
         return motion
     times = np.arange(len(motion)) / motion.fps
-    prosody = analyse(speech, motion.duration)
+    prosody = speech if isinstance(speech, Prosody) else analyse(speech, motion.duration)
     # one stream each: numpy's PCG64 on the CPU is the same everywhere
     streams = spawn(np.random.default_rng(int(seed) % 2**63), 4)
     pose = np.zeros((len(motion), 6))
@@ -87,8 +107,16 @@ def add_natural_motion(
         life = draw_head(prosody, times, streams[2])
         pose += head * life.head
         emphasis = head * life.emphasis
+    if attention is not None:
+        pose += head * attention.head
+        emphasis = np.maximum(emphasis, head * attention.emphasis)
     if gaze:
-        angles = draw_gaze(prosody, times, streams[1]) + hold_on_viewer(pose)
+        angles = draw_gaze(prosody, times, streams[1])
+        if attention is not None:
+            angles = _LESS_AWAY * angles + attention.gaze
+        angles = angles + hold_on_viewer(pose)
+        if attention is not None:
+            angles = np.clip(angles, -_EYES_REACH, _EYES_REACH)
         iris = gaze * iris_offsets(angles)
     offsets = life_offsets(volume, emphasis, iris)
     closures = np.zeros((2, len(motion)))

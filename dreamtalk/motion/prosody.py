@@ -75,13 +75,11 @@ def analyse(speech: Speech | None, duration: float) -> Prosody:
     """
     if speech is None:
         return silence(duration)
-    level = _level(speech.waveform.detach().cpu().numpy())
-    loud = float(np.percentile(level, 95))
-    if loud <= _FLOOR_DB + 3.0:
+    level = level_db(speech.waveform.detach().cpu().numpy())
+    threshold = speaking_level(level)
+    if threshold == np.inf:
         return silence(speech.duration)
-    floor = float(np.percentile(level, 5))
-    threshold = max(loud - 25.0, min(floor + 8.0, loud - 8.0))
-    phrases = _stretches(level > threshold)
+    phrases = stretches(level > threshold)
     mask = np.zeros(len(level))
     for start, stop in phrases:
         mask[int(start * 100) : int(stop * 100)] = 1.0
@@ -95,7 +93,16 @@ def analyse(speech: Speech | None, duration: float) -> Prosody:
     )
 
 
-def _level(waveform: np.ndarray) -> np.ndarray:
+def speaking_level(level: np.ndarray) -> float:
+    """dB above which somebody speaks, given the level of a recording (N,); infinite for silence."""
+    loud = float(np.percentile(level, 95))
+    if loud <= _FLOOR_DB + 3.0:
+        return float("inf")
+    floor = float(np.percentile(level, 5))
+    return max(loud - 25.0, min(floor + 8.0, loud - 8.0))
+
+
+def level_db(waveform: np.ndarray) -> np.ndarray:
     """RMS level in dB, 100 values a second."""
     count = max(1, len(waveform) // _HOP)
     padded = np.pad(waveform, (0, max(0, count * _HOP - len(waveform))))
@@ -104,7 +111,7 @@ def _level(waveform: np.ndarray) -> np.ndarray:
     return np.maximum(10.0 * np.log10(smooth + 1e-12), _FLOOR_DB)
 
 
-def _stretches(speaking: np.ndarray) -> np.ndarray:
+def stretches(speaking: np.ndarray) -> np.ndarray:
     """Runs of True as (start, end) in s; short gaps closed, short runs dropped."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], speaking.astype(np.int8), [0]])))
     runs = edges.reshape(-1, 2) / 100.0

@@ -7,13 +7,14 @@ from .loaders import Loaders
 from .parts import (
     Voice,
     animate,
+    at_rate,
     choose_style,
     fit_length,
     heard_style,
     render,
     render_video,
 )
-from .run import perform, shoot, talk
+from .run import check_device, film, load_source, perform, shoot, talk
 
 __all__ = [
     "DUB_COMMENT",
@@ -29,6 +30,8 @@ __all__ = [
     "Talk",
     "Voice",
     "animate",
+    "at_rate",
+    "check_device",
     "check_dub",
     "check_performance",
     "check_shot",
@@ -36,8 +39,10 @@ __all__ = [
     "choose_style",
     "dub",
     "dub_film",
+    "film",
     "fit_length",
     "heard_style",
+    "load_source",
     "perform",
     "render",
     "render_video",

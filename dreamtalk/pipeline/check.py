@@ -8,6 +8,7 @@ from pathlib import Path
 from ..face.image import check_picture_name
 from ..files.clashes import Paths, check_outputs
 from ..motion.files import check_motion_name
+from ..render.background import background_of
 from ..render.video import container_of
 from .jobs import Dub, Performance, Shot, Talk
 
@@ -66,7 +67,8 @@ def _sources(job: Performance) -> dict[str, Paths]:
 
 
 def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) -> None:
-    container_of(job.out)
+    behind = background_of(job.background)
+    container_of(job.out, transparent=behind is not None and behind.transparent)
     if motion is not None:
         check_motion_name(motion)
     if job.debug is not None:
@@ -77,6 +79,7 @@ def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) 
             "the portrait": job.portrait,
             "the sound": job.audio,
             "the renderer": job.renderer,
+            "the background": job.background,
             **sources,
         },
     )

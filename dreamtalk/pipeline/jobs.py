@@ -114,6 +114,8 @@ class Shot:
         debug: a picture to draw the mesh renderer's layers and masks into.
         device: where to compute.
         visible_mark: whether every frame says so too.
+        fps: frames a second; 0 for those of the motion.
+        background: what is behind the person: see :func:`background_of`.
     """
 
     portrait: Path
@@ -129,11 +131,13 @@ class Shot:
     debug: Path | None = None
     device: str = default("device")
     visible_mark: bool = default("visible_mark")
+    fps: float = default("fps")
+    background: str = default("background")
 
     def __post_init__(self) -> None:
         checked(
             start=self.start, quality=self.quality, label=self.label,
-            visible_mark=self.visible_mark,
+            visible_mark=self.visible_mark, fps=self.fps,
         )  # fmt: skip
 
 

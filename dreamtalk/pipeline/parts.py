@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +16,19 @@ from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, is_picture, load_image
 from ..face.portrait import Portrait
 from ..face.shape import face_shape
+from ..files.timeline import exact_rate
 from ..model import DreamTalkModel, speech_features
 from ..model.listening import Heard, predict_style, predict_track
 from ..model.picture_style import picture_style
 from ..model.style_predictor import load_style_predictor
 from ..motion.bridges import convert
+from ..motion.edit import resample
 from ..motion.files import is_motion_file, load_motion
 from ..motion.motion import Motion
 from ..motion.natural import add_natural_motion
 from ..options import AUTO, checked, default
 from ..progress import Progress, silent
+from ..render.background import Background, over_background
 from ..render.mark import marked
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound, write_video
@@ -190,6 +193,18 @@ def fit_length(motion: Motion, frames: int) -> Motion:
     )
 
 
+def at_rate(motion: Motion, fps: float) -> Motion:
+    """A motion at the frame rate of its video.
+
+    Args:
+        fps: frames a second; 29.97 and its kind mean 30000/1001; 0 keeps the motion's.
+
+    Raises:
+        MotionError: if it is no frame rate.
+    """
+    return motion if fps == 0 else resample(motion, float(exact_rate(fps)))
+
+
 def render(
     renderer: Renderer,
     motion: Motion,
@@ -213,19 +228,27 @@ def render_video(
     features: Features | None = None,
     progress: Progress = silent,
     visible_mark: bool = default("visible_mark"),
+    background: Background | None = None,
+    portraits: Sequence[Portrait] = (),
 ) -> int:
     """Portrait (within the renderer) + motion -> video, in constant memory.
 
     Args:
         comment: goes into the file's metadata.
         visible_mark: write on every frame that it is AI-generated.
+        background: what is put behind the person; None keeps the picture's.
+        portraits: that the renderer was made of; needed for another background.
 
     Returns:
         The number of frames written.
 
     Raises:
         OutputError: if the file can't be written; then nothing is left behind.
+        ImageError: as :func:`over_background`.
     """
     with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
-        frames = marked(chunks) if visible_mark else chunks
+        frames = chunks
+        if background is not None:
+            frames = over_background(chunks, renderer, portraits, motion, background)
+        frames = marked(frames) if visible_mark else frames
         return write_video(out, frames, motion.fps, sound, comment, quality)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from ..model import speech_features
 from ..motion.files import save_motion
 from ..motion.motion import Motion
 from ..progress import Stages, silent_stages
+from ..render.background import background_of, with_mattes
 from ..render.group import together
 from ..render.renderer import Renderer
 from ..render.video import AI_COMMENT, Sound
@@ -24,7 +25,7 @@ from ..speech.speech import Features, Speech
 from .check import check_shot, check_talk
 from .jobs import Performance, Shot, SpeechSource, Talk
 from .loaders import Loaders
-from .parts import Voice, animate, choose_style, render_video
+from .parts import Voice, animate, at_rate, choose_style, render_video
 
 
 def talk(
@@ -73,6 +74,32 @@ def shoot(job: Shot, motions: Sequence[Motion], stages: Stages = silent_stages) 
     if job.audio is not None:
         load_speech(job.audio, duration=1.0)  # a bad file is an error now, not after the work
     _shoot(job, _open_scene(job, stages, Loaders()), motions, None, stages)
+
+
+def film(
+    job: Shot,
+    perform: Callable[[list[Portrait]], Sequence[Motion]],
+    sound: Sound | None = None,
+    stages: Stages = silent_stages,
+    loaders: Loaders = Loaders(),  # noqa: B008
+) -> list[Motion]:
+    """Portraits -> motions -> video, where what faces do depends on who is in the picture.
+
+    Args:
+        perform: gives every portrait of the job its motion.
+        sound: of the video; the job's own audio by default.
+
+    Returns:
+        The motions.
+
+    Raises:
+        DreamTalkError: as the stages do; the video appears whole or not at all.
+    """
+    check_shot(job)
+    scene = _open_scene(job, stages, loaders)
+    motions = list(perform(scene[0]))
+    _shoot(job, scene, motions, None, stages, sound)
+    return motions
 
 
 def load_source(source: SpeechSource, stages: Stages) -> Speech:
@@ -127,6 +154,8 @@ def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
                 raise DreamTalkError("points set by hand are those of one face: give one --motion")
             known = landmarks_from_points(parse_points(job.points))
         portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
+        if background_of(job.background) is not None:
+            portraits = with_mattes(portraits)
         height, width = portraits[0].size
         stage.note(f"{width}x{height} px" + (f", {len(portraits)} faces" * (len(portraits) > 1)))
     with stages("renderer") as stage:
@@ -153,13 +182,16 @@ def _shoot(
     motions: Sequence[Motion],
     features: Features | None,
     stages: Stages,
+    sound: Sound | None = None,
 ) -> None:
-    sound = None if job.audio is None else Sound(job.audio, start=job.start)
+    if sound is None and job.audio is not None:
+        sound = Sound(job.audio, start=job.start)
     with stages("video") as stage:
-        renderer, motion = together(*scene, motions)
+        first, *others = motions  # the others follow its rate
+        renderer, motion = together(*scene, [at_rate(first, job.fps), *others])
         frames = render_video(
             renderer, motion, job.out, sound, AI_COMMENT if job.label else None, job.quality,
-            features, stage.progress, job.visible_mark,
+            features, stage.progress, job.visible_mark, background_of(job.background), scene[0],
         )  # fmt: skip
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import av
 import numpy as np
@@ -17,6 +18,32 @@ GIF_PIXELS = "pal8"
 _DITHER = "bayer:bayer_scale=3"  # a pattern that stands still where the picture does
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """How frames are kept until the palette is known.
+
+    Attributes:
+        array, pixels: FFmpeg's names of what comes in, and of what its encoder takes.
+        encoder, options: lossless and fast.
+        palette: options of the filter that makes the palette.
+    """
+
+    array: str
+    pixels: str
+    encoder: str
+    options: Mapping[str, str]
+    palette: str
+
+
+_KEPT = {
+    3: _Kept(
+        "rgb24", "rgb24", "libx264rgb", {"qp": "0", "preset": "ultrafast"}, "reserve_transparent=0"
+    ),
+    4: _Kept("rgba", "bgra", "ffv1", {}, "reserve_transparent=1"),
+}
+"""By the number of channels."""
+
+
 def write_gif(path: Path, chunks: Iterable[np.ndarray], rate: Fraction, comment: str | None) -> int:
     """Write a GIF that repeats for ever.
 
@@ -25,7 +52,8 @@ def write_gif(path: Path, chunks: Iterable[np.ndarray], rate: Fraction, comment:
 
     Args:
         path: the file to write.
-        chunks: (n, H, W, 3) uint8, one after the other.
+        chunks: (n, H, W, 3) uint8, one after the other; (n, H, W, 4) becomes transparent where
+            alpha is under a half.
         rate: frames a second. Time in a GIF goes in steps of 1/100 s.
         comment: goes into a comment block; None for none.
 
@@ -48,16 +76,18 @@ def _keep(
     """Write all frames losslessly into a file; their number and the palette for them."""
     count, graph = 0, None
     with av.open(file, "w", format="matroska") as container:
-        stream = container.add_stream(
-            "libx264rgb", rate=rate, options={"qp": "0", "preset": "ultrafast"}
-        )
+        stream: Any = None
         for image in (image for chunk in chunks for image in chunk):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            kind = _KEPT[image.shape[-1]]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind.array)
+            if kind.array != kind.pixels:
+                frame = frame.reformat(format=kind.pixels)
             frame.pts, frame.time_base = count, 1 / rate
             if graph is None:
+                stream = container.add_stream(kind.encoder, rate=rate, options=dict(kind.options))
                 stream.height, stream.width = image.shape[:2]
-                stream.pix_fmt = "rgb24"
-                graph = _palette_graph(frame)
+                stream.pix_fmt = kind.pixels
+                graph = _palette_graph(frame, kind.palette)
             graph.push(frame)
             container.mux(stream.encode(frame))
             count += 1
@@ -68,11 +98,11 @@ def _keep(
     return count, graph.pull()  # type: ignore[return-value]
 
 
-def _palette_graph(frame: av.VideoFrame) -> Graph:
+def _palette_graph(frame: av.VideoFrame, options: str) -> Graph:
     graph = Graph()
     graph.link_nodes(
         _source(graph, frame),
-        graph.add("palettegen", "reserve_transparent=0"),
+        graph.add("palettegen", options),
         graph.add("buffersink"),
     ).configure()
     return graph

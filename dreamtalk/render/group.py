@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from ..motion.motion import Motion
 from ..progress import Progress, silent
 from ..speech.speech import Features
 from .mesh.portrait.geometry import FaceGeometry, face_geometry
-from .renderer import Renderer
+from .renderer import Carries, Renderer
 
 BORDER = 0.12
 """Width of the seam between two people, in face widths."""
@@ -75,12 +75,15 @@ class Group:
             (n, H, W, 3) uint8.
         """
         total = len(motion)
-        motions = [motion, *(_rest_until(m, total) for m in self._at_rate(motion.fps))]
-        taken = [convert(m, r.space) for m, r in zip(motions, self._renderers, strict=True)]
         streams = [
             _even(r.frames(m, features), _CHUNK)
-            for r, m in zip(self._renderers, taken, strict=True)
+            for r, m in zip(self._renderers, self._taken(motion), strict=True)
         ]
+        return self._merged(streams, total, progress)
+
+    def _merged(
+        self, streams: Sequence[Iterator[Tensor]], total: int, progress: Progress
+    ) -> Iterator[Tensor]:
         done = 0
         for parts in zip(*streams, strict=False):  # another motion may be longer
             left = total - done
@@ -89,6 +92,30 @@ class Group:
             progress(done, total)
             if done == total:
                 return
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor] | None:
+        """Everybody carries what is theirs: see :class:`.renderer.Carries`."""
+        pairs = zip(self._renderers, self._taken(motion), strict=True)
+        carriers = [r.carrier(layer, m) if isinstance(r, Carries) else None for r, m in pairs]
+        known = [carry for carry in carriers if carry is not None]
+        if len(known) < len(carriers):
+            return None
+
+        def carry(part: slice) -> Tensor:
+            # another motion may be longer
+            part = slice(*part.indices(len(motion)))
+            carried = [one(part) for one in known]
+            return sum(
+                (share * each for share, each in zip(self._shares, carried, strict=True)),
+                torch.zeros(1),
+            )
+
+        return carry
+
+    def _taken(self, motion: Motion) -> list[Motion]:
+        """Everybody's motion in the space of their renderer, at the first one's rate."""
+        motions = [motion, *(_rest_until(m, len(motion)) for m in self._at_rate(motion.fps))]
+        return [convert(m, r.space) for m, r in zip(motions, self._renderers, strict=True)]
 
     def _at_rate(self, fps: float) -> list[Motion]:
         return [m if m.fps == fps else resample(m, fps) for m in self._others]

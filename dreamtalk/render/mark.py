@@ -26,18 +26,18 @@ def marked(chunks: Iterable[Tensor]) -> Iterator[Tensor]:
     """Frames with the mark on each.
 
     Args:
-        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
+        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other; or with straight alpha.
 
     Yields:
-        (n, H, W, 3) uint8: white words with a dark edge, in the lower right corner. Nothing else
-        changes.
+        (n, H, W, 3 or 4) uint8: white words with a dark edge, in the lower right corner. Nothing
+        else changes.
     """
     for chunk in chunks:
         frames = chunk if chunk.dtype == torch.uint8 else (chunk.clamp(0, 1) * 255).round().byte()
         height, width = frames.shape[1:3]
         rows, ink, share = (value.to(frames.device) for value in _overlay(height, width))
         strip = frames[:, rows[0] : rows[1]].float()
-        mixed = (strip + share * (ink - strip)).round().byte()
+        mixed = _inked(strip, ink, share).round().byte()
         yield torch.cat([frames[:, : rows[0]], mixed, frames[:, rows[1] :]], dim=1)
 
 
@@ -49,6 +49,17 @@ def around(letters: np.ndarray, width: int) -> np.ndarray:
     """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
     return cv2.dilate(letters, disc)
+
+
+def _inked(strip: Tensor, ink: Tensor, share: Tensor) -> Tensor:
+    """Rows (n, h, W, 3 or 4) in 0..255 with ink over them."""
+    if strip.shape[-1] == 3:
+        return strip + share * (ink - strip)
+    colours, alpha = strip[..., :3], strip[..., 3:]
+    below = (1 - share) * alpha
+    covered = below + 255 * share
+    colours = (share * 255 * ink + below * colours) / covered.clamp_min(1e-3)
+    return torch.cat([torch.where(share > 0, colours, strip[..., :3]), covered], -1)
 
 
 @lru_cache(maxsize=8)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from ..motion.motion import Motion
@@ -49,6 +50,8 @@ class Renderer(Protocol):
     ) -> Iterator[Tensor]:
         """Frames in turn, in constant memory.
 
+        What doesn't fit together is an error of the call, not of the first frame.
+
         Args:
             motion: in the renderer's space.
             features: of the speech, for renderers that listen too; None where there is none.
@@ -56,5 +59,23 @@ class Renderer(Protocol):
 
         Yields:
             (n, H, W, 3) uint8 on the CPU, ``len(motion)`` frames in all.
+        """
+        ...
+
+
+@runtime_checkable
+class Carries(Protocol):
+    """A renderer that knows where its frames take their pixels from."""
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor] | None:
+        """Let a layer of the portrait go along with the person.
+
+        Args:
+            layer: (H, W, C) float32 with up to four channels, of the portrait's size.
+            motion: as in :meth:`Renderer.frames`.
+
+        Returns:
+            What makes of a run of n frames the layer in them, (n, H, W, C) float32 on the CPU;
+            None if that can't be known.
         """
         ...

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
-from av.video.reformatter import Colorspace
+from av.video.reformatter import Colorspace, VideoReformatter
 from torch import Tensor
 
 from ..errors import OutputError
@@ -31,6 +32,9 @@ log = logging.getLogger("dreamtalk")
 AI_COMMENT = "AI-generated: this video was synthesized from a still picture and a recording."
 """What the container's ``comment`` says, unless it is switched off."""
 
+_ENCODER_THREADS = 2
+"""Always so many: what an encoder makes of the same frames depends on the number of its threads,
+and by itself it takes a number that depends on the machine's cores."""
 _BT709 = 1  # FFmpeg's number for BT.709 primaries, transfer and matrix
 _AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _OPUS_RATES = (48000, 24000, 16000, 12000, 8000)
@@ -72,7 +76,8 @@ def _repeatable() -> dict[str, str]:
 
 
 def _x264(quality: int) -> Mapping[str, str]:
-    return {"crf": str(quality), **_repeatable()}
+    # A third of the time of what FFmpeg would take; what that costs is in docs/performance.md.
+    return {"preset": "veryfast", "rc-lookahead": "20", "crf": str(quality), **_repeatable()}
 
 
 def _vp9(quality: int) -> Mapping[str, str]:
@@ -84,23 +89,46 @@ def _vp9(quality: int) -> Mapping[str, str]:
 
 
 _FAST_START = {"movflags": "+faststart"}
+_NO_CHANCE = {"fflags": "+bitexact"}  # Matroska would number its tracks by lot
 CONTAINERS: dict[str, Container] = {
     ".mp4": Container("mp4", "libx264", "yuv420p", _x264, options=_FAST_START),
     ".mov": Container("mov", "libx264", "yuv420p", _x264, options=_FAST_START),
-    ".mkv": Container("matroska", "libx264", "yuv420p", _x264),
-    ".webm": Container("webm", "libvpx-vp9", "yuv420p", _vp9, "libopus", _OPUS_RATES),
+    ".mkv": Container("matroska", "libx264", "yuv420p", _x264, options=_NO_CHANCE),
+    ".webm": Container(
+        "webm", "libvpx-vp9", "yuv420p", _vp9, "libopus", _OPUS_RATES, options=_NO_CHANCE
+    ),
     ".gif": Container("gif", "gif", GIF_PIXELS, lambda quality: {}, None),
 }
 """What :func:`write_video` writes, by the suffix of the file."""
+TRANSPARENT: dict[str, Container] = {
+    ".webm": replace(CONTAINERS[".webm"], pixels="yuva420p"),
+    # what editors open; its quality is fixed
+    ".mov": Container(
+        "mov", "prores_ks", "yuva444p10le", lambda quality: {"profile": "4444", "alpha_bits": "8"},
+        options=_FAST_START,
+    ),
+    ".gif": CONTAINERS[".gif"],
+}  # fmt: skip
+"""The same for frames with an alpha channel."""
 
 
-def container_of(path: str | Path) -> Container:
+def container_of(path: str | Path, transparent: bool = False) -> Container:
     """How a file of that name is written.
 
+    Args:
+        transparent: whether the frames have an alpha channel.
+
     Raises:
-        OutputError: if its suffix is none that is known, or this FFmpeg lacks an encoder for it.
+        OutputError: if its suffix is none that is known, it holds no transparency, or this FFmpeg
+            lacks an encoder for it.
     """
-    container = CONTAINERS.get(Path(path).suffix.lower())
+    suffix = Path(path).suffix.lower()
+    if transparent and suffix in CONTAINERS and suffix not in TRANSPARENT:
+        raise OutputError(
+            f"'{Path(path).name}' can hold no transparency: choose .webm (for the web), .mov (for "
+            "editing) or .gif, or a background"
+        )
+    container = (TRANSPARENT if transparent else CONTAINERS).get(suffix)
     if container is None:
         if Path(path).is_dir():
             raise OutputError(f"'{path}' is a folder: give the output a file name")
@@ -141,31 +169,36 @@ def write_video(
     sound: Sound | None = None,
     comment: str | None = AI_COMMENT,
     quality: int = default("quality"),
+    kind: Container | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> int:
     """Encode a video: into what, the suffix says (see ``CONTAINERS``).
 
     The file appears under its name only when it is complete. The sound is cut, or padded with
     silence, to the length of the video. Odd sizes get one row or column more, a copy of the last;
-    but for GIF, which has no sound either.
+    but for GIF, which has no sound either, and whose pixels are opaque or not there.
 
     Args:
         path: the file to write; its folder is made.
-        chunks: (n, H, W, 3) uint8 or float 0..1, one after the other.
+        chunks: (n, H, W, 3), or (n, H, W, 4) with straight alpha, uint8 or float 0..1, one after
+            the other.
         fps: frames per second; a rational number is kept exactly.
         sound: what is heard.
         comment: goes into the container's metadata; None for no comment.
         quality: constant rate factor on libx264's scale, smaller is better.
+        kind: how it is written, whatever the suffix says.
+        metadata: what else goes into the container, by name.
 
     Returns:
         The number of frames written.
 
     Raises:
-        OutputError: if the file can't be written, its suffix is unknown, it is the file of the
-            sound, or there are no frames.
+        OutputError: if the file can't be written, its suffix is unknown or holds no transparency,
+            it is the file of the sound, or there are no frames.
     """
     checked(quality=quality, frame_rate=fps)
     path = Path(path)
-    kind = container_of(path)
+    kind = container_of(path) if kind is None else kind
     source = sound.source if sound is not None else None
     check_outputs(
         {"the video": path}, {"the sound": source if isinstance(source, (str, Path)) else None}
@@ -174,10 +207,16 @@ def write_video(
         log.warning("'%s' can hold no sound: the video is silent", path.name)
     rate = fps if isinstance(fps, Fraction) else exact_rate(fps)
     with atomic_write(path, "the video") as part:
+        left = iter(chunks)
+        first = list(itertools.islice(left, 1))
+        chunks = itertools.chain(first, left)
+        if first and first[0].shape[-1] == 4:
+            kind = container_of(path, transparent=True)
         if kind.format == "gif":
             frames = write_gif(part, map(to_uint8, chunks), rate, comment)
         else:
-            frames = _encode(part, kind, chunks, rate, sound, comment, quality)
+            said = {"comment": comment} if comment else {}
+            frames = _encode(part, kind, chunks, rate, sound, {**said, **(metadata or {})}, quality)
         if frames == 0:
             raise OutputError(f"there are no frames to write to '{path}'")
     return frames
@@ -189,33 +228,37 @@ def _encode(
     chunks: Iterable[Tensor],
     rate: Fraction,
     sound: Sound | None,
-    comment: str | None,
+    metadata: Mapping[str, str],
     quality: int,
 ) -> int:
     audio = _AudioFeed(sound, kind) if sound is not None else None
     count = 0
     with contextlib.ExitStack() as stack:
         container = stack.enter_context(
-            av.open(str(path), "w", format=kind.format, options=dict(kind.options))
+            av.open(str(path), "w", format=kind.format, options=container_options(kind, metadata))
         )
-        if comment:
-            container.metadata["comment"] = comment
+        container.metadata.update(metadata)
         stream: Any = container.add_stream(
             kind.video, rate=rate, options=dict(kind.encoding(quality))
         )
         stream.pix_fmt = kind.pixels
         context = stream.codec_context
+        context.thread_count = _ENCODER_THREADS
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         if audio is not None:
             stack.callback(audio.close)
             audio.add_to(container)
+        reformatter = VideoReformatter()  # one for all frames: it keeps the filters of the chroma
         for chunk in chunks:
             images = to_uint8(chunk)
             for image in images:
                 if count == 0:
                     stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
-                frame = av.VideoFrame.from_ndarray(_even(image), format="rgb24").reformat(
-                    format=kind.pixels, dst_colorspace=Colorspace.ITU709
+                layout = "rgba" if image.shape[-1] == 4 else "rgb24"
+                frame = reformatter.reformat(
+                    av.VideoFrame.from_ndarray(_even(image), format=layout),
+                    format=kind.pixels,
+                    dst_colorspace=Colorspace.ITU709,
                 )
                 frame.pts, frame.time_base = count, 1 / rate
                 container.mux(stream.encode(frame))
@@ -227,6 +270,14 @@ def _encode(
             if audio is not None:
                 audio.finish(container)
     return count
+
+
+def container_options(kind: Container, metadata: Mapping[str, str]) -> dict[str, str]:
+    """FFmpeg's options for a file: mp4 and mov keep names of their own only if told to."""
+    options = dict(kind.options)
+    if "movflags" in options and set(metadata) - {"comment"}:
+        options["movflags"] += "+use_metadata_tags"
+    return options
 
 
 def _even(image: np.ndarray) -> np.ndarray:
@@ -285,16 +336,20 @@ def _open_sound(sound: Sound, rates: tuple[int, ...]) -> tuple[Iterator[np.ndarr
     if isinstance(sound.source, (str, Path)):
         found = sound_format(sound.source)
         rate = min(rates, key=lambda r: abs(r - found.rate))
-        blocks = _readable(
+        decoded = _readable(
             decode_sound(sound.source, rate, found.channels, found.full_scale, warn=False)
         )
-        return cut_sound(blocks, *_samples(sound, rate)), rate, found.channels
+        return cut_sound(decoded, *_samples(sound, rate)), rate, found.channels
     waveform = torch.atleast_2d(to_unit_range(sound.source.detach().cpu()))
     samples = at_most_stereo(waveform).numpy()
     first, count = _samples(sound, sound.sample_rate)
     skipped = samples[:, first : None if count is None else first + count]
     rate = min(rates, key=lambda r: abs(r - sound.sample_rate))
-    blocks = iter([np.ascontiguousarray(skipped.clip(-1, 1))])
+    # a second at a time: every step that follows makes a copy
+    starts = range(0, skipped.shape[1], sound.sample_rate)
+    blocks: Iterator[np.ndarray] = (
+        np.ascontiguousarray(skipped[:, i : i + sound.sample_rate].clip(-1, 1)) for i in starts
+    )
     if rate != sound.sample_rate:
         blocks = _resample(blocks, sound.sample_rate, rate, samples.shape[0])
     return blocks, rate, samples.shape[0]

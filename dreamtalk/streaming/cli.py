@@ -1,4 +1,4 @@
-"""``dreamtalk serve`` and ``dreamtalk idle``."""
+"""``dreamtalk serve``, ``dreamtalk idle`` and ``dreamtalk stream-motion``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import add_option
 from ..errors import MissingDependencyError
 from ..files.names import user_path
+from ..options import OPTIONS
 from ..progress import terminal_stages
 from ..terminal.console import say
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_stream_parsers(commands: Any) -> None:
-    """Add the two commands."""
+    """Add the three commands."""
     serve = commands.add_parser(
         "serve", help="samples in, frames out, over a local WebSocket; with a page that shows it"
     )
@@ -45,6 +46,23 @@ def add_stream_parsers(commands: Any) -> None:
     ):  # fmt: skip
         add_option(idle, name)
     idle.set_defaults(run=run_idle)
+
+    live = commands.add_parser(
+        "stream-motion", help="motion file -> live face data over UDP, as Live Link Face sends it"
+    )
+    live.add_argument("motion", type=user_path, help="a motion file")
+    live.add_argument(
+        "--to", required=True, metavar="HOST:PORT",
+        help="who listens: Unreal Engine, Blender or another receiver of Live Link Face, for "
+        "example 127.0.0.1:11111",
+    )  # fmt: skip
+    live.add_argument(
+        "--subject", default="DreamTalk",
+        help="what the receiver calls the face (default: DreamTalk)",
+    )  # fmt: skip
+    add_option(live, "live.fps")
+    live.add_argument("--loop", action="store_true", help=f"{OPTIONS['live.loop'].help} (Ctrl-C)")
+    live.set_defaults(run=run_stream_motion)
 
 
 def run_serve(args: argparse.Namespace) -> None:
@@ -91,6 +109,19 @@ def run_idle(args: argparse.Namespace) -> None:
         )
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
     say(f"{args.out}")
+
+
+def run_stream_motion(args: argparse.Namespace) -> None:
+    """motion file -> live face data over UDP"""
+    from ..motion.files import load_motion
+    from ..motion.livelink_udp import check_subject, find_target, stream_motion
+
+    check_subject(args.subject)
+    target = find_target(args.to)
+    motion = load_motion(args.motion)
+    with terminal_stages("stream") as stage:
+        sent = stream_motion(motion, target, args.subject, args.fps, args.loop, stage.progress)
+        stage.note(f"{sent.frames} frames sent, {sent.skipped} too late")
 
 
 def _renderer(args: argparse.Namespace, max_size: int = 0) -> Renderer:

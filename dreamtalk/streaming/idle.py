@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ..curves.easing import smoothstep
@@ -49,7 +51,7 @@ def idle_loop(
     frames, overlap, skip = round(seconds * FPS), round(_OVERLAP * FPS), round(_START * FPS)
     samples = round((frames + overlap + skip) / FPS * SAMPLE_RATE)
     still = animate(Speech(torch.zeros(samples)), model, style, seed=seed, liveliness=0)
-    parts = {"gaze": liveliness, "head": liveliness, "breathing": liveliness}
+    parts: dict[str, Any] = {"gaze": liveliness, "head": liveliness, "breathing": liveliness}
     moving = add_natural_motion(still, None, seed, blinks=0, **parts)
     phase = torch.arange(overlap) / overlap
     weight = smoothstep(0.0, 1.0, phase)[:, None]
@@ -65,5 +67,5 @@ def idle_loop(
         head=closed(moving.head),
         pose=None if moving.pose is None else closed(moving.pose),
     )
-    off = {"gaze": 0.0, "head": 0.0, "breathing": 0.0}
+    off: dict[str, Any] = {"gaze": 0.0, "head": 0.0, "breathing": 0.0}
     return add_natural_motion(looped, None, seed, blinks=liveliness, **off)

@@ -56,5 +56,29 @@ def blend_styles(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     return Style(torch.as_tensor(code), styles[0].model, bounded, name)
 
 
+def parse_weights(text: str, count: int) -> list[float]:
+    """Weights from text like ``0.5 2``; those that are missing are 1.
+
+    Args:
+        text: numbers with spaces, commas or semicolons between them.
+        count: how many weights are wanted.
+
+    Raises:
+        DreamTalkError: if a word is no number, or there are too many.
+    """
+    if not isinstance(text, str):
+        raise DreamTalkError(f"weights of further styles are a text like 0.5 2, not {text!r:.40}")
+    words = text.replace(",", " ").replace(";", " ").split()
+    if len(words) > count:
+        raise DreamTalkError(f"{len(words)} further weights were given for {count} further styles")
+    try:
+        given = [float(word) for word in words]
+    except ValueError:
+        raise DreamTalkError(
+            f"can't read the weights '{text[:40]}': write numbers, for example 0.5 2"
+        ) from None
+    return given + [1.0] * (count - len(given))
+
+
 def _over_time(code: Tensor, frames: int) -> Tensor:
     return code.expand(frames, -1) if code.ndim == 1 else hold_last(code, frames)

@@ -6,13 +6,14 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Union
 
 import torch
 from torch import Tensor
 
 from ..curves.easing import minimum_jerk
+from ..curves.length import hold_last
+from ..curves.marks import check_apart, parse_marks
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..options import OPTIONS, checked, default
 from ..speech.speech import FPS
@@ -22,13 +23,8 @@ DEFAULT_TRANSITION: float = default("transition")
 """s from one style to the next: faces take half a second to a second to change their expression."""
 MAX_OPEN_END = 10_800.0
 """s that a track may last whose end is not said: codes are made up to its last mark then."""
-_LABEL = re.compile(
-    r"^\s*(?P<start>\d+(?:[.,]\d+)?)\t\s*(?:\d+(?:[.,]\d+)?\t\s*)?(?P<style>[^\s:]+)\s*$"
-)
-_MARK = re.compile(
-    r"^(?:(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d*)?|\.\d+):(?P<name>[^\W\d_][\w.-]*)"
-    r"(?:@(?P<intensity>\d+(?:\.\d*)?|\.\d+))?$"
-)
+_WORD = re.compile(r"(?P<name>[^\W\d_][\w.-]*)(?:@(?P<intensity>\d+(?:\.\d*)?|\.\d+))?")
+_EXAMPLE = "0:neutral 2.5:happy@1.2"
 
 
 @dataclass(frozen=True)
@@ -71,26 +67,11 @@ def parse_style_track(text: str, intensity: float = default("intensity")) -> tup
     Raises:
         DreamTalkError: if a mark can't be read, two begin at the same time, or there is none.
     """
-    if not isinstance(text, str):
-        raise DreamTalkError(f"a style track is a text like 0:neutral 2.5:happy, not {text!r}")
-    labels = [_LABEL.match(line) for line in text.splitlines() if line.strip()]
-    if labels and all(labels):
-        text = " ".join(
-            f"{label['start'].replace(',', '.')}:{label['style']}" for label in labels if label
-        )
-    marks = []
-    for word in re.split(r"[\s,;]+", text.strip()):
-        if not word:
-            continue
-        match = _MARK.match(word)
-        if not match:
-            raise DreamTalkError(
-                f"can't read the style mark '{word[:40]}': write time:style or "
-                "time:style@intensity, for example 0:neutral 2.5:happy@1.2"
-            )
-        time = 60.0 * float(match["minutes"] or 0) + float(match["seconds"])
-        own = match["intensity"]
-        marks.append(StyleMark(time, match["name"], float(own) if own else intensity))
+    form = "time:style or time:style@intensity"
+    marks = [
+        StyleMark(time, word["name"], float(word["intensity"] or intensity))
+        for time, word in parse_marks(text, _WORD, "style", form, _EXAMPLE)
+    ]
     return _ordered(marks, intensity)
 
 
@@ -100,13 +81,9 @@ def _ordered(marks: Sequence[Mark], intensity: float) -> tuple[StyleMark, ...]:
         for mark in marks
     ]
     if not made:
-        raise DreamTalkError("the style track is empty: write for example 0:neutral 2.5:happy@1.2")
+        raise DreamTalkError(f"the style track is empty: write for example {_EXAMPLE}")
     ordered = tuple(sorted(made, key=lambda mark: mark.time))
-    for mark, following in pairwise(ordered):
-        if mark.time == following.time:
-            raise DreamTalkError(
-                f"'{mark.name}' and '{following.name}' both begin at {mark.time:g} s"
-            )
+    check_apart([(mark.time, mark.name) for mark in ordered])
     return ordered
 
 
@@ -165,6 +142,28 @@ def style_track(
         float(intensities[0]) if constant else strength.clamp(0.0, OPTIONS["intensity"].high),
         _name(ordered),
     )
+
+
+def scaled_intensity(style: Style, factors: Tensor) -> Style:
+    """A style whose intensity changes over time.
+
+    Args:
+        style: steady, or one that changes over time, too; it is made as long as the factors.
+        factors: (T,) by what the intensity is multiplied, one for each frame at 25 fps.
+
+    Returns:
+        A style with code (T, d) and intensity (T,), both holding beyond.
+
+    Raises:
+        DreamTalkError: if there are no factors, or the product is out of an intensity's range.
+    """
+    count, code = len(factors), style.code
+    if count == 0:
+        raise DreamTalkError("an intensity over time needs a factor for a frame at least")
+    codes = code.expand(count, -1) if code.ndim == 1 else hold_last(code, count)
+    own = style.intensity
+    intensity = hold_last(own, count) if isinstance(own, Tensor) else own
+    return Style(codes.contiguous(), style.model, intensity * factors.float(), style.name)
 
 
 def _codes(

@@ -156,20 +156,22 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
         count = add_songs(args.corpus, args.hours, args.seed, progress)
     else:
         count = build_corpus(
-            args.corpus, args.hours, args.seed, args.split, _engines(args.part), args.part,
+            args.corpus, args.hours, args.seed, args.split, corpus_engines(args.part), args.part,
             acted=args.part == "acted", progress=progress,
         )  # fmt: skip
     return f"{count} recordings in {args.corpus / args.split}"
 
 
-def _engines(part: str) -> tuple[str, ...] | None:
-    from .corpus.voices import hibari
+def corpus_engines(part: str) -> tuple[str, ...] | None:
+    from .corpus.voices import hibari, world
     from .corpus.voices.engines import available
 
     if part == "base":
         return None
     if part == "acted":
-        return (*available(), "hibari") if hibari.installed() else available()
+        # its one voice acts by WORLD
+        acts = hibari.installed() and world.installed()
+        return (*available(), "hibari") if acts else available()
     return (part,)
 
 

@@ -28,6 +28,9 @@ class Blend(Protocol):
     def detail(self) -> float: ...
 
     @property
+    def opening(self) -> float: ...
+
+    @property
     def strength(self) -> float: ...
 
     @property
@@ -66,14 +69,14 @@ def lay_over(
         part = picture[room].astype(np.float32)
         if shifts is not None:
             part = _bent(picture, matrix, shifts[index].numpy(), room, to_cut)
-        share = opening[index, ..., None]
+        share = blend.opening * opening[index, ..., None]
         soft = change[index]
         if blend.detail > 0:
             soft = cv2.GaussianBlur(soft, (0, 0), blend.detail)
         mixed = share * change[index] + (1 - share) * blend.strength * soft
         # of the frame, what the cut is too small to show: it stays on the lips, not between them
         fine = part - _up(coarse_base[index], to_cut, part.shape)
-        keep = 1 - _up(share, to_cut, part.shape)[..., None]
+        keep = 1 - _up(share.astype(np.float32), to_cut, part.shape)[..., None]
         mask = _up(fade, to_cut, part.shape, cv2.BORDER_CONSTANT).clip(0, 1)
         whole = part - fine + keep.clip(0, 1) * fine + _up(mixed, to_cut, part.shape)
         made[index][room] = (whole + 0.5).clip(0, 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -87,7 +87,11 @@ class DiffTalkRenderer:
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
     ) -> Iterator[Tensor]:
         """See :class:`Renderer`. The features are listened to where ``from_speech`` is set."""
-        windows = self._windows(motion, features)
+        return self._painted(motion, self._windows(motion, features), progress)
+
+    def _painted(
+        self, motion: Motion, windows: Tensor | None, progress: Progress
+    ) -> Iterator[Tensor]:
         shows = self.mask().cpu().numpy()[..., None] > 0
         done = 0
         for chunk in self.mesh.frames(motion, chunk=_CHUNK):
@@ -108,6 +112,10 @@ class DiffTalkRenderer:
             done += len(chunk)
             progress(done, len(motion))
             yield torch.from_numpy((mixed + 0.5).astype(np.uint8))
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor]:
+        """See :class:`.renderer.Carries`: nothing that is painted reaches the outline."""
+        return self.mesh.carrier(layer, motion)
 
     def _windows(self, motion: Motion, features: Features | None) -> Tensor | None:
         if not self.options.from_speech:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -71,7 +71,9 @@ class SquareRenderer:
             DreamTalkError: without features.
             SpaceMismatchError: on features that tell no symbols.
         """
-        windows = speech_windows(motion, features)
+        return self._painted(motion, speech_windows(motion, features), progress)
+
+    def _painted(self, motion: Motion, windows: Tensor, progress: Progress) -> Iterator[Tensor]:
         whole: list[Tensor] = []  # frames that wait for their squares
 
         def pieces() -> Iterator[MaskedFrames]:
@@ -92,6 +94,10 @@ class SquareRenderer:
             done += len(made)
             progress(done, len(motion))
             yield made
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor]:
+        """See :class:`.renderer.Carries`: the lower half is painted into the frame's outline."""
+        return self.mesh.carrier(layer, motion)
 
     def _masked(self, chunk: Tensor, landmarks: Tensor, windows: Tensor) -> MaskedFrames:
         height, width = self._box.size

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,10 +20,11 @@ from ...face.image import to_uint8
 from ...face.portrait import Portrait
 from ...face.projection import head_transform
 from ...motion import FACE, Motion
+from ...options import default
 from ...progress import Progress, silent
 from ...speech.speech import Features
-from ...speed import run_parallel, split
-from .eyes.layer import build_eye, paint_eye, remap_lids
+from ...speed import map_ahead
+from .eyes.layer import build_eye, paint_eye, remap_lids, view_eye
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
@@ -36,14 +40,13 @@ from .warp.fields import build_fields
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
-from .workers import frame_workers
+from .workers import batch_size, chunk_size, frame_workers
+
+if TYPE_CHECKING:
+    from .mouth.painted import PaintedMouth
 
 logger = logging.getLogger("dreamtalk")
 
-BATCH_PIXELS = 3_000_000
-"""Pixels that are rendered at once."""
-CHUNK_PIXELS = 34_000_000
-"""Pixels of whole frames that are handed on at once: of large pictures fewer frames than asked."""
 LARGE = 4_000_000
 """Pixels of a crop from which on its texture is not enlarged."""
 
@@ -63,6 +66,7 @@ class MeshRenderer:
         device: where frames are made.
         backend: ``"opencv"``, ``"torch"`` or ``"auto"`` (OpenCV on the CPU, torch elsewhere).
         basis: how channels move landmarks; the bundled one by default.
+        mouth: what is between the lips: ``"drawn"``, or ``"painted"``, see :mod:`.mouth.painted`.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class MeshRenderer:
         device: str | torch.device = "cpu",
         backend: str = "auto",
         basis: FaceBasis | None = None,
+        mouth: str = default("mouth"),
     ) -> None:
         self.device = torch.device(device)
         self._sampler = make_sampler(self.device, backend)
@@ -115,6 +120,13 @@ class MeshRenderer:
         self._points = self._tensor(self.face.landmarks)
         self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
+        self._painted: PaintedMouth | None = None
+        if mouth == "painted":
+            from .mouth.painted import PaintedMouth
+
+            # The network's picture is soft enough: what is mixed with it stays sharp.
+            self.mouth_layer = replace(self.mouth_layer, blur=0.0)
+            self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
@@ -178,7 +190,8 @@ class MeshRenderer:
             motion: offsets from rest.
             features: not listened to.
             progress: told after every chunk.
-            chunk: frames per batch.
+            chunk: frames that are made together, of large pictures fewer. On a CPU with several
+                threads chunks are made at the same time, and ahead of who takes them.
 
         Yields:
             (n, H, W, 3) uint8 on the CPU.
@@ -191,17 +204,21 @@ class MeshRenderer:
                 f"the mesh renderer takes motion in the 'face' space, not '{motion.space}': "
                 "convert it first"
             )
-        total = len(motion)
-        height, width = self.size
-        chunk = max(1, min(chunk, CHUNK_PIXELS // (height * width)))
-        for start in range(0, total, chunk):
-            channels = motion.expression[start : start + chunk].to(self.device, torch.float32)
-            channels = channels - self.rest
-            head = motion.head[start : start + chunk].to(self.device, torch.float32)
+        total, chunk = len(motion), chunk_size(chunk, *self.size)
+
+        def make(start: int) -> Tensor:
+            part = slice(start, start + chunk)
+            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+            head = motion.head[part].to(self.device, torch.float32)
             with self._exact():
                 offsets = self._offsets(channels)
-            yield self._render(offsets, head, channels)
-            progress(min(start + chunk, total), total)
+            return self._render(offsets, head, channels)
+
+        starts = range(0, total, chunk)
+        with closing(map_ahead(make, starts, frame_workers(self.device))) as made:
+            for start, frames in zip(starts, made, strict=True):
+                yield frames
+                progress(min(start + chunk, total), total)
 
     def frames_from_landmarks(
         self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
@@ -217,6 +234,7 @@ class MeshRenderer:
         Yields:
             (n, H, W, 3) uint8.
         """
+        chunk = chunk_size(chunk, *self.size)
         for start in range(0, len(offsets), chunk):
             part = slice(start, start + chunk)
             yield self._render(
@@ -237,11 +255,30 @@ class MeshRenderer:
         """
         channels = motion.expression[part].to(self.device, torch.float32) - self.rest
         head = motion.head[part].to(self.device, torch.float32)
-        corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
-        with torch.inference_mode(), self._exact():
-            moved = self._moved(self._offsets(channels))
-            marks = self._head_motion(head).project(self._points + moved)
-        return marks.cpu() + corner
+        with self._exact():
+            return self._places(self._offsets(channels), head)[0]
+
+    def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor]:
+        """Carry a layer along with the person: see :class:`.renderer.Carries`."""
+        crop, box = self.face.crop, self._box
+        still = torch.from_numpy(layer)
+        factor = 1 if crop.width * crop.height > LARGE else SUPERSAMPLING
+        texture = self._sampler.texture(layer[crop.slices], factor=factor)
+        rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
+        columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
+
+        def carry(part: slice) -> Tensor:
+            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+            head = motion.head[part].to(self.device, torch.float32)
+            with torch.inference_mode(), self._exact():
+                bent, _ = self._warp.bend(self._moved(self._offsets(channels)))
+                x, y = self._warp.sources_a(bent, self._head_motion(head), box)
+                inside = self._sampler.sample(texture, x, y)
+            carried = still.expand(len(channels), -1, -1, -1).clone()
+            carried[:, rows, columns] = inside.cpu()
+            return carried
+
+        return carry
 
     def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
         """Where one frame takes its pixels from, lids and lower lip aside: for debugging.
@@ -257,7 +294,8 @@ class MeshRenderer:
             moved = self._moved(self._offsets(channels.to(self.device)))
             crop = self.face.crop
             box = Box(0, 0, crop.width, crop.height)
-            x, y = self._warp.sources_a(moved, self._head_motion(head.to(self.device)), box)
+            turn = self._head_motion(head.to(self.device))
+            x, y = self._warp.sources_a(self._warp.bend(moved)[0], turn, box)
         return torch.stack([x[0], y[0]], -1).cpu().numpy()
 
     def _head_motion(self, head: Tensor) -> HeadMotion:
@@ -299,44 +337,55 @@ class MeshRenderer:
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
         frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
-
-        def render(part: slice) -> None:
-            with torch.inference_mode(), self._exact():
+        step = batch_size(box.width * box.height)
+        with torch.inference_mode(), self._exact():
+            moved = self._moved(offsets)
+            bent_a, bent_b = self._warp.bend(moved)
+            for start in range(0, len(offsets), step):
+                part = slice(start, start + step)
                 frames[part, rows, columns] = self._render_box(
-                    offsets[part], head[part], channels[part]
+                    moved[part], (bent_a[part], bent_b[part]), head[part], channels[part]
                 )
-
-        # Large pictures go one or a few at a time, whatever the chunk: memory stays small.
-        pixels = box.width * box.height
-        workers = frame_workers(self.device, pixels)
-        parts = split(len(offsets), max(1, BATCH_PIXELS // pixels), workers)
-        run_parallel(render, parts, workers)
+        if self._painted is not None:
+            marks, moves = self._places(offsets, head)
+            self._painted.paint(frames, marks, channels, moves)
         return frames
 
-    def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
+    def _places(self, offsets: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 478, 2) px of the picture where landmarks lie, and (n,) how far the lips moved."""
+        corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
+        with torch.inference_mode(), self._exact():
+            moved, turn = self._moved(offsets), self._head_motion(head)
+            marks = turn.project(self._points + moved).cpu() + corner
+            moves = mouth_pose(self.mouth_layer.interior, moved, turn).activity
+        return marks, moves.cpu()
+
+    def _render_box(
+        self, moved: Tensor, fields: tuple[Tensor, Tensor], head: Tensor, channels: Tensor
+    ) -> Tensor:
         face, box = self.face, self._box
-        moved = self._moved(offsets)
         turn = self._head_motion(head)
-        x, y = self._warp.sources_a(moved, turn, box)
+        x, y = self._warp.sources_a(fields[0], turn, box)
         marks = turn.project(self._points + moved)
 
         dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
         lids = lid_poses(self.eyes, channels, dragged.view(-1, 2, 2), self._basis.neutral, face.iod)
-        unbent = []
+        views = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
             region = self._region(
                 marks[:, index["corners"]], box, 0.3 * eye.width, 0.12 * eye.width, eye.reach
             )
             rows, columns = self._inside(region)
-            before = (x[:, rows, columns].clone(), y[:, rows, columns].clone())
-            unbent.append((region, before))
-            x[:, rows, columns], y[:, rows, columns] = remap_lids(eye, lid, *before)
+            view = view_eye(eye, lid, x[:, rows, columns].clone(), y[:, rows, columns].clone())
+            bent = remap_lids(eye, view)
+            views.append((region, view, bent))
+            x[:, rows, columns], y[:, rows, columns] = bent
 
         frame = self._sampler.compose(self._person, self._plate, x, y)
-        for (region, before), eye, lid in zip(unbent, self.eyes, lids, strict=True):
+        for (region, view, bent), eye, lid in zip(views, self.eyes, lids, strict=True):
             rows, columns = self._inside(region)
             frame[:, rows, columns] = paint_eye(
-                eye, lid, self._sampler, frame[:, rows, columns], *before
+                eye, lid, self._sampler, frame[:, rows, columns], view, bent
             )
 
         self._shade(frame, channels, marks, (x, y))
@@ -346,7 +395,7 @@ class MeshRenderer:
         half = self.mouth.half_width
         region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
         rows, columns = self._inside(region)
-        xb, yb = self._warp.sources_b(moved, turn, region)
+        xb, yb = self._warp.sources_b(fields[1], turn, region)
         lip = self._sampler.compose(self._person, self._plate[rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
             self.mouth_layer,

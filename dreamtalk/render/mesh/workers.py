@@ -1,4 +1,4 @@
-"""How a chunk of frames is shared among workers."""
+"""How frames are shared among workers, and how many one of them makes together."""
 
 from __future__ import annotations
 
@@ -8,15 +8,38 @@ from ...speed import worker_count
 
 MOST_WORKERS = 4
 """Frames need memory while they are made; more cores than this would gain little."""
-WORTH_A_THREAD = 400_000
-"""Pixels of a frame below which Python's share of the work keeps other threads waiting."""
+BATCH_PIXELS = 3_000_000
+"""Pixels of the moving part that are rendered at once."""
+CHUNK_PIXELS = 8_400_000
+"""Pixels of whole frames that are handed on at once: some chunks are always being made, or wait."""
 
 
-def frame_workers(device: torch.device, pixels: int) -> int:
-    """How many frames to make at a time.
+def frame_workers(device: torch.device) -> int:
+    """How many chunks of frames to make at a time.
 
     Args:
         device: where they are made.
-        pixels: of the moving part of a frame.
     """
-    return 1 if pixels < WORTH_A_THREAD else worker_count(device, MOST_WORKERS)
+    return worker_count(device, MOST_WORKERS)
+
+
+def chunk_size(wanted: int, height: int, width: int) -> int:
+    """How many frames to hand on at once, whoever makes them: frames don't depend on the workers.
+
+    Args:
+        wanted: at the most.
+        height, width: of a frame, px.
+
+    Returns:
+        As many as memory allows, at least one.
+    """
+    return max(1, min(wanted, CHUNK_PIXELS // (height * width)))
+
+
+def batch_size(pixels: int) -> int:
+    """How many frames to render at once.
+
+    Args:
+        pixels: of the part of a frame that moves.
+    """
+    return max(1, BATCH_PIXELS // pixels)

@@ -187,18 +187,13 @@ def build_eye(
     return layer, sclera
 
 
-def _curve(table: Tensor, u: Tensor, width: float) -> Tensor:
-    at = ((u / width + 0.25) * ((TABLE - 1) / 1.5)).clamp(0, TABLE - 1.001)
-    low = at.long()
-    value = table[low]
-    return value + (table[low + 1] - value) * (at - low)
-
-
-def _hermite(x: Tensor, length: Tensor, rest: Tensor, slope_end: Tensor) -> Tensor:
-    """Monotone cubic from 0..length to 0..rest with slope 1 at 0 and ``slope_end`` at length."""
+def _hermite(x: Tensor, length: Tensor, rest: float) -> Tensor:
+    """Monotone cubic from 0..length to 0..rest with slope 1 at 0, and less at the end."""
+    end = (2.2 * rest / length).clamp_max(1.0)
     s = (x / length).clamp(0, 1)
-    s2, s3 = s * s, s * s * s
-    return (s3 - 2 * s2 + s) * length + (-2 * s3 + 3 * s2) * rest + (s3 - s2) * length * slope_end
+    s2 = s * s
+    s3 = s2 * s
+    return (s3 - 2 * s2 + s) * length + (3 * s2 - 2 * s3) * rest + (s3 - s2) * length * end
 
 
 def eye_coordinates(eye: EyeLayer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -210,51 +205,83 @@ def eye_coordinates(eye: EyeLayer, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor
     )
 
 
-def _lids(eye: EyeLayer, pose: LidPose, u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Lid edges at rest and now: upper, lower, moved upper, moved lower."""
-    upper, lower = _curve(eye.upper, u, eye.width), _curve(eye.lower, u, eye.width)
-    gap = lower - upper
-    shape = gap / eye.opening
-    moved_lower = lower - pose.raised[:, None, None] * shape
-    moved_upper = upper + pose.closure[:, None, None] * (moved_lower - upper)
-    return upper, lower, moved_upper, moved_lower
+@dataclass(frozen=True)
+class EyeView:
+    """A box of n frames seen in an eye's frame, (n, h, w) px each.
+
+    Attributes:
+        x, y: of the crop, where field A takes each pixel from.
+        u, v: the same in the eye's frame.
+        upper, lower: v of the lid edges at rest.
+        now_upper, now_lower: where they are now.
+    """
+
+    x: Tensor
+    y: Tensor
+    u: Tensor
+    v: Tensor
+    upper: Tensor
+    lower: Tensor
+    now_upper: Tensor
+    now_lower: Tensor
 
 
-def remap_lids(eye: EyeLayer, pose: LidPose, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Bend the look-up positions around an eye so that its lids move.
+def view_eye(eye: EyeLayer, pose: LidPose, x: Tensor, y: Tensor) -> EyeView:
+    """What :func:`remap_lids` and :func:`paint_eye` both look at.
 
     Args:
         eye: the eye.
         pose: what it does.
         x, y: (n, h, w) px of the crop, where field A takes each pixel from.
-
-    Returns:
-        new x, y.
     """
     u, v = eye_coordinates(eye, x, y)
-    upper, lower, now_upper, now_lower = _lids(eye, pose, u)
+    at = ((u / eye.width + 0.25) * ((TABLE - 1) / 1.5)).clamp(0, TABLE - 1.001)
+    low = at.long()
+    share = at - low
+    upper, lower = (
+        value + (table[low + 1] - value) * share
+        for table, value in ((table, table[low]) for table in (eye.upper, eye.lower))
+    )
+    now_lower = lower - pose.raised[:, None, None] * ((lower - upper) / eye.opening)
+    now_upper = upper + pose.closure[:, None, None] * (now_lower - upper)
+    return EyeView(x, y, u, v, upper, lower, now_upper, now_lower)
+
+
+def remap_lids(eye: EyeLayer, view: EyeView) -> tuple[Tensor, Tensor]:
+    """Bend the look-up positions around an eye so that its lids move.
+
+    Args:
+        eye: the eye.
+        view: a box around it.
+
+    Returns:
+        new x, y, (n, h, w) px of the crop.
+    """
+    u, v, upper, lower = view.u, view.v, view.upper, view.lower
+    now_upper, now_lower = view.now_upper, view.now_lower
     top = upper - eye.strip
     length = (now_upper - top).clamp_min(0.2 * eye.strip)
-    rest = torch.full_like(length, eye.strip)
-    slope = (2.2 * rest / length).clamp_max(1.0)
-    lid = top + _hermite(v - top, length, rest, slope)
+    lid = top + _hermite(v - top, length, eye.strip)
     # Beyond the edge the lid's texture goes on at the edge's own scale.
     lid = torch.where(v > now_upper, upper + (v - now_upper), lid)
     bottom = lower + eye.under
     length = (bottom - now_lower).clamp_min(0.2 * eye.under)
-    rest = torch.full_like(length, eye.under)
-    slope = (2.2 * rest / length).clamp_max(1.0)
-    cheek = bottom - _hermite(bottom - v, length, rest, slope)
+    cheek = bottom - _hermite(bottom - v, length, eye.under)
     cheek = torch.where(v < now_lower, lower + (v - now_lower), cheek)
     middle = (now_upper + now_lower) / 2
     new = torch.where(v < middle, lid, cheek)
     inside = (v > top) & (v < bottom) & (u > 0) & (u < eye.width)
-    shift = torch.where(inside, new - v, torch.zeros_like(v))
-    return x + shift * float(eye.v_axis[0]), y + shift * float(eye.v_axis[1])
+    shift = (new - v) * inside
+    return view.x + shift * float(eye.v_axis[0]), view.y + shift * float(eye.v_axis[1])
 
 
 def paint_eye(
-    eye: EyeLayer, pose: LidPose, sampler: Sampler, frame: Tensor, x: Tensor, y: Tensor
+    eye: EyeLayer,
+    pose: LidPose,
+    sampler: Sampler,
+    frame: Tensor,
+    view: EyeView,
+    bent: tuple[Tensor, Tensor],
 ) -> Tensor:
     """Draw eyeball, shadow and lash line into a box of the frames.
 
@@ -263,13 +290,14 @@ def paint_eye(
         pose: what it does.
         sampler: look-ups.
         frame: (n, h, w, 3) the box with its lids moved.
-        x, y: (n, h, w) px of the crop before :func:`remap_lids`.
+        view: the box as it was before.
+        bent: x, y (n, h, w) px of the crop, from :func:`remap_lids`.
 
     Returns:
         (n, h, w, 3).
     """
-    u, v = eye_coordinates(eye, x, y)
-    upper, _, now_upper, now_lower = _lids(eye, pose, u)
+    x, y, u, v, upper = view.x, view.y, view.u, view.v, view.upper
+    now_upper, now_lower = view.now_upper, view.now_lower
     closure = pose.closure[:, None, None]
     moved = pose.closure.abs() + pose.raised.abs() / eye.opening
     moved = moved + pose.gaze.norm(dim=-1) / (0.2 * eye.radius)
@@ -307,7 +335,6 @@ def paint_eye(
     shading = 0.87 + 0.11 * middle - 0.12 * torch.exp(-((edge.clamp_min(0) / 0.07) ** 2))
     share = 0.85 * come * body * ends
     # Lashes turn down with the lid: where they stood, there is skin now.
-    bent = remap_lids(eye, pose, x, y)
     dark = sampler.sample(eye.strokes, bent[0] - eye.ball_origin[0], bent[1] - eye.ball_origin[1])
     gone = 0.9 * come * dark[..., 1] * ((edge - 0.03) / 0.05).clamp(0, 1)
     shading = 1 + (shading - 1) * body

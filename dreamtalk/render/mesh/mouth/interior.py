@@ -134,10 +134,10 @@ def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
 
 def _edges(mouth: Mouth, own: OwnMouth | None, mm: float) -> tuple[float, float]:
     """The cutting edges of the drawn rows in the middle, mm below the mouth's origin."""
-    if not mouth.is_open:
-        return UPPER_EDGE_MM, LOWER_EDGE_MM
     middle = len(mouth.upper) // 2
     up, low = float(mouth.upper[middle]) / mm, float(mouth.lower[middle]) / mm
+    if not mouth.is_open:  # a smile's seam lies below its corners, and so do the teeth
+        return max(up, 0.0) + UPPER_EDGE_MM, max(up, 0.0) + LOWER_EDGE_MM
     if own is None:
         return up + 1.5, low + 0.4
     # Lower teeth that are not seen hide behind the lower lip, or behind upper teeth that reach it.
@@ -361,6 +361,6 @@ def paint_interior(
     rim_up = torch.exp(-((from_upper.clamp_min(0) / (0.8 * mm)) ** 2))
     wet = interior.wet
     strength = 1.0 if own is None else OWN_RIM
-    rim_low, rim_up = 0.80 * strength * rim_low * (1 - tuck), 0.75 * strength * rim_up
+    rim_low, rim_up = 0.80 * strength * rim_low * (1 - tuck), 0.60 * strength * rim_up
     colour = colour + rim_low[..., None] * (wet * (0.85 + 0.2 * u[..., None]) - colour)
     return colour + rim_up[..., None] * (wet * 0.72 - colour)

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ....curves.easing import smoothstep
 from ..portrait.geometry import Box, FaceGeometry
+from ..portrait.softness import edge_softness
 from ..warp.textures import Sampler
 from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
+
+DRAWN_SOFTNESS = 0.55
+"""Sigma in px of the edges that are drawn here: with it, they come out as sharp as filmed ones."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,14 @@ class MouthLayer:
         mouth: frame and contours.
         upper_table, lower_table: the contours on the device.
         interior: what is behind the lips.
+        blur: sigma in px of the blur that makes what is drawn as soft as the portrait.
     """
 
     mouth: Mouth
     upper_table: Tensor
     lower_table: Tensor
     interior: Interior
+    blur: float
 
 
 def build_mouth(
@@ -47,7 +54,9 @@ def build_mouth(
         torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32)).to(sampler.device)
         for table in (mouth.upper, mouth.lower)
     )
+    softness = edge_softness(image, face)
     return MouthLayer(
+        blur=float(np.sqrt(max(softness**2 - DRAWN_SOFTNESS**2, 0.0))),
         mouth=mouth,
         upper_table=upper,
         lower_table=lower,
@@ -123,7 +132,38 @@ def paint_mouth(
     inside = paint_interior(layer.interior, sampler, cavity, pose, from_upper, from_lower)
     frame = frame.clone()
     frame[part] += hole[..., None] * (inside - frame[part])
-    return frame + low[..., None] * (lip_pixels - frame)
+    frame = frame + low[..., None] * (lip_pixels - frame)
+    # The lower lip hides what is drawn under it; at rest nothing is drawn.
+    shown = hole * (1 - low[part]) * pose.activity[:, None, None]
+    frame[part] = soften(frame[part], shown, layer.blur)
+    return frame
+
+
+def soften(pixels: Tensor, drawn: Tensor, sigma: float) -> Tensor:
+    """Blur what is drawn, and its edges with what is around it.
+
+    Args:
+        pixels: (n, h, w, 3).
+        drawn: (n, h, w) 0..1, where something is drawn.
+        sigma: px; under 0.1 nothing is done.
+
+    Returns:
+        (n, h, w, 3).
+    """
+    if sigma < 0.1:
+        return pixels
+    reach = max(1, round(2.5 * sigma))
+    at = torch.arange(-reach, reach + 1, device=pixels.device, dtype=pixels.dtype)
+    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    share = F.max_pool2d(drawn[:, None], 2 * reach + 1, 1, reach)
+    planes = torch.cat([pixels.permute(0, 3, 1, 2), share], 1)
+    n, channels, height, width = planes.shape
+    padded = F.pad(planes, (reach,) * 4, mode="replicate")
+    flat = padded.reshape(n * channels, 1, *padded.shape[2:])
+    flat = F.conv2d(F.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
+    blurred = flat.reshape(n, channels, height, width).permute(0, 2, 3, 1)
+    return pixels + blurred[..., 3:] * (blurred[..., :3] - pixels)
 
 
 def _frame_coordinates(mouth: Mouth, source: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,11 @@ LOWER_LENGTHS = (8.6, 8.9, 9.4, 8.2, 7.4, 6.8)
 UPPER_EDGES = (0.0, -0.75, -0.1, -0.7, -0.9, -1.0)
 """Where each upper tooth ends against the arch, mm (negative is shorter)."""
 LOWER_EDGES = (0.0, 0.1, -0.25, 0.3, 0.5, 0.6)
+SIDE_LIGHT = (
+    (0, 1.0), (6, 0.99), (10, 0.95), (14, 0.90), (18, 0.80), (22, 0.57), (26, 0.38), (32, 0.2),
+)  # fmt: skip
+"""The lightest of a column of teeth by its distance from the midline, mm: medians of 105
+photographs of people who laugh."""
 HALF_EXTENT = 33.0
 GUM = np.array([0.62, 0.30, 0.29], np.float32)
 
@@ -122,8 +127,11 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             cool = np.exp(-np.maximum(at - corner, 0) / 0.9)[..., None]
             body = body * (1 - warm * np.array([0.02, 0.06, 0.14], np.float32))
             body = body * (1 - cool * np.array([0.10, 0.07, 0.04], np.float32))
-            shine = np.exp(-(((t + 0.25) / 0.22) ** 2) - ((at / length - 0.42) / 0.26) ** 2)
-            body = body + (0.10 + 0.02 * jitter[3]) * shine[..., None] * tint.mean()
+            # Wet enamel: a broad sheen, and a small highlight in it.
+            across, along = (t + 0.25) / 0.22, (at / length - 0.42) / 0.26
+            shine = 0.07 * np.exp(-(across**2) - along**2)
+            shine += 0.13 * np.exp(-((across / 0.6) ** 2) - ((along - 0.2 * jitter[3]) / 0.45) ** 2)
+            body = body + (1 + 0.2 * jitter[3]) * shine[..., None] * tint.mean()
             crown = (alpha * smoothstep(-soft, soft, gums - at))[..., None]
             colour[part] = colour[part] * (1 - crown) + body * crown
             cover[part] = np.maximum(cover[part], alpha)
@@ -139,8 +147,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     root = smoothstep(0.2, -0.8, gum_line)[..., None]
     colour = colour * (1 - 0.25 * root * np.exp(-np.maximum(-gum_line, 0) / 0.8)[..., None])
     # The arch turns away and into the shadow of the cheeks.
-    turn = np.clip(np.abs(x) / 30, 0, 1)
-    colour *= (1 - 0.70 * smoothstep(0.18, 1.0, turn))[..., None]
+    colour *= np.interp(np.abs(x), *np.transpose(SIDE_LIGHT))[..., None].astype(np.float32)
     cover = cover * (1 - smoothstep(13.0, 14.8, depth))
     cover = cover * (1 - smoothstep(27.0, 32.0, np.abs(x)))
     image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)

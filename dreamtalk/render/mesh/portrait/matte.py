@@ -39,20 +39,20 @@ def person_matte(image: np.ndarray, face: FaceGeometry, given: np.ndarray | None
     """
     if given is not None and given.max() > 0.05:
         return _refine(image, given.astype(np.float32), face, sharpen=False)
-    return _add_strands(image, _refine(image, _grabcut(image, face), face, sharpen=True), face)
+    return _add_strands(image, _refine(image, grabcut_matte(image, face), face, sharpen=True), face)
 
 
-def _head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """u across and v down the face of points, in face widths from its middle."""
     d = points - face.centre
     return d @ face.right / face.face_width, d @ face.down / face.face_width
 
 
-def _grabcut(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
+def grabcut_matte(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
     """(H, W) float32 0/1: Rother, Kolmogorov, Blake, "GrabCut", 2004, with a face for a seed."""
     small, factor = fit_within(image, WORK_SIDE)
     height, width = small.shape[:2]
-    u, v = _head_shape(face, pixel_grid(height, width) / factor)
+    u, v = head_shape(face, pixel_grid(height, width) / factor)
     points = face.points * factor
     oval = polygon_mask(height, width, points[list(t.OVAL)])
     chin = float(((face.points[t.CHIN] - face.centre) @ face.down) / face.face_width)

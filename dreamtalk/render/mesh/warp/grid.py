@@ -46,18 +46,17 @@ class WarpGrid:
 
     Attributes:
         fields: sizes and boxes.
-        nodes: (rows, columns, 3) px.
         head: (rows, columns) share of the head's motion.
-        torso: (rows, columns) share of the shoulders' motion.
+        rigid: (7, rows, columns): the share of the head's motion times each node's x, y, z (px) and
+            1, and that of the shoulders' motion times x, y and 1.
         pins: (4, rows, columns) what the picture's borders hold back.
         weights_a, weights_b: (nodes, 478) landmark displacements -> node displacements.
         sampler: who expands nodes to pixels.
     """
 
     fields: Fields
-    nodes: Tensor
     head: Tensor
-    torso: Tensor
+    rigid: Tensor
     pins: Tensor
     weights_a: Tensor
     weights_b: Tensor
@@ -68,64 +67,105 @@ class WarpGrid:
         """Move fields to the sampler's device."""
 
         def tensor(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(array).to(sampler.device)
+            return torch.from_numpy(np.ascontiguousarray(array)).to(sampler.device)
 
+        x, y, z = np.moveaxis(fields.points, -1, 0)
+        one = np.ones_like(x)
+        head, torso = fields.head, fields.torso
         return cls(
             fields=fields,
-            nodes=tensor(fields.points),
-            head=tensor(fields.head),
-            torso=tensor(fields.torso),
+            head=tensor(head),
+            rigid=tensor(
+                np.stack([*(head * p for p in (x, y, z, one)), *(torso * p for p in (x, y, one))])
+            ),
             pins=tensor(fields.pins),
             weights_a=tensor(fields.weights_a),
             weights_b=tensor(fields.weights_b),
             sampler=sampler,
         )
 
-    def sources_a(self, moved: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
-        """Where field A takes the pixels of a box from.
+    def bend(self, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """How far landmarks move the nodes of the face and of the mouth.
+
+        The more frames at once the better: what takes the time is to read the weights.
 
         Args:
             moved: (n, 478, 3) px, landmark displacements without head motion.
+
+        Returns:
+            (n, 3, h, w) px in field A and in field B, without head motion.
+        """
+        # In this order, in which a sum is the same however many frames there are.
+        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
+        areas = ((self.weights_a, self.fields.face), (self.weights_b, self.fields.lip))
+        bent_a, bent_b = (
+            (weights @ flat).T.contiguous().view(len(moved), 3, area.height, area.width)
+            for weights, area in areas
+        )
+        return bent_a, bent_b
+
+    def sources_a(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
+        """Where field A takes the pixels of a box from.
+
+        Args:
+            bent: the first of :meth:`bend`.
             head: the head's motion.
             box: px of the crop.
 
         Returns:
             x, y: (n, h, w) px of the crop.
         """
-        area = self.fields.face
-        points = self.nodes.expand(len(moved), -1, -1, -1).clone()
-        points[:, area.y0 : area.y1, area.x0 : area.x1] += self._local(self.weights_a, area, moved)
-        forward = self._displacement(points, head, Box(0, 0, *self.fields.shape[::-1]))
+        area, whole = self.fields.face, Box(0, 0, *self.fields.shape[::-1])
+        forward = self._rigid(head, whole)
+        forward[:, :, area.y0 : area.y1, area.x0 : area.x1] += self._turned(bent, head, area)
+        self._pin(forward, whole)
+        forward[:, :, area.y0 : area.y1, area.x0 : area.x1] += bent[:, :2]
+        forward /= self.fields.cell
         return self._expand(invert_displacement(forward), (0, 0), box)
 
-    def sources_b(self, moved: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
+    def sources_b(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
         """The same for field B, which is known around the mouth only."""
         area = self.fields.lip
-        points = self.nodes[area.slices] + self._local(self.weights_b, area, moved)
-        forward = self._displacement(points, head, area)
+        forward = self._rigid(head, area)
+        forward += self._turned(bent, head, area)
+        self._pin(forward, area)
+        forward += bent[:, :2]
+        forward /= self.fields.cell
         return self._expand(invert_displacement(forward), (area.x0, area.y0), box)
 
-    def _local(self, weights: Tensor, area: Box, moved: Tensor) -> Tensor:
-        """(n, h, w, 3) px that the landmarks move the nodes of an area by."""
-        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
-        local = (weights @ flat).view(area.height, area.width, len(moved), 3)
-        return local.permute(2, 0, 1, 3)
+    def _rigid(self, head: HeadMotion, area: Box) -> Tensor:
+        """(n, 2, h, w) px that head and shoulders move the nodes of an area by.
 
-    def _displacement(self, points: Tensor, head: HeadMotion, area: Box) -> Tensor:
-        """(n, 2, rows, columns) in cells: where the nodes of an area go, bent to ``points``."""
-        base = self.nodes[area.slices][..., :2]
-        turned = (points - head.pivot) @ head.rotation.transpose(1, 2)[:, None]
-        turned = turned[..., :2] + head.pivot[:2] + head.shift[:, None, None]
-        rigid = self.head[area.slices][..., None] * (turned - points[..., :2])
-        follow = (base - head.torso_pivot) @ head.torso.transpose(1, 2)[:, None]
-        follow = follow + head.torso_pivot + head.torso_shift[:, None, None]
-        rigid = rigid + self.torso[area.slices][..., None] * (follow - base)
+        Every node goes by ``share * ((R - 1) (node - pivot) + shift)`` with the head, and by the
+        same with the shoulders: seven products with what is the same in all frames.
+        """
+        turn = _from_identity(head.rotation)[:, :2]
+        lean = _from_identity(head.torso)
+        factors = torch.cat(
+            [
+                turn,
+                (head.shift - turn @ head.pivot)[..., None],
+                lean,
+                (head.torso_shift - lean @ head.torso_pivot)[..., None],
+            ],
+            -1,
+        )
+        rigid = self.rigid[:, area.y0 : area.y1, area.x0 : area.x1].reshape(7, -1)
+        moved = torch.bmm(factors, rigid.expand(len(factors), -1, -1))
+        return moved.view(-1, 2, area.height, area.width)
+
+    def _turned(self, bent: Tensor, head: HeadMotion, area: Box) -> Tensor:
+        """(n, 2, h, w) px that the head's turn adds to what moves (n, 3, h, w) px in the face."""
+        turn = _from_identity(head.rotation)[:, :2]
+        return self.head[area.slices] * torch.bmm(turn, bent.flatten(2)).unflatten(
+            2, bent.shape[2:]
+        )
+
+    def _pin(self, rigid: Tensor, area: Box) -> None:
+        """Hold back (n, 2, h, w) what would come in from outside of the picture, in place."""
         left, right, top, bottom = self.pins[:, area.slices[0], area.slices[1]]
-        x, y = rigid.unbind(-1)
-        x = x - left * x.clamp_min(0) - right * x.clamp_max(0)
-        y = y - top * y.clamp_min(0) - bottom * y.clamp_max(0)
-        bent = points[..., :2] - base
-        return (bent.permute(0, 3, 1, 2) + torch.stack([x, y], 1)) / self.fields.cell
+        for way, low, high in ((rigid[:, 0], left, right), (rigid[:, 1], top, bottom)):
+            way -= low * way.clamp_min(0) + high * way.clamp_max(0)
 
     def _expand(self, shift: Tensor, first: tuple[int, int], box: Box) -> tuple[Tensor, Tensor]:
         """Source minus node (n, 2, rows, columns) in cells -> look-up positions of a box."""
@@ -134,6 +174,11 @@ class WarpGrid:
         px = torch.arange(box.x0, box.x1, device=device, dtype=torch.float32)
         py = torch.arange(box.y0, box.y1, device=device, dtype=torch.float32)
         return x.add_(px), y.add_(py[:, None])
+
+
+def _from_identity(matrix: Tensor) -> Tensor:
+    """A matrix (n, k, k) less the identity."""
+    return matrix - torch.eye(matrix.shape[-1], device=matrix.device)
 
 
 def head_freedom(fields: Fields, face: FaceGeometry) -> float:

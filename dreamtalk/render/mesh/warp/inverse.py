@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,13 +25,20 @@ def sample_grid(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return F.grid_sample(values, at, mode="bilinear", padding_mode="border", align_corners=True)
 
 
+WHOLE_STEPS = 3
+"""Newton steps of all nodes; from there on only those go on that are not there yet."""
+ARRIVED = 0.004
+"""Cells: a node whose last step was shorter is there; one more would move it by a tenth of that."""
+
+
 def invert_displacement(
     displacement: Tensor, steps: int = 5, least_stretch: float = 0.35, longest_step: float = 3.0
 ) -> Tensor:
     """For every node the point that is moved onto it: solve x + D(x) = node by damped Newton.
 
     A fixed-point iteration fails where lips stretch by more than 1.7; Newton with the sampled
-    Jacobian needs 5 steps. The damping keeps folds (det <= 0) from throwing points away.
+    Jacobian needs 5 steps, most nodes fewer. The damping keeps folds (det <= 0) from throwing
+    points away. Every node is by itself: what else is in the batch makes no difference.
 
     Args:
         displacement: (n, 2, rows, columns) in cells: column shift, row shift.
@@ -51,14 +60,49 @@ def invert_displacement(
     dx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     dy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
     stack = torch.cat([displacement, dx, dy], 1)
-    x, y = bx.expand(n, -1, -1), by.expand(n, -1, -1)
-    for _ in range(steps):
-        s = sample_grid(stack, x, y)
-        ex, ey = x + s[:, 0] - bx, y + s[:, 1] - by
-        a, b, c, d = 1 + s[:, 2], s[:, 4], s[:, 3], 1 + s[:, 5]
-        det = (a * d - b * c).clamp_min(least_stretch)
-        step_x, step_y = (d * ex - b * ey) / det, (a * ey - c * ex) / det
-        length = torch.sqrt(step_x * step_x + step_y * step_y + 1e-12)
-        damp = (longest_step / length).clamp_max(1)
-        x, y = x - step_x * damp, y - step_y * damp
-    return torch.stack([x - bx, y - by], 1)
+
+    def step(values: Tensor, off_x: Tensor, off_y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """How far to go from where the values are, which is so far off the node, and the length."""
+        along, down, across_x, across_y, down_x, down_y = values.unbind(1)
+        ex, ey = off_x + along, off_y + down
+        a, d = 1 + across_x, 1 + down_y
+        det = (a * d - down_x * across_y).clamp_min_(least_stretch)
+        step_x, step_y = (d * ex - down_x * ey) / det, (a * ey - across_y * ex) / det
+        length = (step_x * step_x + step_y * step_y).sqrt_()
+        damp = (longest_step / length).clamp_max_(1)
+        return step_x * damp, step_y * damp, length
+
+    # The first step begins at the nodes themselves, where nothing has to be looked up.
+    x, y = torch.zeros(2, n, rows, columns, device=device, dtype=dtype)
+    length = torch.full_like(x, math.inf)
+    for index in range(min(steps, WHOLE_STEPS)):
+        values = sample_grid(stack, x + bx, y + by) if index else stack
+        step_x, step_y, length = step(values, x, y)
+        x, y = x - step_x, y - step_y
+    found = torch.stack([x, y], 1)
+    if steps > WHOLE_STEPS:
+        frame, row, column = torch.nonzero(length > ARRIVED, as_tuple=True)
+        node_x, node_y = column.to(dtype), row.to(dtype)
+        x, y = x[frame, row, column], y[frame, row, column]
+        for _ in range(WHOLE_STEPS, steps):
+            step_x, step_y, _ = step(_sample_nodes(stack, frame, x + node_x, y + node_y), x, y)
+            x, y = x - step_x, y - step_y
+        found[frame, :, row, column] = torch.stack([x, y], -1)
+    return found
+
+
+def _sample_nodes(values: Tensor, frame: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """:func:`sample_grid` at single places (k,) of single frames: (k, C)."""
+    rows, columns = values.shape[-2:]
+    x, y = x.clamp(0, columns - 1), y.clamp(0, rows - 1)
+    left, top = x.long().clamp_max_(max(columns - 2, 0)), y.long().clamp_max_(max(rows - 2, 0))
+    right, below = (left + 1).clamp_max_(columns - 1), (top + 1).clamp_max_(rows - 1)
+    u, v = (x - left)[:, None], (y - top)[:, None]
+    flat = values.flatten(2)
+    upper = torch.lerp(
+        flat[frame, :, top * columns + left], flat[frame, :, top * columns + right], u
+    )
+    lower = torch.lerp(
+        flat[frame, :, below * columns + left], flat[frame, :, below * columns + right], u
+    )
+    return torch.lerp(upper, lower, v)

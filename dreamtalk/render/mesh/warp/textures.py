@@ -104,41 +104,40 @@ class OpenCVSampler:
         return Texture(enlarge(image.astype(np.float32), factor), None, factor)
 
     def sample(self, texture: Texture, x: Tensor, y: Tensor) -> Tensor:
-        n, height, width = x.shape
-        channels = texture.array.shape[2]
-        out = np.empty((n, height, width, channels), np.float32)
-        xs = (x * texture.factor).numpy().astype(np.float32, copy=False)
-        ys = (y * texture.factor).numpy().astype(np.float32, copy=False)
-        for i in range(n):
-            cv2.remap(
-                texture.array,
-                xs[i],
-                ys[i],
-                cv2.INTER_LINEAR,
-                dst=out[i],
-                borderMode=cv2.BORDER_REPLICATE,
-            )
+        out = np.empty((*x.shape, texture.array.shape[2]), np.float32)
+        xs, ys = _texels(texture, x), _texels(texture, y)
+        for i, target in enumerate(out):
+            _remap(texture.array, xs[i], ys[i], target)
         return torch.from_numpy(out)
 
     def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
         out = np.empty(x.shape, np.float32)
         arrays = (planes.numpy(), x.contiguous().numpy(), y.contiguous().numpy())
-        for i, (plane, xs, ys) in enumerate(zip(*arrays, strict=True)):
-            cv2.remap(plane, xs, ys, cv2.INTER_LINEAR, dst=out[i], borderMode=cv2.BORDER_REPLICATE)
+        for target, plane, xs, ys in zip(out, *arrays, strict=True):
+            _remap(plane, xs, ys, target)
         return torch.from_numpy(out)
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        # Frame by frame, so that the work stays in the processor's cache.
         out = torch.empty((*x.shape, 3))
-        for i, frame in enumerate(out):
-            layer = self.sample(person, x[i : i + 1], y[i : i + 1])[0]
-            torch.addcmul(layer[..., :3], 1 - layer[..., 3:], plate, out=frame)
+        # Frame by frame in the same few arrays, so that the work stays in the processor's cache.
+        shape = tuple(x.shape[1:])
+        layer = np.empty((*shape, 4), np.float32)
+        clear, wide = np.empty(shape, np.float32), np.empty((*shape, 3), np.float32)
+        for frame, xs, ys in zip(out, x, y, strict=True):
+            _remap(person.array, _texels(person, xs), _texels(person, ys), layer)
+            cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB, dst=frame.numpy())
+            # A share repeated for every colour: three times as fast as one that is broadcast.
+            np.subtract(1, layer[..., 3], out=clear)
+            cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB, dst=wide)
+            frame.addcmul_(torch.from_numpy(wide), plate)
         return out
 
     def to_bytes(self, frames: Tensor) -> Tensor:
         out = torch.empty(frames.shape, dtype=torch.uint8)
         for source, target in zip(frames, out, strict=True):
-            cv2.multiply(source.numpy(), 1.0, dst=target.numpy(), scale=255.0, dtype=cv2.CV_8U)
+            # Colours as columns: of pictures with three channels OpenCV does this tenfold slower.
+            flat, bytes_ = (array.numpy().reshape(len(array), -1) for array in (source, target))
+            cv2.multiply(flat, 1.0, dst=bytes_, scale=255.0, dtype=cv2.CV_8U)
         return out
 
     def expand(
@@ -160,6 +159,18 @@ class OpenCVSampler:
                     borderMode=cv2.BORDER_REPLICATE,
                 )
         return torch.from_numpy(out[0]), torch.from_numpy(out[1])
+
+
+def _texels(texture: Texture, at: Tensor) -> np.ndarray:
+    """Positions in px as positions in the texture."""
+    if texture.factor == 1:
+        return at.contiguous().numpy()
+    return (at * texture.factor).numpy()
+
+
+def _remap(picture: np.ndarray, x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
+    """Bilinear look-ups into ``out``, clamped at the border."""
+    cv2.remap(picture, x, y, cv2.INTER_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE)
 
 
 class TorchSampler:

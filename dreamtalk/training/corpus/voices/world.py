@@ -6,7 +6,7 @@ that one natural voice becomes many: men, women, children.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import random
 from dataclasses import replace
 
@@ -20,8 +20,12 @@ _PERIOD = 5.0  # milliseconds
 
 
 def installed() -> bool:
-    """Whether WORLD is there."""
-    return importlib.util.find_spec("pyworld") is not None
+    """Whether WORLD is there, and can be imported: older releases want setuptools, too."""
+    try:
+        importlib.import_module("pyworld")
+    except ImportError:
+        return False
+    return True
 
 
 def change_voice(
@@ -44,7 +48,9 @@ def change_voice(
     try:
         import pyworld
     except ImportError as error:
-        raise MissingDependencyError("changing voices needs: pip install pyworld") from error
+        raise MissingDependencyError(
+            f"changing voices needs: pip install pyworld 'setuptools<81' ({error})"
+        ) from error
     signal = waveform.astype(np.float64)
     rough, times = pyworld.dio(signal, SAMPLE_RATE, frame_period=_PERIOD)
     fundamental = pyworld.stonemask(signal, rough, times, SAMPLE_RATE)

@@ -1,0 +1,1 @@
+"""Several people in one picture who talk: who says what, and how the others listen."""
