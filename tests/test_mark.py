@@ -31,6 +31,17 @@ def test_every_frame_is_marked_at_its_lower_edge(size: tuple[int, int], shade: f
     assert torch.equal(done[0], done[4])
 
 
+def test_the_dark_edge_lies_around_the_letters() -> None:
+    """OpenCV 5 spaces thick letters wider than thin ones: an edge drawn thicker ran away."""
+    shown = next(marked([torch.full((1, 512, 512, 3), 0.5)]))[0, ..., 0].numpy()
+    letters = np.argwhere(shown > 180)
+    edge = np.argwhere(shown < 80)
+    assert len(letters) > 100
+    assert len(edge) > 100
+    apart = np.abs(edge[:, None] - letters).max(axis=2).min(axis=1)
+    assert apart.max() <= 4
+
+
 @pytest.mark.parametrize("options", [[], ["--mark"]])
 def test_the_command_marks_if_asked(
     tmp_path: Path, portrait_image: torch.Tensor, options: list[str]

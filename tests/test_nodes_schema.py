@@ -65,6 +65,20 @@ def test_no_stray_help_pages() -> None:
     assert {p.stem for p in (ROOT / "web" / "docs").glob("*.md")} == set(NODES)
 
 
+def test_help_pages_show_their_pictures() -> None:
+    """Every picture is on its page, and the pack stays small."""
+    docs = ROOT / "web" / "docs"
+    pictures = sorted((docs / "images").glob("*"))
+    assert pictures
+    for path in pictures:
+        page = (docs / f"{path.stem}.md").read_text(encoding="utf-8")
+        assert f"](images/{path.name})" in page
+    for page_path in docs.glob("*.md"):
+        for name in re.findall(r"\]\((images/[^)]+)\)", page_path.read_text(encoding="utf-8")):
+            assert (docs / name).is_file(), name
+    assert sum(path.stat().st_size for path in pictures) < 1_000_000
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_locale(language: str) -> None:
     assert language in FRONTEND_LANGUAGES

@@ -64,17 +64,22 @@ def test_the_changelog_tells_of_this_version(project: dict[str, Any]) -> None:
     assert re.search(rf"^## {re.escape(version)}\b", changelog, re.MULTILINE)
 
 
-def installed(target: Path) -> list[str]:
-    """Copy what a registry install holds; its names."""
-    pathspec = pytest.importorskip("pathspec")
-    patterns = (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
-    ignored = pathspec.GitIgnoreSpec.from_lines(patterns)
+def listed_files() -> list[str]:
+    """The files of this checkout that git knows."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("not a git checkout")
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    kept = [name for name in listed if not ignored.match_file(name) and (ROOT / name).is_file()]
+    return [name for name in listed if (ROOT / name).is_file()]
+
+
+def installed(target: Path) -> list[str]:
+    """Copy what a registry install holds; its names."""
+    pathspec = pytest.importorskip("pathspec")
+    patterns = (ROOT / ".comfyignore").read_text(encoding="utf-8").splitlines()
+    ignored = pathspec.GitIgnoreSpec.from_lines(patterns)
+    kept = [name for name in listed_files() if not ignored.match_file(name)]
     for name in kept:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target / name)
@@ -82,8 +87,13 @@ def installed(target: Path) -> list[str]:
 
 
 def test_a_registry_install_loads(tmp_path: Path) -> None:
-    """All nodes are there without what .comfyignore leaves out."""
+    """All nodes and their help are there without what .comfyignore leaves out."""
     kept = installed(tmp_path / "pack")
+    assert {f"web/docs/{node_id}.md" for node_id in node_classes()} <= set(kept)
+    for folder in ("dreamtalk", "locales", "nodes", "samples", "web", "workflows"):
+        tracked = {p for p in listed_files() if p.startswith(f"{folder}/")}
+        assert tracked
+        assert tracked <= set(kept)
     assert not [name for name in kept if re.match(r"tests/|docs/|scripts/|benchmarks/|\.", name)]
     tests = tmp_path / "tests"
     tests.mkdir()

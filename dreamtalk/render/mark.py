@@ -41,6 +41,16 @@ def marked(chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         yield torch.cat([frames[:, : rows[0]], mixed, frames[:, rows[1] :]], dim=1)
 
 
+def around(letters: np.ndarray, width: int) -> np.ndarray:
+    """Letters and an edge around them, (H, W) uint8.
+
+    Letters drawn with a thicker line don't lie around thinner ones: from OpenCV 5 on they are wider
+    and stand further apart.
+    """
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * width + 1, 2 * width + 1))
+    return cv2.dilate(letters, disc)
+
+
 def _inked(strip: Tensor, ink: Tensor, share: Tensor) -> Tensor:
     """Rows (n, h, W, 3 or 4) in 0..255 with ink over them."""
     if strip.shape[-1] == 3:
@@ -62,9 +72,9 @@ def _overlay(height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
     (wide, tall), below = cv2.getTextSize(MARK, _FONT, scale, line)
     margin = max(1, round(0.6 * tall))
     at = (max(0, width - wide - margin), max(0, height - margin - below // 2))
-    edge, letters = (np.zeros((height, width), np.uint8) for _ in range(2))
-    cv2.putText(edge, MARK, at, _FONT, scale, 255, 3 * line, cv2.LINE_AA)
+    letters = np.zeros((height, width), np.uint8)
     cv2.putText(letters, MARK, at, _FONT, scale, 255, line, cv2.LINE_AA)
+    edge = around(letters, line)
     touched = np.flatnonzero(np.maximum(edge, letters).any(axis=1))
     first, end = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (height, height)
     ink = torch.from_numpy(letters[first:end, :, None].astype(np.float32))

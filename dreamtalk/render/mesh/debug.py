@@ -10,6 +10,7 @@ from torch import Tensor
 from ...face import topology as t
 from ...motion import FACE, Motion
 from ...options import checked, default
+from ..mark import around
 from .portrait.raster import pixel_grid
 from .renderer import MeshRenderer
 
@@ -97,10 +98,10 @@ def _sheet(renderer: MeshRenderer, height: int, columns: int) -> np.ndarray:
     for name, view in debug_views(renderer).items():
         width = max(8, round(view.shape[1] * height / view.shape[0]))
         tile = np.ascontiguousarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA))
-        for colour, thick in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(
-                tile, name, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thick, cv2.LINE_AA
-            )
+        letters = np.zeros(tile.shape[:2], np.uint8)
+        cv2.putText(letters, name, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1, cv2.LINE_AA)
+        share = around(letters, 1)[..., None] / 255
+        tile = (tile * (1 - share) + share * letters[..., None]).round().astype(np.uint8)
         tiles.append(tile)
     while len(tiles) % columns:
         tiles.append(np.zeros_like(tiles[0]))
