@@ -73,6 +73,14 @@ class DreamTalkPortrait(io.ComfyNode):
                     tooltip="From ComfyUI's own face landmark detector: then nothing is looked "
                     "for here.",
                 ),
+                io.Image.Input(
+                    "open_mouth",
+                    optional=True,
+                    tooltip="Another picture of the same person, with a smile or an open mouth, "
+                    "whose teeth, tongue and mouth are shown instead of drawn ones. Of a batch, "
+                    "such as the frames of a video, the one that shows most teeth is taken. The "
+                    "built-in mesh renderer uses it; DiffTalk and PIRenderer don't.",
+                ),
             ],
             outputs=[
                 DTPortrait.Output(display_name="portrait", tooltip="For the render nodes."),
@@ -91,6 +99,7 @@ class DreamTalkPortrait(io.ComfyNode):
         points: str = "",
         bounding_box: Any = None,
         face_landmarks: Any = None,
+        open_mouth: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         choice("face", face, FACES)
         whole = first_image(image, cls)
@@ -106,6 +115,7 @@ class DreamTalkPortrait(io.ComfyNode):
             runtime.notice(cls, f"{portrait.faces} faces found: used is the one called {face}")
         if portrait.turned:
             runtime.notice(cls, f"the picture was turned by {portrait.turned} degrees: upright now")
+        portrait = with_open_mouth(portrait, open_mouth, cls)
         mask = oval_mask(portrait)
         marked = portrait.image * (0.55 + 0.45 * mask[..., None])
         return io.NodeOutput(portrait, mask[None], ui=ui.PreviewImage(marked[None], cls=cls))
@@ -175,6 +185,18 @@ def find_face(
     from ..dreamtalk.face.analysis import analyze_portrait
 
     return runtime.cancellable(lambda: analyze_portrait(picture, which, matte, landmarks=known))
+
+
+def with_open_mouth(portrait: Portrait, pictures: torch.Tensor | None, cls: Any) -> Portrait:
+    """The portrait with the mouth of an IMAGE, if there is one; says what will not look good."""
+    from ..dreamtalk.face.open_mouth import add_open_mouth, open_mouth_notes
+
+    if pictures is None:
+        return portrait
+    made = runtime.cancellable(lambda: add_open_mouth(portrait, pictures.float().cpu()))
+    for note in open_mouth_notes(made):
+        runtime.notice(cls, note)
+    return made
 
 
 def oval_mask(portrait) -> torch.Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
 from .convert import choice, first_image, fit, option_input, speech_of
-from .portrait import find_face
+from .portrait import find_face, with_open_mouth
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
@@ -60,6 +60,13 @@ class DreamTalkTalk(io.ComfyNode):
                     tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
                     "starter.",
                 ),
+                io.Image.Input(
+                    "open_mouth",
+                    optional=True,
+                    tooltip="Another picture of the same person, with a smile or an open mouth, "
+                    "whose teeth, tongue and mouth are shown instead of drawn ones. Of a batch, "
+                    "such as the frames of a video, the one that shows most teeth is taken.",
+                ),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4 with sound.")
@@ -77,12 +84,14 @@ class DreamTalkTalk(io.ComfyNode):
         seed: int,
         liveliness: float,
         model: HostedModel | None = None,
+        open_mouth: Tensor | None = None,
     ) -> io.NodeOutput:
         from ..dreamtalk.pipeline import Voice, animate, choose_style
 
         choice("emotion", emotion, (*EMOTIONS, AUTO))
         bar = runtime.Bar()
         portrait = find_face(fit(first_image(image, cls), default("max_size")))
+        portrait = with_open_mouth(portrait, open_mouth, cls)
         speech = speech_of(audio, cls)
         loaded = model or load_checkpoint(STARTER)
         features = features_of(speech, loaded, bar.stage(0.0, 0.1))

@@ -26,7 +26,8 @@ from .rows import Row
 REPORTS = "report"
 """The folder below the outputs that is ours; no output may lie in it."""
 _REQUIRED = {"portrait": "the portrait", "audio": "the recording"}
-_INPUTS = {**_REQUIRED, "style": "the style's clip"}
+_OPTIONAL = {"style": "the style's clip", "open_mouth": "the open mouth"}
+_INPUTS = {**_REQUIRED, **_OPTIONAL}
 _WEIGHTS = {"checkpoint": "the checkpoint", "renderer": "the renderer"}
 _OUTPUTS = {"out": "the video", "save_motion": "the motion", "debug": "the layers"}
 _NAMES_CHECKED = {
@@ -247,15 +248,15 @@ def _job(
     _check_parts(taken)
     if "no_label" in taken:
         taken["label"] = not taken.pop("no_label")
-    for key in [k for k in ("style", *_WEIGHTS) if k in taken]:
+    for key in [k for k in (*_OPTIONAL, *_WEIGHTS) if k in taken]:
         value = files.get(key, taken[key])
-        taken[key] = Path(value) if key == "style" else str(value)
+        taken[key] = Path(value) if key in _OPTIONAL else str(value)
     called = {_CALLED.get(k, k): v for k, v in taken.items()}
     talk = Talk.of(
         files["portrait"], files["audio"], paths["out"], **called,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
-    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_WEIGHTS, "style")]
+    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_WEIGHTS, *_OPTIONAL)]
     read = {*files.values(), *(path for path in anywhere if path.is_file())}
     print_of = [_state(path, inputs) for path in sorted(read)]
     return BatchJob(name, line, talk, _digest([options, written, print_of]))

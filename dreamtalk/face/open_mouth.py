@@ -80,9 +80,10 @@ def add_open_mouth(
             f"eyes' distance apart, {LEAST_PARTED} are needed): choose one that smiles with its "
             "teeth, or says 'ah'"
         )
-    for note in _notes(portrait, found):
+    made = replace(portrait, open_mouth=_cut_out(found, portrait.iod))
+    for note in open_mouth_notes(made):
         log.warning("%s", note)
-    return replace(portrait, open_mouth=_cut_out(found, portrait.iod))
+    return made
 
 
 def lips_apart(marks: Array) -> float:
@@ -119,9 +120,11 @@ def choose_picture(portrait: Portrait, pictures: Tensor, landmarker: FaceLandmar
     return max(parted[: max(3, round(_SHARE * len(parted)))], key=lambda each: each[2])[0]
 
 
-def _notes(portrait: Portrait, found: Portrait) -> list[str]:
-    """Sentences about what will not look its best."""
-    notes = []
+def open_mouth_notes(portrait: Portrait) -> list[str]:
+    """Sentences about what will not look its best in a portrait's open mouth; empty without one."""
+    found, notes = portrait.open_mouth, []
+    if found is None:
+        return []
     turned = degrees_between(found.rotation.numpy(), portrait.rotation.numpy())
     if turned > MOST_TURNED:
         notes.append(

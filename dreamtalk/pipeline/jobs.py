@@ -114,6 +114,8 @@ class Shot:
         debug: a picture to draw the mesh renderer's layers and masks into.
         device: where to compute.
         visible_mark: whether every frame says so too.
+        open_mouth: another picture of the person whose teeth and mouth are shown, see
+            :func:`add_open_mouth`; only the mesh renderer does.
     """
 
     portrait: Path
@@ -129,6 +131,7 @@ class Shot:
     debug: Path | None = None
     device: str = default("device")
     visible_mark: bool = default("visible_mark")
+    open_mouth: Path | None = None
 
     def __post_init__(self) -> None:
         checked(
