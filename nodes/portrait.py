@@ -16,6 +16,11 @@ from .convert import choice, first_image, fit, mask_of, option_input
 from .schema import schema
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
+OPEN_MOUTH = (
+    "Another picture of the same person, with a smile or an open mouth, whose teeth, tongue and "
+    "mouth are shown instead of drawn ones. Of a batch, such as the frames of a video, the one that "
+    "shows most teeth is taken. The built-in mesh renderer uses it; DiffTalk and PIRenderer don't."
+)
 FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
 
 
@@ -73,14 +78,7 @@ class DreamTalkPortrait(io.ComfyNode):
                     tooltip="From ComfyUI's own face landmark detector: then nothing is looked "
                     "for here.",
                 ),
-                io.Image.Input(
-                    "open_mouth",
-                    optional=True,
-                    tooltip="Another picture of the same person, with a smile or an open mouth, "
-                    "whose teeth, tongue and mouth are shown instead of drawn ones. Of a batch, "
-                    "such as the frames of a video, the one that shows most teeth is taken. The "
-                    "built-in mesh renderer uses it; DiffTalk and PIRenderer don't.",
-                ),
+                open_mouth_input(),
             ],
             outputs=[
                 DTPortrait.Output(display_name="portrait", tooltip="For the render nodes."),
@@ -185,6 +183,11 @@ def find_face(
     from ..dreamtalk.face.analysis import analyze_portrait
 
     return runtime.cancellable(lambda: analyze_portrait(picture, which, matte, landmarks=known))
+
+
+def open_mouth_input() -> Any:
+    """The input for another picture of the person."""
+    return io.Image.Input("open_mouth", optional=True, tooltip=OPEN_MOUTH)
 
 
 def with_open_mouth(portrait: Portrait, pictures: torch.Tensor | None, cls: Any) -> Portrait:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
 from .convert import choice, first_image, fit, option_input, speech_of
-from .portrait import find_face, with_open_mouth
+from .portrait import find_face, open_mouth_input, with_open_mouth
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
@@ -60,13 +60,7 @@ class DreamTalkTalk(io.ComfyNode):
                     tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
                     "starter.",
                 ),
-                io.Image.Input(
-                    "open_mouth",
-                    optional=True,
-                    tooltip="Another picture of the same person, with a smile or an open mouth, "
-                    "whose teeth, tongue and mouth are shown instead of drawn ones. Of a batch, "
-                    "such as the frames of a video, the one that shows most teeth is taken.",
-                ),
+                open_mouth_input(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="For Save Video: mp4 with sound.")

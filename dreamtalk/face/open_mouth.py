@@ -26,6 +26,8 @@ LEAST_PARTED = 0.035
 """Inter-ocular distances that lips must be apart, some 3 mm: closed ones measure about 0.01."""
 LEAST_TEETH = 0.01
 """Mean height of teeth, in the same unit, below which a note says that none are seen."""
+WIDE = 0.12
+"""Inter-ocular distances that lips are better not further apart."""
 MOST_TURNED = 15.0
 """Degrees between both heads' directions beyond which teeth will not fit well."""
 LEAST_SCALE = 0.5
@@ -111,8 +113,10 @@ def choose_picture(portrait: Portrait, pictures: Tensor, landmarker: FaceLandmar
         _, pose = basis.align(marks[None])
         sharp = float(np.log(lower_face_sharpness(picture, marks) + 1e-3))
         score = sharp - degrees_between(pose.rotation[0], towards) / _DEGREES
-        teeth = look_at_mouth(picture, marks).teeth
-        seen.append((number, teeth, score, lips_apart(marks) >= LEAST_PARTED))
+        apart = lips_apart(marks)
+        # of wide open mouths the tongue looks like teeth, and the jaw's way back is a long one
+        teeth = min(look_at_mouth(picture, marks).teeth, apart) - 2 * max(0.0, apart - WIDE)
+        seen.append((number, teeth, score, apart >= LEAST_PARTED))
     parted = [each for each in seen if each[3]] or seen
     if not parted:
         return 0

@@ -18,7 +18,7 @@ from .seam import Mouth, find_mouth
 
 log = logging.getLogger("dreamtalk")
 
-EDGE_MM = (0.5, 4.5)
+EDGE_MM = (0.5, 7.0)
 """How far below the seam of closed lips the upper teeth may end. People's do 0 to 4 mm below their
 upper lip; where two pictures' skulls lie is known to some millimetres only."""
 GAIN = (0.5, 2.0)
@@ -75,6 +75,7 @@ def borrow_interior(
         edge = anchor[:2] + inside.own.upper_edge * mm * face.down
         seam = float(mouth.upper[len(mouth.upper) // 2])
         below = (float(mouth.to_frame(edge)[1]) - seam) / face.mm
+        log.debug("upper edge %.1f mm below the seam", below)
         anchor[:2] += (np.clip(below, *EDGE_MM) - below) * face.mm * mouth.v_axis
     jaw_rest = moved[list(t.CHIN_PATCH)].mean(0) + skull
 
