@@ -46,10 +46,10 @@ def measure(path: Path, frames: int, step: int, sheet: Path | None) -> None:
         look_at_mouth(f, m.astype(np.float32)).parted for f, m in zip(film, marks, strict=True)
     ]
     closed = int(np.argmin(np.array(looks) + apart))
-    pictures = torch.from_numpy(film)
-    portrait = analyze_portrait(pictures[closed].float() / 255)
+    pictures = torch.from_numpy(film).float() / 255
+    portrait = analyze_portrait(pictures[closed])
     opened = choose_picture(portrait, pictures, FaceLandmarker())
-    portrait = add_open_mouth(portrait, pictures[opened].float() / 255)
+    portrait = add_open_mouth(portrait, pictures[opened])
     numbers = np.arange(len(film))
     compared = numbers[(apart >= LEAST_PARTED) & (np.abs(numbers - opened) > NEAR)][::step]
     # three times in front, so that smoothing over time leaves it as it is

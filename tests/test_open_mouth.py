@@ -12,8 +12,8 @@ import torch
 from dreamtalk.errors import DreamTalkError, FaceNotFoundError, ImageError
 from dreamtalk.face import Portrait, add_open_mouth, analyze_portrait, save_image
 from dreamtalk.face import topology as t
-from dreamtalk.face.open_mouth import choose_picture, lips_apart, open_mouth_notes
 from dreamtalk.face.landmarker import FaceLandmarker
+from dreamtalk.face.open_mouth import choose_picture, lips_apart, open_mouth_notes
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.pipeline.jobs import Shot
 from dreamtalk.render.mesh import MeshRenderer

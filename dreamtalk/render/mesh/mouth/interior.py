@@ -266,7 +266,7 @@ def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> Mo
     skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
     origin = head.project(interior.anchor[None])[:, 0] + skull
     lift, tuck = tongue_and_tuck(interior, displacement)
-    gain = 1.0 if interior.own is None else JAW_GAIN
+    gain = JAW_GAIN if interior.own is not None and interior.parted else 1.0
     return MouthPose(origin, matrix, gain * (jaw - skull), activity, lift, tuck)
 
 
