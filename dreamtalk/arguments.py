@@ -99,6 +99,7 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
         help="where the face is, for drawings and animals in which none is found: 'eyeRight "
         "210,180 eyeLeft 290,178 mouthRight 220,260 mouthLeft 280,262', in px; also nose, chin",
     )  # fmt: skip
+    add_open_mouth_option(parser)
     add_option(parser, "renderer")
     add_settings(parser, "renderer", "feather=0.1")
     add_option(parser, "fps")
@@ -114,6 +115,14 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",
     )  # fmt: skip
     add_output(parser)
+
+
+def add_open_mouth_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--open-mouth", type=user_path, metavar="PICTURE",
+        help="another picture of the person, with a smile or an open mouth, whose teeth and tongue "
+        "are shown instead of drawn ones (mesh renderer)",
+    )  # fmt: skip
 
 
 def add_settings(parser: argparse.ArgumentParser, what: str, example: str) -> None:

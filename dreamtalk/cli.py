@@ -384,6 +384,7 @@ def _shot(args: argparse.Namespace, faces: tuple[str, ...], start: float) -> Sho
         args.portrait, args.out, faces, args.points, args.renderer,
         settings_of(args.renderer_option, "renderer"), args.audio, start, args.quality,
         not args.no_label, args.debug, args.device, args.mark, args.fps, args.background,
+        args.open_mouth,
     )  # fmt: skip
 
 

@@ -18,6 +18,11 @@ from .convert import choice, fit, mask_of, option_input, pictures_of
 from .schema import schema
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
+OPEN_MOUTH = (
+    "Another picture of the same person, with a smile or an open mouth, whose teeth, tongue and "
+    "mouth are shown instead of drawn ones. Of a batch, such as the frames of a video, the one "
+    "that shows most teeth is taken. The built-in mesh renderer uses it; DiffTalk and PIRenderer don't."
+)
 FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
 
 
@@ -77,6 +82,7 @@ class DreamTalkPortrait(io.ComfyNode):
                     tooltip="From ComfyUI's own face landmark detector: then nothing is looked "
                     "for here.",
                 ),
+                open_mouth_input(),
             ],
             outputs=[
                 DTPortrait.Output(
@@ -101,6 +107,7 @@ class DreamTalkPortrait(io.ComfyNode):
         points: str = "",
         bounding_box: Any = None,
         face_landmarks: Any = None,
+        open_mouth: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         choice("face", face, FACES)
         wholes = pictures_of(image)
@@ -109,6 +116,11 @@ class DreamTalkPortrait(io.ComfyNode):
             raise ImageError(
                 f"{many} pictures came in, and points or a bounding box are those of one: send one "
                 "picture, or leave them out"
+            )
+        if many > 1 and open_mouth is not None:
+            raise ImageError(
+                f"{many} pictures came in, and an open mouth is that of one person: send one "
+                "picture"
             )
         masks = _each(person_mask, many, "masks")
         found = _landmarks_each(face_landmarks, many)
@@ -120,7 +132,8 @@ class DreamTalkPortrait(io.ComfyNode):
                 height, width = picture.shape[:2]
                 matte = None if mask is None else mask_of(mask, height, width, cls)
                 known = known_face(picture, scale, face, points, bounding_box, marks)
-                portraits.append(find_face(picture, face, matte, known))
+                portrait = find_face(picture, face, matte, known)
+                portraits.append(with_open_mouth(portrait, open_mouth, cls))
         for notice in _notices(portraits, face):
             runtime.notice(cls, notice)
         ovals = [oval_mask(portrait) for portrait in portraits]
@@ -245,6 +258,23 @@ def find_face(
     from ..dreamtalk.face.analysis import analyze_portrait
 
     return runtime.cancellable(lambda: analyze_portrait(picture, which, matte, landmarks=known))
+
+
+def open_mouth_input() -> Any:
+    """The input for another picture of the person."""
+    return io.Image.Input("open_mouth", optional=True, tooltip=OPEN_MOUTH)
+
+
+def with_open_mouth(portrait: Portrait, pictures: torch.Tensor | None, cls: Any) -> Portrait:
+    """The portrait with the mouth of an IMAGE, if there is one; says what will not look good."""
+    from ..dreamtalk.face.open_mouth import add_open_mouth, open_mouth_notes
+
+    if pictures is None:
+        return portrait
+    made = runtime.cancellable(lambda: add_open_mouth(portrait, pictures.float().cpu()))
+    for note in open_mouth_notes(made):
+        runtime.notice(cls, note)
+    return made
 
 
 def oval_mask(portrait) -> torch.Tensor:

@@ -21,7 +21,7 @@ from .convert import (
     recordings_of,
     speech_of,
 )
-from .portrait import find_face
+from .portrait import find_face, open_mouth_input, with_open_mouth
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
@@ -79,6 +79,7 @@ class DreamTalkTalk(io.ComfyNode):
                     "starter.",
                 ),
                 fps_input(),
+                open_mouth_input(),
             ],
             outputs=[
                 io.Video.Output(
@@ -102,6 +103,7 @@ class DreamTalkTalk(io.ComfyNode):
         liveliness: float,
         model: HostedModel | None = None,
         fps: str = AS_THE_MOTION,
+        open_mouth: Tensor | None = None,
     ) -> io.NodeOutput:
         from ..dreamtalk.pipeline import Voice, animate, choose_style
 
@@ -109,11 +111,17 @@ class DreamTalkTalk(io.ComfyNode):
         rate = fps_of(fps)
         pictures, recordings = pictures_of(image), recordings_of(audio)
         pairs = paired(pictures, recordings)
+        if len(pictures) > 1 and open_mouth is not None:
+            raise DreamTalkError(
+                f"{len(pictures)} pictures came in, and an open mouth is that of one person: send "
+                "one picture"
+            )
         loaded = model or load_checkpoint(STARTER)
         bar, portraits, videos = runtime.Bar(), {}, []
         for i, (picture, recording) in enumerate(pairs):
             if id(picture) not in portraits:
-                portraits[id(picture)] = find_face(fit(picture, default("max_size")))
+                found = find_face(fit(picture, default("max_size")))
+                portraits[id(picture)] = with_open_mouth(found, open_mouth, cls)
             portrait = portraits[id(picture)]
 
             def stage(start: float, stop: float, first: int = i) -> Progress:

@@ -57,6 +57,10 @@ def test_a_row_is_a_job_of_talk(folder: Path) -> None:
     assert (shot.quality, shot.visible_mark, shot.label, shot.faces) == (30, True, False, ("2",))
     assert shot.portrait == folder / "anna.png"
     assert made(folder, style="clip.mp4").talk.performance.style.clip == folder / "clip.mp4"
+    smiling = made(folder, **{"open-mouth": "ben.jpg"})
+    assert smiling.talk.shot.open_mouth == folder / "ben.jpg"
+    (folder / "ben.jpg").write_bytes(b"another smile")
+    assert made(folder, **{"open-mouth": "ben.jpg"}).fingerprint != smiling.fingerprint
 
 
 _REFUSED: dict[str, tuple[dict[str, object], str]] = {
@@ -85,6 +89,7 @@ _REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "backslashes": ({"audio": "..\\x.wav"}, "leads out of the folder"),
     "absolute": ({"audio": "/etc/passwd"}, "not below the folder"),
     "drive": ({"audio": "C:\\x.wav"}, "not below the folder"),
+    "smile elsewhere": ({"open_mouth": "../smile.jpg"}, "leads out of the folder"),
     "server": ({"style": "\\\\host\\x.mp4"}, "not below the folder"),
     "weights elsewhere": ({"checkpoint": "/tmp/w.pth"}, "not below the folder"),
     "link": ({"portrait": "link.png"}, "leads out of"),

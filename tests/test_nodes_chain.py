@@ -221,6 +221,17 @@ def test_portrait(image: Tensor) -> None:
     assert mask.shape == (1, 200, 200)
 
 
+def test_portrait_takes_the_mouth_of_another_picture(
+    image: Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = torch.cat([torch.zeros_like(image), image])
+    portrait, _ = run_node("DreamTalkPortrait", image=image, open_mouth=batch)
+    assert portrait.open_mouth is not None
+    assert portrait.open_mouth.open_mouth is None
+    with pytest.raises(Exception, match="picture of the open mouth: no face"):
+        run_node("DreamTalkPortrait", image=image, open_mouth=batch[:1])
+
+
 def test_portrait_mask_is_scaled_and_an_empty_one_ignored(image: Tensor) -> None:
     matte = torch.ones(1, 32, 32)
     portrait, _ = run_node("DreamTalkPortrait", image=image, person_mask=matte)

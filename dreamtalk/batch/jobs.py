@@ -27,7 +27,8 @@ from .rows import Row
 REPORTS = "report"
 """The folder below the outputs that is ours; no output may lie in it."""
 _REQUIRED = {"portrait": "the portrait", "audio": "the recording"}
-_INPUTS = {**_REQUIRED, "style": "the style's clip"}
+_OPTIONAL = {"style": "the style's clip", "open_mouth": "the open mouth"}
+_INPUTS = {**_REQUIRED, **_OPTIONAL}
 _FILES_OR_WORDS = {
     "checkpoint": "the checkpoint", "renderer": "the renderer", "background": "the background",
 }  # fmt: skip
@@ -255,15 +256,15 @@ def _job(
     _check_parts(taken)
     if "no_label" in taken:
         taken["label"] = not taken.pop("no_label")
-    for key in [k for k in ("style", *_FILES_OR_WORDS) if k in taken]:
+    for key in [k for k in (*_OPTIONAL, *_FILES_OR_WORDS) if k in taken]:
         value = files.get(key, taken[key])
-        taken[key] = Path(value) if key == "style" else str(value)
+        taken[key] = Path(value) if key in _OPTIONAL else str(value)
     called = {_CALLED.get(k, k): v for k, v in taken.items()}
     talk = Talk.of(
         files["portrait"], files["audio"], paths["out"], **called,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
-    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_FILES_OR_WORDS, "style")]
+    anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_FILES_OR_WORDS, *_OPTIONAL)]
     read = {*files.values(), *(path for path in anywhere if path.is_file())}
     print_of = [_state(path, inputs) for path in sorted(read)]
     return BatchJob(name, line, talk, _digest([options, written, print_of]))

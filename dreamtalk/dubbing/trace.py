@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -24,13 +23,13 @@ from ..face.analysis import MIN_IOD, check_face_name
 from ..face.basis import FaceBasis
 from ..face.channels import measure_channels
 from ..face.landmarker import FaceLandmarker
+from ..face.mouth_look import look_at_mouth, lower_face_sharpness
 from ..face.pose import rotation_to_angles
 from ..motion.spaces import FACE
 from ..progress import Progress, silent
 from ..tracking.cuts import Thumbnail, find_cuts, marked_cuts, thumbnail
 from ..tracking.follow import FaceFollower, follow
 from .film import Film, Picture
-from .mouth_look import look_at_mouth
 
 log = logging.getLogger("dreamtalk")
 
@@ -223,13 +222,9 @@ def _assembled(notes: _Notes, looks: Array, size: tuple[int, int]) -> Trace:
 
 
 def _look(picture: Picture, marks: Array) -> tuple[float, ...]:
-    """Variance of the Laplacian over the lower face, and what is seen between the lips."""
-    low, high = (f(marks[[*t.LIPS, t.CHIN], :2], axis=0) for f in (np.min, np.max))
-    left, top = np.maximum(low, 0).astype(int)
-    right, bottom = np.maximum(high, 0).astype(int) + 1
-    part = picture[top:bottom, left:right]
-    if min(part.shape[:2]) < 3:
+    """Sharpness of the lower face, and what is seen between the lips."""
+    sharp = lower_face_sharpness(picture, marks)
+    if not sharp:
         return (0.0,) * 3
-    sharp = cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var()
     mouth = look_at_mouth(picture, marks)
-    return float(sharp), mouth.parted, mouth.teeth
+    return sharp, mouth.parted, mouth.teeth

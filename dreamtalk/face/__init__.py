@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .basis import FaceBasis
     from .image import load_image, save_image
     from .landmarker import FaceLandmarker
+    from .open_mouth import add_open_mouth
     from .portrait import Portrait
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "FaceBasis",
     "FaceLandmarker",
     "Portrait",
+    "add_open_mouth",
     "analyze_portrait",
     "load_image",
     "save_image",
@@ -27,6 +29,7 @@ _MODULES = {
     "FaceBasis": "basis",
     "FaceLandmarker": "landmarker",
     "Portrait": "portrait",
+    "add_open_mouth": "open_mouth",
     "analyze_portrait": "analysis",
     "load_image": "image",
     "save_image": "image",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ APERTURE_SHARES: dict[str, float] = {
 }
 """How far lip channels usually go along with the aperture."""
 _STORED = ("image", "landmarks", "rotation", "expression", "mask")
+_OPEN = "open_mouth_"
+"""Begins the names of what is stored of another picture's mouth."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Portrait:
         mask: (H, W) float32 in 0..1, the person's matte if the user gave one.
         turned: degrees counter-clockwise by which the picture was turned to be upright; ``image``
             is the turned one.
+        open_mouth: another picture of the same person whose teeth, tongue and cavity are shown
+            between these lips, see :func:`add_open_mouth`; None for the portrait's own, or drawn
+            ones.
 
     Raises:
         ImageError: if the shapes are others, or a value is not finite.
@@ -54,6 +59,7 @@ class Portrait:
     faces: int = 1
     mask: Tensor | None = None
     turned: int = 0
+    open_mouth: Portrait | None = None
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[-1] != 3 or 0 in self.image.shape:
@@ -72,6 +78,8 @@ class Portrait:
             value = getattr(self, name)
             if value is not None and not torch.isfinite(value).all():
                 raise ImageError(f"the portrait's {name} holds NaN or infinite values")
+        if self.open_mouth is not None and self.open_mouth.open_mouth is not None:
+            raise ImageError("the picture that shows the open mouth can't have another one's")
 
     def save(self, path: str | Path) -> None:
         """Write as ``.npz``: everything, exactly.
@@ -79,6 +87,12 @@ class Portrait:
         Raises:
             OutputError: if the file can't be written.
         """
+        values = self._arrays()
+        if self.open_mouth is not None:
+            values |= {_OPEN + name: v for name, v in self.open_mouth._arrays().items()}
+        save_values(path, "portrait", values)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
         values = {
             name: getattr(self, name).detach().float().cpu().numpy()
             for name in _STORED
@@ -87,7 +101,7 @@ class Portrait:
         whole = np.round(values["image"] * 255).astype(np.uint8)
         if np.array_equal(whole / np.float32(255), values["image"]):
             values["image"] = whole  # as from any file with 8 bits: a quarter of the size
-        save_values(path, "portrait", {**values, "faces": np.array(self.faces)})
+        return {**values, "faces": np.array(self.faces)}
 
     @classmethod
     def load(cls, path: str | Path) -> Portrait:
@@ -98,15 +112,22 @@ class Portrait:
         """
         values = load_values(path, "portrait", ImageError, (*_STORED[:-1], "faces"))
         with making(path, "portrait", ImageError):
-            if values["image"].dtype == np.uint8:
-                values["image"] = values["image"] / np.float32(255)
-            tensors: dict[str, Any] = {
-                name: torch.from_numpy(values[name].astype(np.float32))
-                for name in _STORED
-                if name in values
-            }
-            made = cls(**tensors, faces=int(values["faces"]))
+            other = {k.removeprefix(_OPEN): v for k, v in values.items() if k.startswith(_OPEN)}
+            made = replace(
+                cls._from_arrays(values), open_mouth=cls._from_arrays(other) if other else None
+            )
         return made
+
+    @classmethod
+    def _from_arrays(cls, values: dict[str, np.ndarray]) -> Portrait:
+        if values["image"].dtype == np.uint8:
+            values = {**values, "image": values["image"] / np.float32(255)}
+        tensors: dict[str, Any] = {
+            name: torch.from_numpy(values[name].astype(np.float32))
+            for name in _STORED
+            if name in values
+        }
+        return cls(**tensors, faces=int(values["faces"]))
 
     @property
     def rest(self) -> Tensor:

@@ -77,6 +77,7 @@ def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) 
         {"the video": job.out, "the motion": motion, "the layers": job.debug},
         {
             "the portrait": job.portrait,
+            "the open mouth": job.open_mouth,
             "the sound": job.audio,
             "the renderer": job.renderer,
             "the background": job.background,

@@ -116,6 +116,8 @@ class Shot:
         visible_mark: whether every frame says so too.
         fps: frames a second; 0 for those of the motion.
         background: what is behind the person: see :func:`background_of`.
+        open_mouth: another picture of the person whose teeth and mouth are shown, see
+            :func:`add_open_mouth`; only the mesh renderer does.
     """
 
     portrait: Path
@@ -133,6 +135,7 @@ class Shot:
     visible_mark: bool = default("visible_mark")
     fps: float = default("fps")
     background: str = default("background")
+    open_mouth: Path | None = None
 
     def __post_init__(self) -> None:
         checked(

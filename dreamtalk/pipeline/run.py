@@ -10,6 +10,7 @@ import torch
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, load_image, save_image
+from ..face.open_mouth import add_open_mouth
 from ..face.points import landmarks_from_points, parse_points
 from ..face.portrait import Portrait
 from ..model import speech_features
@@ -154,6 +155,11 @@ def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
                 raise DreamTalkError("points set by hand are those of one face: give one --motion")
             known = landmarks_from_points(parse_points(job.points))
         portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
+        if job.open_mouth is not None:
+            if len(portraits) > 1:
+                raise DreamTalkError("an open mouth is that of one face: give one --motion")
+            mouth = load_image(job.open_mouth, VIDEO_PIXELS)
+            portraits = [add_open_mouth(portraits[0], mouth)]
         if background_of(job.background) is not None:
             portraits = with_mattes(portraits)
         height, width = portraits[0].size

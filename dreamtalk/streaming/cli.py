@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import add_option
+from ..arguments import add_open_mouth_option, add_option
 from ..errors import MissingDependencyError
 from ..files.names import user_path
 from ..options import OPTIONS
@@ -34,6 +34,7 @@ def add_stream_parsers(commands: Any) -> None:
         "checkpoint", "device",
     ):  # fmt: skip
         add_option(serve, name)
+    add_open_mouth_option(serve)
     serve.set_defaults(run=run_serve)
 
     idle = commands.add_parser("idle", help="portrait -> a seamless loop of somebody who listens")
@@ -45,6 +46,7 @@ def add_stream_parsers(commands: Any) -> None:
         "checkpoint", "quality", "device",
     ):  # fmt: skip
         add_option(idle, name)
+    add_open_mouth_option(idle)
     idle.set_defaults(run=run_idle)
 
     live = commands.add_parser(
@@ -95,7 +97,7 @@ def run_idle(args: argparse.Namespace) -> None:
     from ..pipeline import Shot, check_shot, render_video
     from .idle import idle_loop
 
-    check_shot(Shot(args.portrait, args.out, quality=args.quality), {})
+    check_shot(Shot(args.portrait, args.out, quality=args.quality, open_mouth=args.open_mouth), {})
     with terminal_stages("motion"):
         model = load_model(args.checkpoint, args.device)
         style = model.preset(args.emotion, args.intensity)
@@ -127,10 +129,13 @@ def run_stream_motion(args: argparse.Namespace) -> None:
 def _renderer(args: argparse.Namespace, max_size: int = 0) -> Renderer:
     from ..face.analysis import analyze_portrait
     from ..face.image import VIDEO_PIXELS, load_image
+    from ..face.open_mouth import add_open_mouth
     from ..render.registry import open_renderer
 
     with terminal_stages("portrait") as stage:
         picture = load_image(Path(args.portrait), max_size**2 or VIDEO_PIXELS)
         portrait = analyze_portrait(picture, args.face)
+        if args.open_mouth is not None:
+            portrait = add_open_mouth(portrait, load_image(args.open_mouth, VIDEO_PIXELS))
         stage.note("{1}x{0} px".format(*portrait.size))
         return open_renderer(args.renderer, portrait, args.device)

@@ -98,7 +98,9 @@ class MeshRenderer:
         self.eyes = [eye for eye, _ in eyes]
         sclera = np.mean([colour for _, colour in eyes], axis=0)
         self.mouth = find_mouth(image, self.face)
-        self.mouth_layer = build_mouth(image, self.face, self.mouth, sclera, self._sampler)
+        self.mouth_layer = build_mouth(
+            image, self.face, self.mouth, sclera, self._sampler, portrait.open_mouth
+        )
 
         self.skin = build_skin(image, self.face, self._sampler)
 

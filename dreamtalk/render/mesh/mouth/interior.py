@@ -55,18 +55,25 @@ class SpriteTexture:
 
 @dataclass(frozen=True)
 class OwnTextures:
-    """What the portrait shows itself, in px of the crop from ``corner``.
+    """What a picture shows itself, in px of its crop from ``corner``.
 
     Attributes:
         upper, lower: teeth on the skull and on the jaw, or None where a row is not seen.
         back: tongue and cavity, or None.
         corner: (x, y) px of the crop of the first texel.
+        anchor: (x, y) px of the crop, the middle of the seam.
+        x_mm, y_mm: (x, y) px of the crop per mm along the face's x and -y.
+        upper_edge: mm below the anchor where the upper teeth end in the middle, None without any.
     """
 
     upper: Texture | None
     lower: Texture | None
     back: Texture | None
     corner: tuple[int, int]
+    anchor: tuple[float, float]
+    x_mm: tuple[float, float]
+    y_mm: tuple[float, float]
+    upper_edge: float | None
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,16 @@ class Interior:
     Attributes:
         upper_teeth, lower_teeth: pictures in mm, or None where the portrait shows the row.
         tongue: the same.
-        own: the portrait's own interior, or None where its lips are closed.
+        own: what the portrait, or another picture of the person, shows; None where lips are closed.
         anchor: (3,) px, picture frame: the middle of the seam at the depth of the teeth.
         x_mm, y_mm: (3,) px per mm along the face's x and -y.
         mm: px per mm.
         wet: (3,) colour of the lips' inner side.
         dark: (3,) colour of the cavity.
+        jaw_rest: (3,) px, picture frame: how far the jaw in the picture that ``own`` comes from is
+            off the portrait's; 0 for its own.
+        parted: whether the portrait's lips are apart.
+        borrowed: whether ``own`` is another picture's.
     """
 
     upper_teeth: SpriteTexture | None
@@ -94,6 +105,9 @@ class Interior:
     mm: float
     wet: Tensor
     dark: Tensor
+    jaw_rest: Tensor
+    parted: bool
+    borrowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,11 @@ def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.n
         cv2.circle(mask, (int(x), int(y)), max(1, int(radius)), 1, -1)
     values = image[mask > 0]
     return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
+
+
+def skin_colour(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
+    """(3,) colour of the cheeks."""
+    return _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * face.mm)
 
 
 def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
@@ -158,7 +177,7 @@ def build_interior(
         sampler: where look-ups happen.
     """
     mm = face.mm
-    skin = _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * mm)
+    skin = skin_colour(image, face)
     lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
     tint = tooth_tint(skin, sclera)
     # A grey or sepia picture has a grey or sepia mouth.
@@ -195,22 +214,28 @@ def build_interior(
         upper_teeth=upper,
         lower_teeth=lower,
         tongue=sprite(draw_tongue(flesh.astype(np.float32), density)),
-        own=_textures(own, sampler) if own is not None else None,
+        own=_textures(own, sampler, face, mouth) if own is not None else None,
         anchor=tensor(anchor),
         x_mm=tensor(face.axes[:, 0] * mm),
         y_mm=tensor(-face.axes[:, 1] * mm),
         mm=mm,
         wet=tensor(wet),
         dark=tensor(dark),
+        jaw_rest=tensor(np.zeros(3)),
+        parted=mouth.is_open,
     )
 
 
-def _textures(own: OwnMouth, sampler: Sampler) -> OwnTextures:
+def _textures(own: OwnMouth, sampler: Sampler, face: FaceGeometry, mouth: Mouth) -> OwnTextures:
     upper, lower, back = (
         sampler.texture(picture, 1) if picture[..., 3].max() > 0 else None
         for picture in (own.upper, own.lower, own.back)
     )
-    return OwnTextures(upper, lower, back, (own.box.x0, own.box.y0))
+    (xx, xy), (yx, yy) = (face.axes[:2, :2] * [face.mm, -face.mm]).T.tolist()
+    return OwnTextures(
+        upper, lower, back, (own.box.x0, own.box.y0),
+        (float(mouth.origin[0]), float(mouth.origin[1])), (xx, xy), (yx, yy), own.upper_edge,
+    )  # fmt: skip
 
 
 def over(below: Tensor, above: Tensor) -> Tensor:
@@ -228,18 +253,20 @@ def mouth_pose(interior: Interior, displacement: Tensor, head: HeadMotion) -> Mo
     """
     axes = torch.stack([interior.x_mm, interior.y_mm], -1)  # (3, 2)
     matrix = torch.linalg.inv((head.rotation @ axes)[:, :2].float())
-    jaw3 = displacement[:, list(t.CHIN_PATCH)].mean(1)
+    jaw3 = displacement[:, list(t.CHIN_PATCH)].mean(1) - interior.jaw_rest
     jaw = torch.einsum("nij,nj->ni", head.rotation, jaw3)[:, :2]
     lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
     moved = displacement[:, lips].norm(dim=-1).amax(1)
     activity = smoothstep(0.05 * interior.mm, 0.6 * interior.mm, moved)
+    if interior.borrowed and interior.parted:  # it takes the place of what the portrait shows
+        activity = torch.ones_like(activity)
     # The nose base is the nearest mark that (nearly) rides on the skull. It also tells when the
     # pose that a tracker saw was off, which teeth would show at once against the lips.
     skull3 = SKULL_SHARE * displacement[:, list(t.NOSE_BASE)].mean(1)
     skull = torch.einsum("nij,nj->ni", head.rotation, skull3)[:, :2]
     origin = head.project(interior.anchor[None])[:, 0] + skull
     lift, tuck = tongue_and_tuck(interior, displacement)
-    gain = 1.0 if interior.own is None else JAW_GAIN
+    gain = JAW_GAIN if interior.own is not None and interior.parted else 1.0
     return MouthPose(origin, matrix, gain * (jaw - skull), activity, lift, tuck)
 
 
@@ -254,7 +281,7 @@ def tongue_and_tuck(interior: Interior, displacement: Tensor) -> tuple[Tensor, T
         (n,) mm that the tongue rises, and (n,) 0..1 for a lower lip under the upper teeth.
     """
     none = torch.zeros(len(displacement), device=displacement.device)
-    if interior.own is not None:
+    if interior.own is not None and interior.parted:
         return none, none
     down = interior.y_mm / interior.mm**2
     gap = (displacement[:, 14] - displacement[:, 13]) @ down
@@ -311,9 +338,9 @@ def paint_interior(
 
     def look_own(texture: Texture, x: Tensor, y: Tensor) -> Tensor:
         assert own is not None
-        (left, top), a = own.corner, interior.anchor
-        ax = (a[0] - left) + x * interior.x_mm[0] + y * interior.y_mm[0]
-        ay = (a[1] - top) + x * interior.x_mm[1] + y * interior.y_mm[1]
+        (left, top), a = own.corner, own.anchor
+        ax = (a[0] - left) + x * own.x_mm[0] + y * own.y_mm[0]
+        ay = (a[1] - top) + x * own.x_mm[1] + y * own.y_mm[1]
         return sampler.sample(texture, ax, ay)
 
     def upper_row(x: Tensor, y: Tensor) -> Tensor:

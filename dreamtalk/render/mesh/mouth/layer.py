@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ....curves.easing import smoothstep
+from ....face.portrait import Portrait
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.softness import edge_softness
 from ..warp.textures import Sampler
+from .borrowed import borrow_interior
 from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
 
@@ -39,7 +41,12 @@ class MouthLayer:
 
 
 def build_mouth(
-    image: np.ndarray, face: FaceGeometry, mouth: Mouth, sclera: np.ndarray, sampler: Sampler
+    image: np.ndarray,
+    face: FaceGeometry,
+    mouth: Mouth,
+    sclera: np.ndarray,
+    sampler: Sampler,
+    other: Portrait | None = None,
 ) -> MouthLayer:
     """Measure colours and draw what the portrait does not show.
 
@@ -49,18 +56,22 @@ def build_mouth(
         mouth: its mouth.
         sclera: (3,) colour of the white of the eyes.
         sampler: where look-ups happen.
+        other: another picture of the person whose teeth, tongue and cavity are shown instead.
     """
     upper, lower = (
         torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32)).to(sampler.device)
         for table in (mouth.upper, mouth.lower)
     )
+    interior = build_interior(image, face, mouth, sclera, sampler)
+    if other is not None:
+        interior = borrow_interior(interior, image, face, mouth, other, sclera, sampler)
     softness = edge_softness(image, face)
     return MouthLayer(
         blur=float(np.sqrt(max(softness**2 - DRAWN_SOFTNESS**2, 0.0))),
         mouth=mouth,
         upper_table=upper,
         lower_table=lower,
-        interior=build_interior(image, face, mouth, sclera, sampler),
+        interior=interior,
     )
 
 

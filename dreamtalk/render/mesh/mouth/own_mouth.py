@@ -11,16 +11,15 @@ from scipy.ndimage import median_filter
 from torch import Tensor
 
 from ....curves.easing import smoothstep
+from ....face.mouth_look import TOOTH, toothness
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.raster import blur, grow, pixel_grid, push_pull
 from .seam import Mouth
 
 Values = TypeVar("Values", np.ndarray, Tensor)
 
-TOOTH = 0.55
 EDGE = 0.45
-"""The lightest of a tooth and its edge are at least these shares of the skin's lightness, after
-their own saturation is taken off: a lit tongue has 0.43, lips 0.35."""
+"""A tooth's edge has at least this share of the skin's lightness, as its lightest has ``TOOTH``."""
 SIDE_SHADE = 0.9
 """How much less light the teeth in the corners have than the front ones."""
 CROWN_MM = 17.0
@@ -186,12 +185,6 @@ def gap_light(u: Values, low: Values) -> Values:
 def own_light(u: Values, low: Values) -> Values:
     """The light on what was filmed, which has shadows of its own; as in :func:`lip_light`."""
     return edge_light(u, low).clip(LEAST_EDGE, 1) * gap_light(u, low).clip(LEAST_GAP, 1)
-
-
-def toothness(pixels: np.ndarray) -> np.ndarray:
-    """Lightness of pixels (..., 3) less what saturation they have: teeth are light and pale."""
-    high, low = pixels.max(-1), pixels.min(-1)
-    return pixels.mean(-1) * (1 - 0.9 * (high - low) / np.maximum(high, 1e-3))
 
 
 def _split(

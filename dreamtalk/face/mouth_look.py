@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..face import topology as t
-from ..render.mesh.mouth.own_mouth import TOOTH, toothness
+from . import topology as t
 
 Array = npt.NDArray[np.float32]
 
+TOOTH = 0.55
+"""The lightest of a tooth is at least this share of the skin's lightness, after its own saturation
+is taken off: a lit tongue has 0.43, lips 0.35."""
 _ROWS = 32  # samples from the upper lip's outer contour to the lower one's
 _MIDDLE = slice(2, 7)  # of the nine columns across the mouth
 _INNER = slice(7, 25)  # rows between the middles of the lips
@@ -57,6 +59,28 @@ def look_at_mouth(picture: npt.NDArray[np.uint8], marks: Array) -> MouthLook:
     gap = (light < _DARK * lip) | tooth
     parted = (gap[_INNER].sum(0) * height)[_MIDDLE].mean()
     return MouthLook(float(parted), float((tooth[_INNER].sum(0) * height).mean()))
+
+
+def toothness(pixels: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Lightness of pixels (..., 3) less what saturation they have: teeth are light and pale."""
+    high, low = pixels.max(-1), pixels.min(-1)
+    return pixels.mean(-1) * (1 - 0.9 * (high - low) / np.maximum(high, 1e-3))
+
+
+def lower_face_sharpness(picture: npt.NDArray[np.uint8], marks: Array) -> float:
+    """Variance of the Laplacian over the lower face; 0 where it is not in the picture.
+
+    Args:
+        picture: (H, W, 3).
+        marks: (478, 3) px.
+    """
+    low, high = (f(marks[[*t.LIPS, t.CHIN], :2], axis=0) for f in (np.min, np.max))
+    left, top = np.maximum(low, 0).astype(int)
+    right, bottom = np.maximum(high, 0).astype(int) + 1
+    part = picture[top:bottom, left:right]
+    if min(part.shape[:2]) < 3:
+        return 0.0
+    return float(cv2.Laplacian(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.CV_32F).var())
 
 
 def _colours(picture: npt.NDArray[np.uint8], at: Array) -> Array:
