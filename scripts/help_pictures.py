@@ -256,9 +256,9 @@ def tracked(x: Example) -> Image.Image:
     return Image.fromarray(bytes_of(plot_motion(x.clip, width=WIDEST)))
 
 
-def dubbed(x: Example) -> Image.Image:
-    """One moment of the film and of the dubbed one: as the workflow's thumbnail shows it."""
-    return Image.open(ROOT / "workflows" / "dub_a_video.jpg")
+def thumbnail(name: str) -> Callable[[Example], Image.Image]:
+    """What ``scripts.thumbnails`` drew for a workflow of the node: from two frames of its video."""
+    return lambda x: Image.open(ROOT / "workflows" / f"{name}.jpg")
 
 
 def inspected(x: Example) -> Image.Image:
@@ -268,7 +268,8 @@ def inspected(x: Example) -> Image.Image:
 
 PICTURES: dict[str, Callable[[Example], Image.Image]] = {
     "DreamTalkTalk": talking,
-    "DreamTalkDub": dubbed,
+    "DreamTalkDub": thumbnail("dub_a_video"),
+    "DreamTalkDialogue": thumbnail("two_people"),
     "DreamTalkStylePreset": emotions,
     "DreamTalkStylePredictor": heard,
     "DreamTalkStyleBlend": blend,
