@@ -77,6 +77,7 @@ def clip_scene(path: Path, step: int) -> dict[str, Any]:
         "wanted": basis.encode(marks)[0].numpy()[sampled, aperture],
         "basis": basis,
         "mesh": made,
+        "mixed": torch.cat(list(MeshRenderer(portrait, mouth="painted").frames(absolute))).numpy(),
         "places": renderer.landmarks(absolute).numpy(),
         "lips": absolute.expression[:, : len(LIP_CHANNELS)],
         "picture": truth[0],
@@ -128,7 +129,7 @@ def clips(
     rows = []
     for path in paths:
         scene = clip_scene(path, step)
-        found = {"mesh": scene["mesh"]}
+        found = {"mesh": scene["mesh"], "mesh, mouth = painted": scene["mixed"]}
         found |= {name: painted(scene, network, VARIANTS[name]) for name in only}
         every[path.stem] = {name: measure(scene, frames) for name, frames in found.items()}
         for name in ("mesh", only[0]):

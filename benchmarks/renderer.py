@@ -2,6 +2,7 @@
 
     python benchmarks/renderer.py clips DIR [--limit N] [--step 2] [--oracle] [--report out.json]
     python benchmarks/renderer.py speed PICTURE [--sizes 256,512,1024] [--backend auto]
+        [--mouth painted]
     python benchmarks/renderer.py memory PICTURE [--frames 10000]
 
 ``clips`` is self-reenactment: frame 0 of each clip is the portrait, the clip's tracked motion
@@ -311,7 +312,7 @@ def _read_picture(path: Path) -> np.ndarray:
     return picture[..., ::-1]
 
 
-def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int) -> None:
+def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int, mouth: str) -> None:
     """Print set-up time and ms per frame for pictures whose longer side is as given."""
     picture = _read_picture(path)
     print(f"threads {torch.get_num_threads()}, device {device}, backend {backend}")
@@ -321,7 +322,7 @@ def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int) 
         resized = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         portrait = analyze_portrait(torch.from_numpy(resized.copy()).float() / 255)
         start = time.perf_counter()
-        renderer = MeshRenderer(portrait, device=device, backend=backend)
+        renderer = MeshRenderer(portrait, device=device, backend=backend, mouth=mouth)
         ready = time.perf_counter() - start
         motion = talking(frames)
         for _ in renderer.frames(talking(8)):
@@ -370,6 +371,7 @@ def main() -> None:
     c.add_argument("--oracle", action="store_true", help="what knowing the film could reach")
     c.add_argument("--report", type=Path, help="write the figures as JSON too")
     s = commands.add_parser("speed")
+    s.add_argument("--mouth", choices=("drawn", "painted"), default="drawn")
     s.add_argument("picture", type=Path)
     s.add_argument("--sizes", default="256,512,1024")
     s.add_argument("--frames", type=int, default=64)
@@ -388,7 +390,10 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
         cv2.setNumThreads(arguments.threads)
         sizes = [int(v) for v in arguments.sizes.split(",")]
-        speed(arguments.picture, sizes, arguments.backend, arguments.device, arguments.frames)
+        speed(
+            arguments.picture, sizes, arguments.backend, arguments.device, arguments.frames,
+            arguments.mouth,
+        )  # fmt: skip
     else:
         memory(arguments.picture, arguments.frames)
 

@@ -74,6 +74,12 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
     add_open_mouth_option(parser)
     add_option(parser, "renderer")
     add_settings(parser, "renderer", "feather=0.1")
+    mouth = OPTIONS["mouth"]
+    parser.add_argument(  # a setting of the renderer that deserves a name of its own
+        "--mouth", action="append", dest="renderer_option", type="mouth={}".format,
+        metavar=f"{{{','.join(mouth.choices)}}}",
+        help=f"{mouth.help} (default: {mouth.default}); like --renderer-option mouth=...",
+    )  # fmt: skip
     parser.add_argument(
         "--debug", type=user_path, metavar="PNG",
         help="also draw the mesh renderer's layers and masks: why a portrait looks wrong",

@@ -21,6 +21,7 @@ AUTO = "auto"
 SAMPLERS: tuple[str, ...] = ("ddim", "dpm", "ddpm")
 FACE_CHOICES: tuple[str, ...] = ("largest", "leftmost", "rightmost")
 NEUTRALS: tuple[str, ...] = ("mean", "clip", "none")
+MOUTHS: tuple[str, ...] = ("drawn", "painted")
 PLACED: tuple[str, ...] = ("frame", "reference")
 FITS: tuple[str, ...] = ("loop", "hold", "cut")
 DTYPES: tuple[str, ...] = ("fp32", "fp16", "bf16")
@@ -109,6 +110,10 @@ OPTIONS: dict[str, Option] = {
     ),
     "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
     "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
+    "mouth": Option(
+        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or mixed "
+        "with what the built-in DiffTalk paints there, which is slower", choices=MOUTHS,
+    ),
     "painter": Option("mesh", "who paints the mouth: a painter's name, or the file of its weights"),
     "fit": Option(
         "loop", "where speech and film differ in length: loop is as long as the speech and lets a "
@@ -155,6 +160,10 @@ OPTIONS: dict[str, Option] = {
     "painted.crispness": Option(
         0.5, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
         0.0, 4.0, 0.1,
+    ),
+    "painted.opening": Option(
+        1.0, "how much of the opening of the lips is the network's; the rest is the frame's",
+        0.0, 1.0, 0.05,
     ),
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05

@@ -157,6 +157,12 @@ class DreamTalkLoadRenderer(io.ComfyNode):
                     "says which renderer it is of.",
                 ),
                 precision_input(),
+                option_input(
+                    "mouth",
+                    "Of the mesh renderer: teeth and tongue as they are drawn, or mixed with what "
+                    "the small DiffTalk of the pack paints between the lips, which is slower.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 DTRenderer.Output(
@@ -166,12 +172,16 @@ class DreamTalkLoadRenderer(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, renderer: str, precision: str) -> str:
-        return f"{runtime.model_stamp(renderer)} {precision}"
+    def fingerprint_inputs(cls, renderer: str, precision: str, mouth: str = "") -> str:
+        return f"{runtime.model_stamp(renderer)} {precision} {mouth}"
 
     @classmethod
-    def execute(cls, renderer: str, precision: str) -> io.NodeOutput:
-        return io.NodeOutput(load(renderer, precision))
+    def execute(
+        cls, renderer: str, precision: str, mouth: str = OPTIONS["mouth"].default
+    ) -> io.NodeOutput:
+        # Other renderers don't know the option, and say so.
+        options = {} if mouth == OPTIONS["mouth"].default else {"mouth": mouth}
+        return io.NodeOutput(load(renderer, precision, **options))
 
 
 def weightless() -> list[str]:

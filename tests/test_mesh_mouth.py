@@ -14,9 +14,11 @@ from dreamtalk.face import topology as t
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh.mouth.interior import tongue_and_tuck
+from dreamtalk.render.mesh.mouth.layer import soften
 from dreamtalk.render.mesh.mouth.own_mouth import OwnMouth, find_own_mouth
 from dreamtalk.render.mesh.mouth.seam import Mouth, find_mouth
 from dreamtalk.render.mesh.portrait.geometry import FaceGeometry, face_geometry
+from dreamtalk.render.mesh.portrait.softness import edge_softness
 
 SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)
@@ -132,3 +134,60 @@ def test_tongue_and_tuck_are_guessed_from_lips_and_jaw(portrait: Portrait) -> No
     assert lift > 3
     assert tuck == 0
     assert pose(gap=18.0, chin=8.5, lower=12.4, back=5.4) == (0.0, 0.0)  # a
+
+
+def test_softness_of_a_picture_is_measured(portrait: Portrait) -> None:
+    face = face_geometry(portrait)
+    sharp = np.ascontiguousarray(portrait.image.numpy()[face.crop.slices].astype(np.float32))
+    found = edge_softness(sharp, face)
+    softer = edge_softness(cv2.GaussianBlur(sharp, (0, 0), 0.8), face)
+    assert 0.2 < found < 1.0
+    # blurs add in squares
+    assert softer == pytest.approx((found**2 + 0.8**2) ** 0.5, rel=0.15)
+    assert edge_softness(np.full_like(sharp, 0.5), face) <= max(0.8 * face.mm, 1.2)
+
+
+def test_what_is_not_drawn_is_not_softened() -> None:
+    pixels, drawn = torch.rand(2, 20, 30, 3), torch.zeros(2, 20, 30)
+    assert torch.equal(soften(pixels, drawn, 0.8), pixels)
+    drawn[:, 8:12, 10:20] = 1
+    made = soften(pixels, drawn, 0.8)
+    assert torch.equal(made[:, :3], pixels[:, :3])
+    inside = (slice(None), slice(9, 11), slice(12, 18))
+    assert made[inside].std() < 0.7 * pixels[inside].std()
+
+
+def test_teeth_hang_from_the_seam_of_a_smile(portrait: Portrait) -> None:
+    """The middle of a smile lies below its corners, from which the mouth's origin is taken."""
+    from dreamtalk.render.mesh.mouth.interior import UPPER_EDGE_MM, _edges
+
+    face = face_geometry(portrait)
+    mouth = MeshRenderer(portrait).mouth
+    level = replace(mouth, upper=0 * mouth.upper, lower=0 * mouth.lower, is_open=False)
+    low = replace(level, upper=level.upper + 2 * face.mm)
+    assert _edges(level, None, face.mm)[0] == pytest.approx(UPPER_EDGE_MM)
+    assert _edges(low, None, face.mm)[0] == pytest.approx(UPPER_EDGE_MM + 2)
+
+
+def test_painted_mouths_differ_in_the_opening_alone(portrait: Portrait) -> None:
+    expression = torch.zeros(3, len(FACE))
+    expression[1, FACE.index["lipAperture"]] = 0.15
+    expression[1, FACE.index["lipLowerY"]] = -0.12
+    drawn, painted = MeshRenderer(portrait), MeshRenderer(portrait, mouth="painted")
+    expression += drawn.rest * torch.tensor([1.0, 0.0, 1.0])[:, None]
+    motion = Motion(expression, torch.zeros(3, 6))
+    a, b = (torch.cat(list(r.frames(motion))) for r in (drawn, painted))
+    assert torch.equal(b[0], drawn.picture)  # at rest a frame is the portrait
+    assert torch.equal(b[2], drawn.picture)
+    rows, columns = torch.nonzero((a[1] != b[1]).any(-1)).T
+    assert len(rows) > 20
+    marks = drawn.landmarks(motion)[1]
+    lips = marks[[i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]]
+    pad = 3 * drawn.face.mm + 3
+    assert columns.min() > lips[:, 0].min() - pad
+    assert columns.max() < lips[:, 0].max() + pad
+    assert rows.min() > lips[:, 1].min() - pad
+    assert rows.max() < lips[:, 1].max() + pad
+    alone = Motion(motion.expression[1:2], motion.head[1:2])
+    (again,) = painted.frames(alone)
+    assert torch.equal(again[0], b[1])  # a frame is a function of its motion alone

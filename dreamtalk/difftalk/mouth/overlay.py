@@ -28,6 +28,9 @@ class Blend(Protocol):
     def detail(self) -> float: ...
 
     @property
+    def opening(self) -> float: ...
+
+    @property
     def strength(self) -> float: ...
 
     @property
@@ -66,7 +69,7 @@ def lay_over(
         part = picture[room].astype(np.float32)
         if shifts is not None:
             part = _bent(picture, matrix, shifts[index].numpy(), room, to_cut)
-        share = opening[index, ..., None]
+        share = (blend.opening * opening[index, ..., None]).astype(np.float32)
         soft = change[index]
         if blend.detail > 0:
             soft = cv2.GaussianBlur(soft, (0, 0), blend.detail)

@@ -37,6 +37,7 @@ class MouthOptions:
             lips, bent there.
         detail: px of the crop: outside of the opening of the lips, what is finer than this comes
             from the frame and not from the network. 0 takes all from the network.
+        opening: how much of the opening is the network's; the rest is the frame's.
         strength: 0 leaves the frame as it is outside of the opening, 1 takes the network's.
         crispness: of an unsharp mask over what the network painted.
         one_noise: start all frames from the same noise, without which they flicker.
@@ -46,13 +47,14 @@ class MouthOptions:
     steps: int = 1
     placed: str = default("painted.placed")
     detail: float = default("painted.detail")
+    opening: float = default("painted.opening")
     strength: float = default("painted.strength")
     crispness: float = default("painted.crispness")
     one_noise: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        names = ("steps", "placed", "detail", "strength", "crispness")
+        names = ("steps", "placed", "detail", "opening", "strength", "crispness")
         checked(**{f"painted.{name}": getattr(self, name) for name in names})
         if self.steps < 1:
             raise DreamTalkError("a mouth is painted in one step or more, not 0")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from ...face.image import to_uint8
 from ...face.portrait import Portrait
 from ...face.projection import head_transform
 from ...motion import FACE, Motion
+from ...options import default
 from ...progress import Progress, silent
 from ...speech.speech import Features
 from ...speed import run_parallel, split
@@ -37,6 +40,9 @@ from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
 from .workers import frame_workers
+
+if TYPE_CHECKING:
+    from .mouth.painted import PaintedMouth
 
 logger = logging.getLogger("dreamtalk")
 
@@ -63,6 +69,7 @@ class MeshRenderer:
         device: where frames are made.
         backend: ``"opencv"``, ``"torch"`` or ``"auto"`` (OpenCV on the CPU, torch elsewhere).
         basis: how channels move landmarks; the bundled one by default.
+        mouth: what is between the lips: ``"drawn"``, or ``"painted"``, see :mod:`.mouth.painted`.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class MeshRenderer:
         device: str | torch.device = "cpu",
         backend: str = "auto",
         basis: FaceBasis | None = None,
+        mouth: str = default("mouth"),
     ) -> None:
         self.device = torch.device(device)
         self._sampler = make_sampler(self.device, backend)
@@ -117,6 +125,13 @@ class MeshRenderer:
         self._points = self._tensor(self.face.landmarks)
         self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
+        self._painted: PaintedMouth | None = None
+        if mouth == "painted":
+            from .mouth.painted import PaintedMouth
+
+            # The network's picture is soft enough: what is mixed with it stays sharp.
+            self.mouth_layer = replace(self.mouth_layer, blur=0.0)
+            self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
@@ -239,11 +254,8 @@ class MeshRenderer:
         """
         channels = motion.expression[part].to(self.device, torch.float32) - self.rest
         head = motion.head[part].to(self.device, torch.float32)
-        corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
-        with torch.inference_mode(), self._exact():
-            moved = self._moved(self._offsets(channels))
-            marks = self._head_motion(head).project(self._points + moved)
-        return marks.cpu() + corner
+        with self._exact():
+            return self._places(self._offsets(channels), head)[0]
 
     def source_map(self, channels: Tensor, head: Tensor) -> np.ndarray:
         """Where one frame takes its pixels from, lids and lower lip aside: for debugging.
@@ -313,7 +325,19 @@ class MeshRenderer:
         workers = frame_workers(self.device, pixels)
         parts = split(len(offsets), max(1, BATCH_PIXELS // pixels), workers)
         run_parallel(render, parts, workers)
+        if self._painted is not None:
+            marks, moves = self._places(offsets, head)
+            self._painted.paint(frames, marks, channels, moves)
         return frames
+
+    def _places(self, offsets: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 478, 2) px of the picture where landmarks lie, and (n,) how far the lips moved."""
+        corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
+        with torch.inference_mode(), self._exact():
+            moved, turn = self._moved(offsets), self._head_motion(head)
+            marks = turn.project(self._points + moved).cpu() + corner
+            moves = mouth_pose(self.mouth_layer.interior, moved, turn).activity
+        return marks, moves.cpu()
 
     def _render_box(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         face, box = self.face, self._box

@@ -17,6 +17,7 @@ from ...errors import DreamTalkError
 from ...progress import Progress, silent
 from ..data.mouth_frames import MouthFrames, SpeechBank
 from .critic import sharpen
+from .feature_loss import LiteFeatures, load_features
 from .loops import train
 from .mouth_loss import DiffTalkRecipe, mouth_loss
 
@@ -58,7 +59,9 @@ def train_difftalk(
     data = MouthFrames(frames, bank)
     log.info("%d frames of %d people", len(data), len(data.people))
     model = _new_model(recipe, data, settings.seed).to(device)
-    train(model, partial(_step, model, data, recipe, device), settings, work, progress, stop_after)
+    features = load_features().to(device) if recipe.feature_weight else None
+    step = partial(_step, model, data, recipe, device, features)
+    train(model, step, settings, work, progress, stop_after)
     if recipe.sharpen.steps and stop_after is None:
         sharpen(model, data, recipe, device, work / "sharpen", progress)
     target = work / "difftalk.safetensors"
@@ -77,11 +80,16 @@ def _new_model(recipe: DiffTalkRecipe, data: MouthFrames, seed: int) -> MouthPai
 
 
 def _step(
-    model: MouthPainterNet, data: MouthFrames, recipe: DiffTalkRecipe, device: str, step: int
+    model: MouthPainterNet,
+    data: MouthFrames,
+    recipe: DiffTalkRecipe,
+    device: str,
+    features: LiteFeatures | None,
+    step: int,
 ) -> tuple[Tensor, dict[str, float]]:
     batch = data.batch(step, recipe.batch, recipe.loop.seed, device)
     noise = torch.Generator().manual_seed(recipe.loop.seed * 1_000_003 + step)
-    return mouth_loss(model, batch, recipe, noise)
+    return mouth_loss(model, batch, recipe, noise, features)
 
 
 def export_checkpoint(recipe: DiffTalkRecipe, work: Path, target: Path) -> None:

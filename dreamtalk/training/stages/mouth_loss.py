@@ -14,6 +14,7 @@ from ...difftalk.mouth.model import MouthPainterNet
 from ...errors import DreamTalkError
 from ..data.mouth_frames import MouthBatch
 from ..recipe import read_toml
+from .feature_loss import LiteFeatures, feature_loss
 from .loops import LoopSettings
 
 DEFAULT = Path(__file__).resolve().parents[1] / "difftalk.toml"
@@ -32,6 +33,8 @@ class DiffTalkRecipe:
         latent_weight, pixel_weight: of the squared error of latents, and of the absolute errors of
             pixels and of their gradients at three scales.
         inside_weight: of pixels between the lips, beside those around them.
+        feature_weight: of the features of EfficientNet-Lite0; 0 leaves them out, see
+            :mod:`.feature_loss`.
         sharpen: settings of the loop that follows, with a critic; no steps leave it out.
         critic_share: of the critic's gradient, beside that of the errors.
         bfloat16: compute in mixed precision, on CUDA and on CPUs that are quick at it.
@@ -44,6 +47,7 @@ class DiffTalkRecipe:
     latent_weight: float = 4.0
     pixel_weight: float = 0.5
     inside_weight: float = 4.0
+    feature_weight: float = 0.0
     sharpen: LoopSettings = field(default_factory=lambda: LoopSettings(steps=0))
     critic_share: float = 0.4
     bfloat16: bool = True
@@ -67,15 +71,26 @@ def load_difftalk_recipe(path: Path | None = None) -> DiffTalkRecipe:
 
 
 def mouth_loss(
-    model: MouthPainterNet, batch: MouthBatch, recipe: DiffTalkRecipe, noise: torch.Generator
+    model: MouthPainterNet,
+    batch: MouthBatch,
+    recipe: DiffTalkRecipe,
+    noise: torch.Generator,
+    features: LiteFeatures | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Errors of the predicted clean mouth, in the latent and in pixels.
 
     Args:
         noise: on the CPU; draws times and noise.
+        features: what else to compare, with the recipe's ``feature_weight``.
     """
     clean, predicted = paint_noisy(model, batch, recipe, noise)
-    return errors(model, batch, clean, predicted, recipe)
+    total, figures = errors(model, batch, clean, predicted, recipe)
+    if features is None:
+        return total, figures
+    made = model.patches.decode(predicted)
+    weight = 1 + (recipe.inside_weight - 1) * batch.inside
+    away = feature_loss(features, made, batch.target, weight)
+    return total + recipe.feature_weight * away, {**figures, "features": away.item()}
 
 
 def paint_noisy(

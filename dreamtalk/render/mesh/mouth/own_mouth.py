@@ -30,7 +30,7 @@ LIGHT_MM = 5.5
 EDGE_FADE = 0.007
 """exp(-LIGHT_MM / 1.1 mm): the upper lip's shadow ends within some millimetres."""
 SHADE_MM = 1.0
-"""The lips' shadow on their teeth in the portrait: what lies in it is not taken for the teeth's colour."""
+"""The lips' shadow on the teeth of the portrait: its colour is not the teeth's."""
 CORNER_MM, DIM_MM = 9.0, 6.0
 """How far a row goes on beyond the last tooth that shows, and over how much it gets dark by 1/e."""
 LEAST_EDGE = 0.85
@@ -298,14 +298,16 @@ def _continued(
     edge, sign = (first, 1.0) if down else (last, -1.0)
     at = sign * (v - edge)  # towards the root
     cover = cover * smoothstep(-soft, soft, at) * (1 - smoothstep(0.85, 1.1, at / (CROWN_MM * mm)))
-    source = mouth.to_picture(grid).astype(np.float32)
+    # Next to a lip teeth lie in its shadow, which goes with it. Where the upper lip hides them, now
+    # or later, they look like the middle of the crown that shows; lower ones end in gum and shade.
+    rim = np.minimum(0.6 * mm, 0.3 * (last - first))
+    place = np.where((v < up) | (v > low), np.clip(v, first + rim, last - rim), v)
+    source = mouth.to_picture(np.stack([u, place], -1)).astype(np.float32)
     seen = cv2.remap(
         image, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # What a lip hides looks like the middle of the crown that shows, and so does what is in the
-    # lip's shadow, which stays with the lip.
     shade = np.minimum(SHADE_MM * mm, 0.4 * (last - first)) + 1e-3
-    hidden = 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
+    hidden = 0.0 if down else 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
     hidden = np.where((u < opening[0][0]) | (u > opening[0][-1]), 1.0, hidden)[..., None]
     crown = np.stack([np.interp(u, columns, values) for values in crowns.T], -1)
     cover = cover[..., None]
@@ -354,10 +356,8 @@ def _into_corners(
             np.repeat(crowns[b - near : b].mean(0, keepdims=True), more, 0),
         ]
     )
-    cover = np.maximum(
-        np.interp(wide, columns, row.cover, 0, 0),
-        (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away)),
-    )
+    beyond = (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away))
+    cover = np.maximum(np.interp(wide, columns, row.cover, 0, 0), beyond)
     return wide, _Row(on(row.first), on(row.last), cover), colour * dim
 
 

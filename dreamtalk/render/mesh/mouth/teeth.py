@@ -20,9 +20,11 @@ LOWER_LENGTHS = (8.6, 8.9, 9.4, 8.2, 7.4, 6.8)
 UPPER_EDGES = (0.0, -0.75, -0.1, -0.7, -0.9, -1.0)
 """Where each upper tooth ends against the arch, mm (negative is shorter)."""
 LOWER_EDGES = (0.0, 0.1, -0.25, 0.3, 0.5, 0.6)
-SIDE_LIGHT = ((0, 1.0), (6, 0.99), (10, 0.95), (14, 0.90), (18, 0.80), (22, 0.57), (26, 0.38), (32, 0.2))
-"""The lightest of a column of teeth by its distance from the midline, mm: medians of 105 photographs
-of people who laugh."""
+SIDE_LIGHT = (
+    (0, 1.0), (6, 0.99), (10, 0.95), (14, 0.90), (18, 0.80), (22, 0.57), (26, 0.38), (32, 0.2),
+)  # fmt: skip
+"""The lightest of a column of teeth by its distance from the midline, mm: medians of 105
+photographs of people who laugh."""
 HALF_EXTENT = 33.0
 GUM = np.array([0.62, 0.30, 0.29], np.float32)
 

@@ -10,8 +10,9 @@ from .geometry import Box, FaceGeometry
 
 STEEPEST = 0.03
 """Share of the pixels around eyes and lips whose slopes are taken for edges."""
-SOFTEST_MM = 0.8
-"""Beyond this a picture has no edges around its eyes and lips, rather than soft ones."""
+SOFTEST_MM, SOFTEST = 0.8, 1.2
+"""Beyond so many mm, and so many px, a picture has no edges there, rather than
+soft ones."""
 
 
 def edge_softness(image: np.ndarray, face: FaceGeometry) -> float:
@@ -35,7 +36,7 @@ def edge_softness(image: np.ndarray, face: FaceGeometry) -> float:
     edges = steep >= np.quantile(steep, 1 - STEEPEST)
     edges &= steep >= cv2.dilate(steep, np.ones((3, 3), np.uint8))  # on the edge, not beside it
     ratio = float(np.median(steep[edges] / np.maximum(flatter[edges], 1e-6)))
-    return min(1 / float(np.sqrt(max(ratio * ratio - 1, 1e-4))), SOFTEST_MM * face.mm)
+    return min(1 / float(np.sqrt(max(ratio * ratio - 1, 1e-4))), max(SOFTEST_MM * face.mm, SOFTEST))
 
 
 def _slope(grey: np.ndarray) -> np.ndarray:
