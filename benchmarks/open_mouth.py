@@ -54,11 +54,15 @@ def measure(path: Path, frames: int, step: int, sheet: Path | None) -> None:
     compared = numbers[(apart >= LEAST_PARTED) & (np.abs(numbers - opened) > NEAR)][::step]
     # three times in front, so that smoothing over time leaves it as it is
     order = [closed] * 3 + numbers.tolist()
-    offsets, channels, head = (values[3:][compared] for values in drive(FaceBasis.load(), marks[order]))
+    offsets, channels, head = (
+        values[3:][compared] for values in drive(FaceBasis.load(), marks[order])
+    )
     made = {}
     for name, given in (("drawn", replace(portrait, open_mouth=None)), ("open mouth", portrait)):
         renderer = MeshRenderer(given)
-        made[name] = torch.cat(list(renderer.frames_from_landmarks(offsets, channels, head))).numpy()
+        made[name] = torch.cat(
+            list(renderer.frames_from_landmarks(offsets, channels, head))
+        ).numpy()
         rows = []
         for number, frame in zip(compared, made[name], strict=True):
             truth, size = film[number], film.shape[1:3]

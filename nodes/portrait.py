@@ -18,8 +18,9 @@ from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
 OPEN_MOUTH = (
     "Another picture of the same person, with a smile or an open mouth, whose teeth, tongue and "
-    "mouth are shown instead of drawn ones. Of a batch, such as the frames of a video, the one that "
-    "shows most teeth is taken. The built-in mesh renderer uses it; DiffTalk and PIRenderer don't."
+    "mouth are shown instead of drawn ones. Of a batch, such as the frames of a video, the one "
+    "that shows most teeth is taken. The built-in mesh renderer uses it; DiffTalk and PIRenderer "
+    "don't."
 )
 FACES = (*FACE_CHOICES, "1", "2", "3", "4", "5")
 

@@ -162,9 +162,7 @@ def test_a_shot_reads_it_from_a_file(
 
     save_image(closed.image, tmp_path / "closed.png")
     save_image(portrait_image, tmp_path / "smile.png")
-    shot = Shot(
-        tmp_path / "closed.png", tmp_path / "out.mp4", open_mouth=tmp_path / "smile.png"
-    )
+    shot = Shot(tmp_path / "closed.png", tmp_path / "out.mp4", open_mouth=tmp_path / "smile.png")
     (found,), _ = _open_scene(shot, silent_stages, Loaders())
     assert found.open_mouth is not None
     with pytest.raises(DreamTalkError, match="one face"):

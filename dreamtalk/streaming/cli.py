@@ -79,9 +79,7 @@ def run_idle(args: argparse.Namespace) -> None:
     from ..pipeline import Shot, check_shot, render_video
     from .idle import idle_loop
 
-    check_shot(
-        Shot(args.portrait, args.out, quality=args.quality, open_mouth=args.open_mouth), {}
-    )
+    check_shot(Shot(args.portrait, args.out, quality=args.quality, open_mouth=args.open_mouth), {})
     with terminal_stages("motion"):
         model = load_model(args.checkpoint, args.device)
         style = model.preset(args.emotion, args.intensity)
