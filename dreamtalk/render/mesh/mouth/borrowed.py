@@ -75,7 +75,6 @@ def borrow_interior(
         edge = anchor[:2] + inside.own.upper_edge * mm * face.down
         seam = float(mouth.upper[len(mouth.upper) // 2])
         below = (float(mouth.to_frame(edge)[1]) - seam) / face.mm
-        log.debug("upper edge %.1f mm below the seam", below)
         anchor[:2] += (np.clip(below, *EDGE_MM) - below) * face.mm * mouth.v_axis
     jaw_rest = moved[list(t.CHIN_PATCH)].mean(0) + skull
 
