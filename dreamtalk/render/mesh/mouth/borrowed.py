@@ -59,7 +59,7 @@ def borrow_interior(
     if inside.own is None:
         log.warning("the other picture's mouth is hardly open: teeth are drawn")
         return mine
-    marks = face.landmarks * FLIP
+    marks = (face.landmarks * FLIP).astype(np.float64)
     pose = fit_similarity((there.landmarks * FLIP)[None].astype(np.float64), marks)
 
     def here(points: np.ndarray) -> np.ndarray:
