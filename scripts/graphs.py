@@ -150,7 +150,9 @@ def for_editor(
                 source, slot, value = value, len(inputs), default
                 kind = kinds[source[0]][2][source[1]][1]
                 number_of = len(links) + 1
-                links.append([number_of, number[source[0]], source[1], number[node.key], slot, kind])
+                links.append(
+                    [number_of, number[source[0]], source[1], number[node.key], slot, kind]
+                )
                 leaving.setdefault(source, []).append(number_of)
                 inputs.append(
                     {"name": name, "type": kind, "widget": {"name": name}, "link": number_of}

@@ -7,7 +7,7 @@ A workflow is described once, below; both forms come from it, so they can't drif
 
 from __future__ import annotations
 
-from scripts.graphs import Link, Node, Note, write
+from scripts.graphs import Group, Link, Node, Note, write
 
 PICTURE, RECORDING, CLIP = (
     "dreamtalk_example.png",
@@ -88,7 +88,8 @@ def talking_portrait() -> None:
         (40, 40),
         (570, 420),
     )
-    write("talking_portrait", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "emotion"), ("style", "intensity")]
+    write("talking_portrait", nodes, [note], [], app)
 
 
 def difftalk_renderer() -> None:
@@ -124,7 +125,8 @@ def difftalk_renderer() -> None:
         (40, 40),
         (570, 420),
     )
-    write("difftalk_renderer", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "emotion")]
+    write("difftalk_renderer", nodes, [note], [], app)
 
 
 def one_node() -> None:
@@ -148,7 +150,8 @@ def one_node() -> None:
         (40, 40),
         (700, 150),
     )
-    write("talk_in_one_node", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("talk", "emotion"), ("talk", "intensity")]
+    write("talk_in_one_node", nodes, [note], [], app)
 
 
 def style_from_video() -> None:
@@ -208,7 +211,8 @@ def style_from_video() -> None:
         (40, 40),
         (870, 210),
     )
-    write("style_from_video", nodes, [note], [])
+    app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
+    write("style_from_video", nodes, [note], [], app)
 
 
 def dub_a_video() -> None:
@@ -234,7 +238,8 @@ def dub_a_video() -> None:
         (40, 40),
         (870, 190),
     )
-    write("dub_a_video", nodes, [note], [])
+    app = [("clip", "file"), ("speech", "audio")]
+    write("dub_a_video", nodes, [note], [], app)
 
 
 def two_people() -> None:
@@ -280,7 +285,13 @@ def two_people() -> None:
         (40, 40),
         (870, 250),
     )
-    write("two_people", nodes, [note], [])
+    app = [
+        ("image", "image"),
+        ("speech", "audio"),
+        ("dialogue", "speakers"),
+        ("dialogue", "styles"),
+    ]
+    write("two_people", nodes, [note], [], app)
 
 
 def emotion_from_voice() -> None:
@@ -345,7 +356,8 @@ def emotion_from_voice() -> None:
         (40, 40),
         (870, 230),
     )
-    write("emotion_from_voice", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio")]
+    write("emotion_from_voice", nodes, [note], [], app)
 
 
 def edit_motion() -> None:
@@ -424,7 +436,176 @@ def edit_motion() -> None:
         (40, 40),
         (870, 210),
     )
-    write("edit_motion", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "track")]
+    write("edit_motion", nodes, [note], [], app)
+
+
+def transparent_presenter() -> None:
+    """A cut-out person as a .webm with alpha."""
+    nodes = [
+        *spoken_portrait(),
+        Node(
+            "render",
+            "DreamTalkRender",
+            (1240, 40),
+            (270, 260),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "background": "transparent"},
+        ),
+        Node(
+            "save",
+            "SaveWEBM",
+            (1540, 40),
+            (400, 520),
+            {
+                "images": ("render", 0),
+                "filename_prefix": "dreamtalk/presenter",
+                "codec": "vp9",
+                "fps": ("render", 2),
+                "crf": 32.0,
+            },
+        ),
+    ]
+    next(n for n in nodes if n.key == "speech").inputs["duration"] = 4.0
+    note = Note(
+        "## A presenter without a background\n\n"
+        "**Render Frames** with *background* at *transparent* cuts the person out, and **Save "
+        "WEBM** (ComfyUI 0.33 or newer) writes the alpha: lay the .webm over slides in OBS, a "
+        "browser or a video editor. It has no sound; all frames are in memory, so **Load "
+        "Speech** takes only 4 seconds here.\n\n"
+        "**Over a slide, with sound, of any length:** put **Render Video** and **Save Video** in "
+        "their place, and connect **Load Image** with the slide to *background_image*. It is cut "
+        "to the portrait's shape, so give the portrait the room that the slide needs.\n\n"
+        "Only animate people who have agreed to it, and say that the video is generated.",
+        (40, 40),
+        (570, 420),
+    )
+    write(
+        "transparent_presenter",
+        nodes,
+        [note],
+        [],
+        [("image", "image"), ("speech", "audio"), ("speech", "duration"), ("style", "emotion")],
+    )
+
+
+PORTRAIT_PROMPT = (
+    "photo of a friendly woman, head and shoulders, facing the camera, closed mouth, neutral "
+    "expression, soft daylight, plain background, sharp focus, 50mm"
+)
+NOT_WANTED = (
+    "profile, tilted head, open mouth, teeth, hand, microphone, sunglasses, hair over the eyes, "
+    "several people, text, watermark, blurry"
+)
+
+
+def image_model_to_talk() -> None:
+    """A face that an image model paints, made to talk."""
+    checkpoint = "v1-5-pruned-emaonly-fp16.safetensors"
+    hosted = (
+        f"https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/{checkpoint}"
+    )
+    clip = ("checkpoint", 1)
+    painted = [
+        Node(
+            "checkpoint",
+            "CheckpointLoaderSimple",
+            (-1240, 340),
+            (300, 100),
+            {"ckpt_name": checkpoint},
+            models=[{"name": checkpoint, "url": hosted, "directory": "checkpoints"}],
+        ),
+        Node(
+            "wanted",
+            "CLIPTextEncode",
+            (-900, 340),
+            (340, 170),
+            {"clip": clip, "text": PORTRAIT_PROMPT},
+            title="The portrait",
+        ),
+        Node(
+            "unwanted",
+            "CLIPTextEncode",
+            (-900, 570),
+            (340, 150),
+            {"clip": clip, "text": NOT_WANTED},
+            title="What would be hard to animate",
+        ),
+        Node(
+            "size",
+            "EmptyLatentImage",
+            (-1240, 570),
+            (300, 110),
+            {"width": 512, "height": 512, "batch_size": 1},
+        ),
+        Node(
+            "ksampler",
+            "KSampler",
+            (-520, 340),
+            (270, 270),
+            {
+                "model": ("checkpoint", 0),
+                "positive": ("wanted", 0),
+                "negative": ("unwanted", 0),
+                "latent_image": ("size", 0),
+                "seed": 7,
+                "control_after_generate": "fixed",
+                "steps": 25,
+                "cfg": 7.0,
+                "sampler_name": "dpmpp_2m",
+                "scheduler": "karras",
+                "denoise": 1.0,
+            },
+        ),
+        Node(
+            "decode",
+            "VAEDecode",
+            (-520, 670),
+            (270, 50),
+            {"samples": ("ksampler", 0), "vae": ("checkpoint", 2)},
+        ),
+        Node("look", "PreviewImage", (-220, 340), (230, 300), {"images": ("decode", 0)}),
+    ]
+    chain = [node for node in spoken_portrait() if node.key != "image"]
+    next(n for n in chain if n.key == "portrait").inputs["image"] = ("decode", 0)
+    nodes = [
+        *painted,
+        *chain,
+        Node(
+            "render",
+            "DreamTalkRenderVideo",
+            (1240, 40),
+            (270, 420),
+            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
+        ),
+        save_video(("render", 0), (1540, 40), "dreamtalk/painted"),
+    ]
+    note = Note(
+        "## A person who doesn't exist talks\n\n"
+        "An image model paints the portrait (any checkpoint will do; this names Stable Diffusion "
+        "1.5), and DreamTalk moves it. What animates well: head and shoulders, the face towards "
+        "the camera, mouth closed, nothing in front of it, a plain background.\n\n"
+        "Set the seed to *randomize* and queue until you like the face, then keep it *fixed*: "
+        "the picture comes from the cache, and each further take only costs the motion.\n\n"
+        "Say that the video is generated, and don't paint anybody who hasn't agreed to it.",
+        (-1240, 40),
+        (1020, 250),
+    )
+    frames = [
+        Group("Image model", (-1260, 300, 1290, 440)),
+        Group("DreamTalk", (20, 0, 1940, 860), "#8A8"),
+    ]
+    write(
+        "image_model_to_talk",
+        nodes,
+        [note],
+        frames,
+        [
+            ("wanted", "text"),
+            ("ksampler", "seed"),
+            ("speech", "audio"),
+            ("style", "emotion"),
+        ],
+    )
 
 
 def official_checkpoint() -> None:
@@ -530,7 +711,8 @@ def official_checkpoint() -> None:
         (40, 40),
         (870, 240),
     )
-    write("official_checkpoint", nodes, [note], [])
+    app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
+    write("official_checkpoint", nodes, [note], [], app)
 
 
 if __name__ == "__main__":
@@ -542,4 +724,6 @@ if __name__ == "__main__":
     two_people()
     emotion_from_voice()
     edit_motion()
+    transparent_presenter()
+    image_model_to_talk()
     official_checkpoint()
