@@ -330,6 +330,7 @@ def for_subgraphs(plan: Blueprint) -> dict[str, Any]:
         end("inputs", name, kind, [number])
         outer_inputs.append({**widget, "link": None})
         proxies.append([str(entries[key]["id"]), name])
+    proxies += [[n, "control_after_generate"] for n, name in proxies if name == "seed"]
     for slot, (name, (key, output)) in enumerate(plan.outputs.items()):
         item = entries[key]["outputs"][output]
         number = linked((entries[key]["id"], output), (OUTSIDE, slot), item["type"])
@@ -366,7 +367,7 @@ def for_subgraphs(plan: Blueprint) -> dict[str, Any]:
         "id": len(plan.nodes) + 1,
         "type": str(identity),
         "pos": [0, 0],
-        "size": [300, 60 + 24 * (len(outer_inputs) + len(proxies))],
+        "size": [300, 60 + 26 * len(outer_inputs)],
         "flags": {},
         "order": 0,
         "mode": 0,
