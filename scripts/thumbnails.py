@@ -39,7 +39,7 @@ from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import Speech
 from scripts.contact_sheet import public_portraits
-from scripts.workflows import PORTRAIT_PROMPT
+from scripts.workflows_further import PORTRAIT_PROMPT
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 640, 360
