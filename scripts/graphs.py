@@ -231,14 +231,13 @@ def for_prompt(nodes: list[Node]) -> dict[str, Any]:
     prompt = {}
     for node in nodes:
         sockets, widgets, _ = describe(node.type)
+        names = {name: default for name, default in widgets if name not in EDITOR_ONLY}
+        names |= {name: None for name, _ in sockets if name in node.inputs}
         inputs: dict[str, Any] = {}
-        for name, default in widgets:
-            if name not in EDITOR_ONLY:
-                inputs[name] = node.inputs.get(name, default)
-        for name, _ in sockets:
-            if name in node.inputs:
-                source = node.inputs[name]
-                inputs[name] = [number[source[0]], source[1]]
+        for name, default in names.items():
+            value = node.inputs.get(name, default)
+            linked = isinstance(value, tuple)
+            inputs[name] = [number[value[0]], value[1]] if linked else value
         prompt[number[node.key]] = {
             "class_type": node.type,
             "inputs": inputs,
