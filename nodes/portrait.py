@@ -76,6 +76,8 @@ class DreamTalkPortrait(io.ComfyNode):
                     "bounding_box",
                     optional=True,
                     tooltip="A box around the wanted face, from Bounding Box or a detector.",
+                    # else the editor makes a widget of it, which always holds some box
+                    extra_dict={"forceInput": True},
                 ),
                 FaceLandmarks.Input(
                     "face_landmarks",

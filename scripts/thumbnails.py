@@ -5,18 +5,20 @@
 Writes ``workflows/NAME.jpg`` (what ComfyUI's template browser shows), ``samples/clip.mp4`` (a
 speaking face to track, for the workflow that takes its style from a video) and
 ``samples/two_people.jpg`` (for the one in which two people talk). With
-``two_people`` as argument it writes only that and its workflow's.
+``two_people``, ``transparent_presenter`` or ``image_model_to_talk`` as arguments it writes only
+these.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from dreamtalk.dialogue.faces import animate_faces
 from dreamtalk.dialogue.split import split_track
@@ -28,6 +30,7 @@ from dreamtalk.model import DreamTalkModel, load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.motion.plot import plot_motion
 from dreamtalk.pipeline import Dub, SpeechSource, animate, dub
+from dreamtalk.render.background import background_of, over_background, with_mattes
 from dreamtalk.render.group import together
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.registry import open_renderer
@@ -36,6 +39,7 @@ from dreamtalk.render.video import Sound, write_video
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import Speech
 from scripts.contact_sheet import public_portraits
+from scripts.workflows_further import PORTRAIT_PROMPT
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, HEIGHT = 640, 360
@@ -132,12 +136,64 @@ def _frames(renderer: Renderer, motion: Motion) -> Iterator[tuple[int, torch.Ten
         done += len(chunk)
 
 
+def transparent_presenter() -> None:
+    """The cut-out person on the squares that stand for nothing, and over a slide."""
+    model, picture = load_model(), load_image(ROOT / "samples" / "portrait.png")
+    portraits = with_mattes([analyze_portrait(picture)])
+    renderer = MeshRenderer(portraits[0])
+    motion = moving(model, load_speech(ROOT / "samples" / "speech.wav"), "happy")
+    at = 5 + int(motion.channel("lipAperture")[5:100].argmax())
+    one = motion.with_(expression=motion.expression[at : at + 1], head=motion.head[at : at + 1])
+    chunks = over_background(
+        renderer.frames(one), renderer, portraits, one, background_of("transparent")
+    )
+    person = Image.fromarray(next(iter(chunks))[0].numpy(), "RGBA")
+    person = person.resize((HEIGHT, HEIGHT), Image.Resampling.LANCZOS)
+    rows, columns = np.mgrid[:HEIGHT, : WIDTH // 2] // 20
+    squares = np.where((rows + columns) % 2, 205, 240).astype(np.uint8)
+    sheet = Image.new("RGB", (WIDTH, HEIGHT), "#1f4e79")
+    sheet.paste(Image.fromarray(squares), (0, 0))
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((WIDTH // 2, 0, WIDTH, 8), fill="#f2b134")
+    draw.text((WIDTH // 2 + 22, 28), "Quarterly results", "white", ImageFont.load_default(24))
+    for n, height in enumerate((60, 95, 80, 130, 165)):
+        left = WIDTH // 2 + 24 + 30 * n
+        draw.rectangle((left, 250 - height, left + 20, 250), fill="#9cc3e6")
+    half = person.crop((20, 0, 20 + WIDTH // 2, HEIGHT))
+    sheet.paste(half, (0, 0), half)
+    small = person.resize((230, 230), Image.Resampling.LANCZOS)
+    sheet.paste(small, (WIDTH - 215, HEIGHT - 230), small)
+    sheet.save(ROOT / "workflows" / "transparent_presenter.jpg", quality=85)
+
+
+def image_model_to_talk() -> None:
+    """The words for the image model, and a face that speaks."""
+    model = load_model()
+    portrait = analyze_portrait(load_image(ROOT / "samples" / "portrait.png"))
+    motion = moving(model, load_speech(ROOT / "samples" / "speech.wav"), "surprised")
+    words = Image.new("RGB", (WIDTH // 2, HEIGHT), "#22252b")
+    draw, font = ImageDraw.Draw(words), ImageFont.load_default(21)
+    draw.rounded_rectangle((18, 18, WIDTH // 2 - 18, HEIGHT - 18), 10, "#353945", "#6f7787")
+    lines = textwrap.fill(PORTRAIT_PROMPT, 25)
+    draw.multiline_text((36, 40), lines, "#e8eaf0", font, spacing=10)
+    spoken = frame_of(MeshRenderer(portrait), motion, wide=True)
+    sheet = strip([np.asarray(words), spoken])
+    sheet.save(ROOT / "workflows" / "image_model_to_talk.jpg", quality=85)
+
+
+SINGLE = {
+    "two_people": two_people,
+    "transparent_presenter": transparent_presenter,
+    "image_model_to_talk": image_model_to_talk,
+}
+
+
 def main() -> None:
     """Write all of them."""
-    if "two_people" in sys.argv[1:]:
-        two_people()
+    for name in sys.argv[1:] or SINGLE:
+        SINGLE[name]()
+    if sys.argv[1:]:
         return
-    two_people()
     model = load_model()
     speech = load_speech(ROOT / "samples" / "speech.wav")
     picture = load_image(ROOT / "samples" / "portrait.png")

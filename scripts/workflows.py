@@ -7,59 +7,15 @@ A workflow is described once, below; both forms come from it, so they can't drif
 
 from __future__ import annotations
 
-from scripts.graphs import Link, Node, Note, write
-
-PICTURE, RECORDING, CLIP = (
-    "dreamtalk_example.png",
-    "dreamtalk_example.wav",
-    "dreamtalk_example.mp4",
+from scripts.graphs import Node, Note, write
+from scripts.workflow_parts import CLIP, PICTURE, RECORDING, save_video, spoken_portrait
+from scripts.workflows_further import (
+    dub_a_video,
+    image_model_to_talk,
+    official_checkpoint,
+    transparent_presenter,
+    two_people,
 )
-TWO_PEOPLE = "dreamtalk_example_two.jpg"
-
-
-def save_video(source: Link, pos: tuple[int, int], prefix: str) -> Node:
-    """The end of most workflows."""
-    inputs = {"video": source, "filename_prefix": prefix, "format": "auto", "codec": "auto"}
-    return Node("save", "SaveVideo", pos, (400, 520), inputs)
-
-
-def spoken_portrait() -> list[Node]:
-    """From a picture and a recording to a portrait and a motion, node by node."""
-    model, speech = ("model", 0), ("speech", 0)
-    return [
-        Node("image", "LoadImage", (640, 40), (270, 420), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 530), (270, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 840), (270, 80)),
-        Node("portrait", "DreamTalkPortrait", (940, 40), (270, 420), {"image": ("image", 0)}),
-        Node(
-            "features",
-            "DreamTalkSpeechFeatures",
-            (340, 530),
-            (270, 90),
-            {"model": model, "audio": speech},
-        ),
-        Node(
-            "style",
-            "DreamTalkStylePreset",
-            (340, 680),
-            (270, 110),
-            {"model": model, "emotion": "happy"},
-        ),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (640, 530),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (940, 530),
-            (270, 220),
-            {"motion": ("sampler", 0), "audio": speech},
-        ),
-    ]
 
 
 def talking_portrait() -> None:
@@ -88,7 +44,8 @@ def talking_portrait() -> None:
         (40, 40),
         (570, 420),
     )
-    write("talking_portrait", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "emotion"), ("style", "intensity")]
+    write("talking_portrait", nodes, [note], [], app)
 
 
 def difftalk_renderer() -> None:
@@ -124,7 +81,8 @@ def difftalk_renderer() -> None:
         (40, 40),
         (570, 420),
     )
-    write("difftalk_renderer", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "emotion")]
+    write("difftalk_renderer", nodes, [note], [], app)
 
 
 def one_node() -> None:
@@ -148,7 +106,8 @@ def one_node() -> None:
         (40, 40),
         (700, 150),
     )
-    write("talk_in_one_node", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("talk", "emotion"), ("talk", "intensity")]
+    write("talk_in_one_node", nodes, [note], [], app)
 
 
 def style_from_video() -> None:
@@ -208,79 +167,8 @@ def style_from_video() -> None:
         (40, 40),
         (870, 210),
     )
-    write("style_from_video", nodes, [note], [])
-
-
-def dub_a_video() -> None:
-    """A filmed person says something else."""
-    nodes = [
-        Node("clip", "LoadVideo", (40, 300), (270, 400), {"file": CLIP}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 770), (270, 250), {"audio": RECORDING}),
-        Node(
-            "dub",
-            "DreamTalkDub",
-            (380, 300),
-            (320, 560),
-            {"video": ("clip", 0), "audio": ("speech", 0)},
-        ),
-        save_video(("dub", 0), (780, 300), "dreamtalk/dub"),
-    ]
-    note = Note(
-        "## Only the mouth changes\n\n"
-        "The person in the video says the recording. Every pixel outside of mouth and chin stays "
-        "as it was decoded. Take a video of your own in **Load Video**: head and shoulders, the "
-        "face turned to the camera most of the time.\n\n"
-        "Only dub people who have agreed to it, and say that the video is generated.",
-        (40, 40),
-        (870, 190),
-    )
-    write("dub_a_video", nodes, [note], [])
-
-
-def two_people() -> None:
-    """Two people in one picture share a recording."""
-    nodes = [
-        Node("image", "LoadImage", (40, 340), (300, 340), {"image": TWO_PEOPLE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 750), (300, 250), {"audio": RECORDING}),
-        Node(
-            "dialogue",
-            "DreamTalkDialogue",
-            (400, 340),
-            (340, 520),
-            {
-                "image": ("image", 0),
-                "audio": ("speech", 0),
-                "speakers": "0:left\n1:right\n6.9:left",
-                "styles": "left=happy",
-            },
-        ),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (800, 340),
-            (300, 420),
-            {
-                "portrait": ("dialogue", 0),
-                "motion": ("dialogue", 1),
-                "audio": ("dialogue", 3),
-                "more_faces": ("dialogue", 2),
-            },
-        ),
-        save_video(("render", 0), (1160, 340), "dreamtalk/dialogue"),
-    ]
-    note = Note(
-        "## Two people talk\n\n"
-        "**Dialogue** gives each face its part of the recording; who has no turn listens: lips at "
-        "rest, eyes on the speaker, a nod at a pause.\n\n"
-        "- *speakers* says who speaks when, in seconds: `0:left 4.2:right 9:both`. Write *stereo* "
-        "if each channel is one person, or connect each person's own recording to *audio* and "
-        "*audio2*.\n"
-        "- *styles* gives single faces an emotion: `left=happy right=sad@0.7`.\n\n"
-        "Only animate people who have agreed to it, and say that the video is generated.",
-        (40, 40),
-        (870, 250),
-    )
-    write("two_people", nodes, [note], [])
+    app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
+    write("style_from_video", nodes, [note], [], app)
 
 
 def emotion_from_voice() -> None:
@@ -345,7 +233,8 @@ def emotion_from_voice() -> None:
         (40, 40),
         (870, 230),
     )
-    write("emotion_from_voice", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio")]
+    write("emotion_from_voice", nodes, [note], [], app)
 
 
 def edit_motion() -> None:
@@ -424,113 +313,8 @@ def edit_motion() -> None:
         (40, 40),
         (870, 210),
     )
-    write("edit_motion", nodes, [note], [])
-
-
-def official_checkpoint() -> None:
-    """The published weights, for those who have them."""
-    page = "https://github.com/ali-vilab/dreamtalk"
-    encoder = "wav2vec2_large_english_fp16.safetensors"
-    hosted = (
-        "https://huggingface.co/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/"
-        f"split_files/audio_encoders/{encoder}"
-    )
-    model, speech = ("model", 0), ("speech", 0)
-
-    def file(name: str, folder: str = "dreamtalk", url: str = page) -> list[dict[str, str]]:
-        return [{"name": name, "url": url, "directory": folder}]
-
-    nodes = [
-        Node("speech", "DreamTalkLoadSpeech", (40, 340), (270, 250), {"audio": RECORDING}),
-        Node(
-            "encoder",
-            "AudioEncoderLoader",
-            (40, 660),
-            (270, 80),
-            {"audio_encoder_name": encoder},
-            models=file(encoder, "audio_encoders", hosted),
-        ),
-        Node(
-            "encode",
-            "AudioEncoderEncode",
-            (340, 340),
-            (270, 80),
-            {"audio_encoder": ("encoder", 0), "audio": speech},
-        ),
-        Node(
-            "model",
-            "DreamTalkLoadModel",
-            (340, 490),
-            (270, 80),
-            {"checkpoint": "denoising_network.pth"},
-            models=file("denoising_network.pth", url=f"{page}#download-checkpoints"),
-        ),
-        Node(
-            "features",
-            "DreamTalkSpeechFeatures",
-            (640, 340),
-            (270, 90),
-            {"model": model, "audio_encoder_output": ("encode", 0)},
-        ),
-        Node("clip", "LoadVideo", (40, 810), (270, 400), {"file": CLIP}),
-        Node("track", "DreamTalkTrackMotion", (340, 640), (270, 180), {"video": ("clip", 0)}),
-        Node(
-            "style",
-            "DreamTalkStyleEncoder",
-            (640, 500),
-            (270, 110),
-            {"model": model, "motion": ("track", 0)},
-        ),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (940, 340),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node("image", "LoadImage", (340, 890), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (640, 890), (270, 380), {"image": ("image", 0)}),
-        Node(
-            "renderer",
-            "DreamTalkLoadPIRenderer",
-            (640, 680),
-            (270, 150),
-            {"checkpoint": "renderer.pt"},
-            models=file("renderer.pt"),
-        ),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (940, 630),
-            (270, 240),
-            {"motion": ("sampler", 0), "audio": speech},
-        ),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 340),
-            (270, 420),
-            {
-                "portrait": ("portrait", 0),
-                "motion": ("life", 0),
-                "audio": speech,
-                "renderer": ("renderer", 0),
-            },
-        ),
-        save_video(("render", 0), (1540, 340), "dreamtalk/official"),
-    ]
-    note = Note(
-        "## With the published DreamTalk weights\n\n"
-        "They are not free to pass on: ask the authors (the link is in the missing-models "
-        "dialog). Then put\n\n"
-        "- **denoising_network.pth** and **renderer.pt** into *models/dreamtalk*,\n"
-        "- **wav2vec2_large_english_fp16.safetensors** into *models/audio_encoders*.\n\n"
-        "The style comes from a clip; a *.mat* of the official repository goes through "
-        "**Load Motion** instead.",
-        (40, 40),
-        (870, 240),
-    )
-    write("official_checkpoint", nodes, [note], [])
+    app = [("image", "image"), ("speech", "audio"), ("style", "track")]
+    write("edit_motion", nodes, [note], [], app)
 
 
 if __name__ == "__main__":
@@ -542,4 +326,6 @@ if __name__ == "__main__":
     two_people()
     emotion_from_voice()
     edit_motion()
+    transparent_presenter()
+    image_model_to_talk()
     official_checkpoint()

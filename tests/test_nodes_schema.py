@@ -51,6 +51,14 @@ def test_schema(node_id: str) -> None:
 
 
 @pytest.mark.parametrize("node_id", NODES)
+def test_a_box_is_a_socket(node_id: str) -> None:
+    """The editor of 0.33 would make a widget of it, and so give every face the box 0, 0, 512, 512."""
+    for item in NODES[node_id].GET_SCHEMA().inputs:
+        if item.io_type == "BOUNDING_BOX":
+            assert item.settings["extra_dict"] == {"forceInput": True}
+
+
+@pytest.mark.parametrize("node_id", NODES)
 def test_help_page(node_id: str) -> None:
     schema = NODES[node_id].GET_SCHEMA()
     page = (ROOT / "web" / "docs" / f"{node_id}.md").read_text(encoding="utf-8")
@@ -115,14 +123,37 @@ def test_ui_workflow(path: Path) -> None:
     graph = json.loads(path.read_text())
     assert path.with_suffix(".jpg").is_file(), "no thumbnail"
     assert (path.parent / "api" / path.name).is_file(), "no API form"
+    api = json.loads((path.parent / "api" / path.name).read_text())
+    given = [value for entry in api.values() for value in entry["inputs"].values()]
+    assert {value[0] for value in given if isinstance(value, list)} <= set(api)
+    assert sum(isinstance(value, list) for value in given) == len(graph["links"])
     links = {link[0]: link for link in graph["links"]}
+    nodes = {node["id"]: node for node in graph["nodes"]}
     for node in graph["nodes"]:
         if node["type"].startswith("DreamTalk"):
             schema = NODES[node["type"]].GET_SCHEMA()
             assert {i["name"] for i in node.get("inputs", [])} <= {i.id for i in schema.inputs}
-        for item in node.get("inputs", []):
+        for slot, item in enumerate(node.get("inputs", [])):
             if item.get("link") is not None:
-                assert links[item["link"]][3] == node["id"]
+                _, origin, out, target, at, kind = links[item["link"]]
+                assert (target, at, kind) == (node["id"], slot, item["type"])
+                made = nodes[origin]["outputs"][out]
+                assert made["type"] == kind
+                assert item["link"] in made["links"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda p: p.stem)
+def test_app_view(path: Path) -> None:
+    """It asks for widgets that are there, and shows what is saved."""
+    graph = json.loads(path.read_text())
+    api = json.loads((path.parent / "api" / path.name).read_text())
+    view = graph["extra"]["linearData"]
+    assert view["inputs"]
+    for number, name in view["inputs"]:
+        assert not isinstance(api[str(number)]["inputs"][name], list), "its value comes by a link"
+    assert view["outputs"]
+    for number in view["outputs"]:
+        assert api[str(number)]["class_type"] in ("SaveVideo", "SaveWEBM")
 
 
 def test_requirements_are_those_of_the_package_without_torch() -> None:

@@ -90,7 +90,7 @@ def test_a_registry_install_loads(tmp_path: Path) -> None:
     """All nodes and their help are there without what .comfyignore leaves out."""
     kept = installed(tmp_path / "pack")
     assert {f"web/docs/{node_id}.md" for node_id in node_classes()} <= set(kept)
-    for folder in ("dreamtalk", "locales", "nodes", "samples", "web", "workflows"):
+    for folder in ("dreamtalk", "locales", "nodes", "samples", "subgraphs", "web", "workflows"):
         tracked = {p for p in listed_files() if p.startswith(f"{folder}/")}
         assert tracked
         assert tracked <= set(kept)
