@@ -243,8 +243,8 @@ def image_model_to_talk() -> None:
         (1020, 250),
     )
     frames = [
-        Group("Image model", (-1260, 300, 1290, 440)),
-        Group("DreamTalk", (20, 0, 1940, 860), "#8A8"),
+        Group("Image model", (-1260, 300, 1270, 440)),
+        Group("DreamTalk", (20, 0, 1940, 950), "#8A8"),
     ]
     write(
         "image_model_to_talk",

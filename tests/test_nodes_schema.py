@@ -52,7 +52,7 @@ def test_schema(node_id: str) -> None:
 
 @pytest.mark.parametrize("node_id", NODES)
 def test_a_box_is_a_socket(node_id: str) -> None:
-    """The editor of 0.33 would make a widget of it, and give every face the box 0, 0, 512, 512."""
+    """The editor of 0.33 would make a widget of it, whose box would then always count."""
     for item in NODES[node_id].GET_SCHEMA().inputs:
         if item.io_type == "BOUNDING_BOX":
             assert item.settings["extra_dict"] == {"forceInput": True}
