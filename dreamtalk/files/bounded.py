@@ -15,10 +15,11 @@ class BoundedReader(io.BufferedReader):
     """
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(io.FileIO(os.fspath(path)))
-        self._length = os.path.getsize(path)
+        raw = io.FileIO(os.fspath(path))
+        super().__init__(raw)
+        self.length = os.fstat(raw.fileno()).st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
         """At most ``size`` bytes; all that are left if it is negative or None."""
-        left = max(self._length - self.tell(), 0)
+        left = max(self.length - self.tell(), 0)
         return super().read(left if size is None or size < 0 else min(size, left))

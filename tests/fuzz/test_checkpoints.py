@@ -19,7 +19,8 @@ from safetensors.torch import save
 
 from dreamtalk.checkpoints import convert, read_checkpoint
 from dreamtalk.errors import CheckpointError
-from dreamtalk.files.pickles import BoundedReader
+from dreamtalk.files.bounded import BoundedReader
+from dreamtalk.files.pickles import check_storages
 from dreamtalk.model import load_model, save_model
 from dreamtalk.model.model import DreamTalkModel
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
@@ -206,7 +207,7 @@ def test_a_legacy_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "m.pth"
     path.write_bytes(FILES["legacy.pth"])
     with BoundedReader(path) as file:
-        file.check_storages()
+        check_storages(file)
         assert file.tell() == 0
         state = torch.load(file, weights_only=True)["model_state_dict"]
     assert torch.equal(state["net.b"], torch.ones(2))
