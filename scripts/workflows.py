@@ -8,7 +8,24 @@ A workflow is described once, below; both forms come from it, so they can't drif
 from __future__ import annotations
 
 from scripts.graphs import Node, Note, write
-from scripts.workflow_parts import CLIP, PICTURE, RECORDING, save_video, spoken_portrait
+from scripts.workflow_parts import (
+    MODEL,
+    PICTURE,
+    SPEECH,
+    load_clip,
+    load_image,
+    load_model,
+    load_speech,
+    natural_motion,
+    portrait,
+    render_video,
+    sampler,
+    save_video,
+    speech_features,
+    spoken_portrait,
+    style_encoder,
+    track_motion,
+)
 from scripts.workflows_further import (
     dub_a_video,
     image_model_to_talk,
@@ -22,13 +39,7 @@ def talking_portrait() -> None:
     """The chain, node by node."""
     nodes = [
         *spoken_portrait(),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 40),
-            (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
-        ),
+        render_video((1240, 40)),
         save_video(("render", 0), (1540, 40), "dreamtalk/talk"),
     ]
     note = Note(
@@ -53,19 +64,7 @@ def difftalk_renderer() -> None:
     nodes = [
         *spoken_portrait(),
         Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 210)),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
-            {
-                "portrait": ("portrait", 0),
-                "motion": ("life", 0),
-                "audio": ("speech", 0),
-                "renderer": ("renderer", 0),
-                "features": ("features", 0),
-            },
-        ),
+        render_video((1240, 320), renderer=("renderer", 0), features=("features", 0)),
         save_video(("render", 0), (1540, 40), "dreamtalk/difftalk"),
     ]
     note = Note(
@@ -89,13 +88,13 @@ def one_node() -> None:
     """The same with the one node that does it all."""
     nodes = [
         Node("image", "LoadImage", (40, 260), (300, 400), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 730), (300, 240), {"audio": RECORDING}),
+        load_speech((40, 730), (300, 240)),
         Node(
             "talk",
             "DreamTalkTalk",
             (420, 260),
             (320, 560),
-            {"image": ("image", 0), "audio": ("speech", 0), "emotion": "happy"},
+            {"image": ("image", 0), "audio": SPEECH, "emotion": "happy"},
         ),
         save_video(("talk", 0), (820, 260), "dreamtalk/talk"),
     ]
@@ -112,49 +111,18 @@ def one_node() -> None:
 
 def style_from_video() -> None:
     """Another voice in the manner of a clip."""
-    model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("clip", "LoadVideo", (40, 320), (270, 400), {"file": CLIP}),
-        Node("track", "DreamTalkTrackMotion", (340, 320), (270, 180), {"video": ("clip", 0)}),
-        Node(
-            "style",
-            "DreamTalkStyleEncoder",
-            (640, 320),
-            (270, 110),
-            {"model": model, "motion": ("track", 0)},
-        ),
-        Node("model", "DreamTalkLoadModel", (340, 560), (270, 80)),
-        Node("speech", "DreamTalkLoadSpeech", (40, 790), (270, 250), {"audio": RECORDING}),
-        Node(
-            "features",
-            "DreamTalkSpeechFeatures",
-            (640, 560),
-            (270, 90),
-            {"model": model, "audio": speech},
-        ),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (940, 320),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node("image", "LoadImage", (340, 790), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (640, 790), (270, 380), {"image": ("image", 0)}),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (940, 620),
-            (270, 240),
-            {"motion": ("sampler", 0), "audio": speech, "head_motion": ("track", 0)},
-        ),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
-        ),
+        load_clip((40, 320)),
+        track_motion((340, 320)),
+        style_encoder((640, 320)),
+        load_model((340, 560)),
+        load_speech((40, 790)),
+        speech_features((640, 560)),
+        sampler((940, 320)),
+        load_image((340, 790)),
+        portrait((640, 790)),
+        natural_motion((940, 620), head_motion=("track", 0)),
+        render_video((1240, 320)),
         save_video(("render", 0), (1540, 320), "dreamtalk/style"),
     ]
     note = Note(
@@ -173,54 +141,29 @@ def style_from_video() -> None:
 
 def emotion_from_voice() -> None:
     """The emotion that the recording sounds like, and what was heard."""
-    model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("image", "LoadImage", (340, 620), (270, 380), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
-        Node("portrait", "DreamTalkPortrait", (640, 620), (270, 380), {"image": ("image", 0)}),
-        Node(
-            "features",
-            "DreamTalkSpeechFeatures",
-            (340, 320),
-            (270, 90),
-            {"model": model, "audio": speech},
-        ),
+        load_image((340, 620)),
+        load_speech((40, 320)),
+        load_model((40, 640)),
+        portrait((640, 620)),
+        speech_features((340, 320)),
         Node(
             "style",
             "DreamTalkStylePredictor",
             (640, 320),
             (270, 240),
             {
-                "model": model,
-                "audio": speech,
+                "model": MODEL,
+                "audio": SPEECH,
                 "over_time": True,
                 "features": ("features", 0),
                 "portrait": ("portrait", 0),
             },
         ),
         Node("heard", "PreviewImage", (940, 920), (700, 300), {"images": ("style", 2)}),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (940, 320),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (940, 620),
-            (270, 240),
-            {"motion": ("sampler", 0), "audio": speech},
-        ),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
-        ),
+        sampler((940, 320)),
+        natural_motion((940, 620)),
+        render_video((1240, 320)),
         save_video(("render", 0), (1540, 320), "dreamtalk/voice"),
     ]
     note = Note(
@@ -239,39 +182,20 @@ def emotion_from_voice() -> None:
 
 def edit_motion() -> None:
     """Style over time, editing, and a picture of the result."""
-    model, speech = ("model", 0), ("speech", 0)
     track = "0:neutral\n2.5:happy@1.2\n6:sad"
     nodes = [
-        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
-        Node(
-            "features",
-            "DreamTalkSpeechFeatures",
-            (340, 320),
-            (270, 90),
-            {"model": model, "audio": speech},
-        ),
+        load_speech((40, 320)),
+        load_model((40, 640)),
+        speech_features((340, 320)),
         Node(
             "style",
             "DreamTalkStyleTrack",
             (340, 480),
             (270, 240),
-            {"model": model, "track": track},
+            {"model": MODEL, "track": track},
         ),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (640, 320),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (640, 610),
-            (270, 240),
-            {"motion": ("sampler", 0), "audio": speech},
-        ),
+        sampler((640, 320)),
+        natural_motion((640, 610)),
         Node(
             "edit",
             "DreamTalkEditMotion",
@@ -284,7 +208,7 @@ def edit_motion() -> None:
             "DreamTalkPlotMotion",
             (940, 920),
             (700, 470),
-            {"motion": ("edit", 0), "audio": speech},
+            {"motion": ("edit", 0), "audio": SPEECH},
         ),
         Node(
             "save_motion",
@@ -293,15 +217,9 @@ def edit_motion() -> None:
             (270, 110),
             {"motion": ("edit", 0), "format": "csv"},
         ),
-        Node("image", "LoadImage", (40, 920), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (340, 920), (270, 380), {"image": ("image", 0)}),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("edit", 0), "audio": speech},
-        ),
+        load_image((40, 920)),
+        portrait((340, 920)),
+        render_video((1240, 320), "edit"),
         save_video(("render", 0), (1540, 320), "dreamtalk/edit"),
     ]
     note = Note(

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from scripts.graphs import Group, Node, Note, write
 from scripts.workflow_parts import (
-    CLIP,
-    PICTURE,
-    RECORDING,
+    MODEL,
+    SPEECH,
     TWO_PEOPLE,
+    load_clip,
+    load_image,
+    load_speech,
+    natural_motion,
+    portrait,
+    render_video,
+    sampler,
     save_video,
     spoken_portrait,
+    style_encoder,
+    track_motion,
 )
 
 
 def dub_a_video() -> None:
     """A filmed person says something else."""
     nodes = [
-        Node("clip", "LoadVideo", (40, 300), (270, 400), {"file": CLIP}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 770), (270, 250), {"audio": RECORDING}),
+        load_clip((40, 300)),
+        load_speech((40, 770)),
         Node(
             "dub",
             "DreamTalkDub",
             (380, 300),
             (320, 560),
-            {"video": ("clip", 0), "audio": ("speech", 0)},
+            {"video": ("clip", 0), "audio": SPEECH},
         ),
         save_video(("dub", 0), (780, 300), "dreamtalk/dub"),
     ]
@@ -44,7 +52,7 @@ def two_people() -> None:
     """Two people in one picture share a recording."""
     nodes = [
         Node("image", "LoadImage", (40, 340), (300, 340), {"image": TWO_PEOPLE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 750), (300, 250), {"audio": RECORDING}),
+        load_speech((40, 750), (300, 250)),
         Node(
             "dialogue",
             "DreamTalkDialogue",
@@ -52,7 +60,7 @@ def two_people() -> None:
             (340, 520),
             {
                 "image": ("image", 0),
-                "audio": ("speech", 0),
+                "audio": SPEECH,
                 "speakers": "0:left\n1:right\n6.9:left",
                 "styles": "left=happy",
             },
@@ -222,13 +230,7 @@ def image_model_to_talk() -> None:
     nodes = [
         *painted,
         *chain,
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 40),
-            (270, 420),
-            {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
-        ),
+        render_video((1240, 40)),
         save_video(("render", 0), (1540, 40), "dreamtalk/painted"),
     ]
     note = Note(
@@ -268,13 +270,12 @@ def official_checkpoint() -> None:
         "https://huggingface.co/Comfy-Org/Wan_2.2_ComfyUI_Repackaged/resolve/main/"
         f"split_files/audio_encoders/{encoder}"
     )
-    model, speech = ("model", 0), ("speech", 0)
 
     def file(name: str, folder: str = "dreamtalk", url: str = page) -> list[dict[str, str]]:
         return [{"name": name, "url": url, "directory": folder}]
 
     nodes = [
-        Node("speech", "DreamTalkLoadSpeech", (40, 340), (270, 250), {"audio": RECORDING}),
+        load_speech((40, 340)),
         Node(
             "encoder",
             "AudioEncoderLoader",
@@ -288,7 +289,7 @@ def official_checkpoint() -> None:
             "AudioEncoderEncode",
             (340, 340),
             (270, 80),
-            {"audio_encoder": ("encoder", 0), "audio": speech},
+            {"audio_encoder": ("encoder", 0), "audio": SPEECH},
         ),
         Node(
             "model",
@@ -303,26 +304,14 @@ def official_checkpoint() -> None:
             "DreamTalkSpeechFeatures",
             (640, 340),
             (270, 90),
-            {"model": model, "audio_encoder_output": ("encode", 0)},
+            {"model": MODEL, "audio_encoder_output": ("encode", 0)},
         ),
-        Node("clip", "LoadVideo", (40, 810), (270, 400), {"file": CLIP}),
-        Node("track", "DreamTalkTrackMotion", (340, 640), (270, 180), {"video": ("clip", 0)}),
-        Node(
-            "style",
-            "DreamTalkStyleEncoder",
-            (640, 500),
-            (270, 110),
-            {"model": model, "motion": ("track", 0)},
-        ),
-        Node(
-            "sampler",
-            "DreamTalkSampler",
-            (940, 340),
-            (270, 220),
-            {"model": model, "features": ("features", 0), "style": ("style", 0)},
-        ),
-        Node("image", "LoadImage", (340, 890), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (640, 890), (270, 380), {"image": ("image", 0)}),
+        load_clip((40, 810)),
+        track_motion((340, 640)),
+        style_encoder((640, 500)),
+        sampler((940, 340)),
+        load_image((340, 890)),
+        portrait((640, 890)),
         Node(
             "renderer",
             "DreamTalkLoadPIRenderer",
@@ -331,25 +320,8 @@ def official_checkpoint() -> None:
             {"checkpoint": "renderer.pt"},
             models=file("renderer.pt"),
         ),
-        Node(
-            "life",
-            "DreamTalkNaturalMotion",
-            (940, 630),
-            (270, 240),
-            {"motion": ("sampler", 0), "audio": speech},
-        ),
-        Node(
-            "render",
-            "DreamTalkRenderVideo",
-            (1240, 340),
-            (270, 420),
-            {
-                "portrait": ("portrait", 0),
-                "motion": ("life", 0),
-                "audio": speech,
-                "renderer": ("renderer", 0),
-            },
-        ),
+        natural_motion((940, 630)),
+        render_video((1240, 340), renderer=("renderer", 0)),
         save_video(("render", 0), (1540, 340), "dreamtalk/official"),
     ]
     note = Note(
