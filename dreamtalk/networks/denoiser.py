@@ -7,7 +7,7 @@ time. Names of modules and parameters are the official checkpoint's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
@@ -80,28 +80,15 @@ class DenoiserConfig:
 
 
 class ContentEncoder(nn.Module):
-    """A transformer over each window by itself (DreamTalk, section 3.2).
+    """A transformer over each window by itself (DreamTalk, section 3.2)."""
 
-    Args:
-        feature_dim: width of a feature row (1024 for wav2vec2).
-        window: rows on each side of the centre (5: 11 rows).
-    """
-
-    def __init__(
-        self,
-        feature_dim: int = 1024,
-        window: int = 5,
-        dim: int = 256,
-        heads: int = 8,
-        ff: int = 1024,
-        layers: int = 3,
-        dropout: float = 0.1,
-    ) -> None:
+    def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
-        self.window = window
-        self.encoder = Encoder(dim, heads, ff, layers, dropout)
-        self.pos_embed = PositionTable(2 * window + 1, dim)
-        self.increase_embed_dim = nn.Linear(feature_dim, dim)
+        c = config
+        self.window = c.window
+        self.encoder = Encoder(c.d_model, c.heads, c.ff, c.layers, c.dropout)
+        self.pos_embed = PositionTable(2 * c.window + 1, c.d_model)
+        self.increase_embed_dim = nn.Linear(c.feature_dim, c.d_model)
 
     def forward(self, windows: Tensor) -> Tensor:
         """(B, N, W, feature_dim) -> (B, N, W, dim)."""
@@ -134,29 +121,15 @@ class ContentEncoder(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """A transformer over the frames of a clip, pooled to one code (DreamTalk, section 3.2).
+    """A transformer over the frames of a clip, pooled to one code (DreamTalk, section 3.2)."""
 
-    Args:
-        expression_dim: coefficients a frame (64 for the 3DMM).
-        max_length: longest clip in frames.
-    """
-
-    def __init__(
-        self,
-        expression_dim: int = 64,
-        max_length: int = 256,
-        dim: int = 256,
-        heads: int = 8,
-        ff: int = 1024,
-        layers: int = 3,
-        dropout: float = 0.1,
-    ) -> None:
+    def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
-        self.max_length = max_length
-        self.encoder = Encoder(dim, heads, ff, layers, dropout)
-        self.pos_embed = PositionTable(max_length, dim)
-        self.increase_embed_dim = nn.Linear(expression_dim, dim)
-        self.aggregate_method = AttentionPooling(dim)
+        c = config
+        self.encoder = Encoder(c.d_model, c.heads, c.ff, c.layers, c.dropout)
+        self.pos_embed = PositionTable(c.max_style_length, c.d_model)
+        self.increase_embed_dim = nn.Linear(c.expression_dim, c.d_model)
+        self.aggregate_method = AttentionPooling(c.d_model)
 
     def forward(self, clip: Tensor, padding: Tensor | None = None) -> Tensor:
         """(B, L, expression_dim), padding (B, L) true where the clip is padding -> (B, dim)."""
@@ -179,41 +152,27 @@ class TwoBranchDecoder(nn.Module):
 
     The query is the style code at every position of the window; its centre becomes the result.
 
-    Args:
-        expression_dim: coefficients in all.
-        lower: indices of those that the lower branch makes; the upper makes the others.
-        window: rows on each side of the centre.
-
     Attributes:
         order: where each coefficient is in upper and lower ones, one after the other.
     """
 
     order: Tensor
 
-    def __init__(
-        self,
-        expression_dim: int = 64,
-        lower: Sequence[int] = OFFICIAL_LOWER,
-        window: int = 5,
-        dim: int = 256,
-        heads: int = 8,
-        ff: int = 1024,
-        layers: int = 3,
-        dropout: float = 0.1,
-    ) -> None:
+    def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
-        below = sorted(set(lower))
-        if not below or below[0] < 0 or below[-1] >= expression_dim or len(below) != len(lower):
+        c = config
+        below = sorted(set(c.lower))
+        if not below or below[0] < 0 or below[-1] >= c.expression_dim or len(below) != len(c.lower):
             raise ValueError(
-                f"lower indices {tuple(lower)} don't fit {expression_dim} coefficients"
+                f"lower indices {tuple(c.lower)} don't fit {c.expression_dim} coefficients"
             )
-        above = [i for i in range(expression_dim) if i not in set(below)]
-        self.window = window
-        self.upper_decoder = Decoder(dim, heads, ff, layers, dropout)
-        self.lower_decoder = Decoder(dim, heads, ff, layers, dropout)
-        self.pos_embed = PositionTable(2 * window + 1, dim)
-        self.upper_tail_fc = _tail(dim, len(above))
-        self.lower_tail_fc = _tail(dim, len(below))
+        above = [i for i in range(c.expression_dim) if i not in set(below)]
+        self.window = c.window
+        self.upper_decoder = Decoder(c.d_model, c.heads, c.ff, c.layers, c.dropout)
+        self.lower_decoder = Decoder(c.d_model, c.heads, c.ff, c.layers, c.dropout)
+        self.pos_embed = PositionTable(2 * c.window + 1, c.d_model)
+        self.upper_tail_fc = _tail(c.d_model, len(above))
+        self.lower_tail_fc = _tail(c.d_model, len(below))
         order = torch.tensor(above + below).argsort()
         self.register_buffer("order", order, persistent=False)
 
@@ -257,13 +216,9 @@ class NoisePredictor(nn.Module):
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         c = config
-        stack = {
-            "dim": c.d_model, "heads": c.heads, "ff": c.ff, "layers": c.layers,
-            "dropout": c.dropout,
-        }  # fmt: skip
-        self.content_encoder = ContentEncoder(c.feature_dim, c.window, **stack)  # type: ignore[arg-type]
-        self.style_encoder = StyleEncoder(c.expression_dim, c.max_style_length, **stack)  # type: ignore[arg-type]
-        self.decoder = TwoBranchDecoder(c.expression_dim, c.lower, c.window, **stack)  # type: ignore[arg-type]
+        self.content_encoder = ContentEncoder(c)
+        self.style_encoder = StyleEncoder(c)
+        self.decoder = TwoBranchDecoder(c)
         self.content_xt_to_decoder_input_wo_time = nn.Sequential(
             nn.Linear(c.d_model + c.expression_dim, c.d_model),
             nn.ReLU(),
