@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError, MotionError
 from ..motion.motion import Motion
@@ -180,12 +181,6 @@ def _difftalk(network: nn.Module, device: torch.device, options: Any) -> MouthPa
     return DiffTalkPainter(network, device, options)
 
 
-def _load_difftalk(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    from ..difftalk import load_any
-
-    return load_any(checkpoint, device, dtype)
-
-
 PAINTERS: dict[str, PainterKind] = {
     kind.name: kind
     for kind in (
@@ -199,7 +194,7 @@ PAINTERS: dict[str, PainterKind] = {
             "difftalk",
             "the mesh painter's frames, with mouths that DiffTalk paints anew",
             _difftalk,
-            _load_difftalk,
+            load_any,
             STARTER_FILE,
             DiffTalkOptions,
         ),

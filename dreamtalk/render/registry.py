@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError
 from ..face.portrait import Portrait
@@ -83,12 +84,6 @@ def _difftalk(portrait: Portrait, network: Any, device: torch.device, options: A
     return make_difftalk(portrait, network, device, options)
 
 
-def _load_difftalk(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    from ..difftalk import load_any
-
-    return load_any(checkpoint, device, dtype)
-
-
 RENDERERS: dict[str, RendererKind] = {
     kind.name: kind
     for kind in (
@@ -109,7 +104,7 @@ RENDERERS: dict[str, RendererKind] = {
             "difftalk",
             "the mesh renderer's frames with mouths that DiffTalk paints",
             _difftalk,
-            _load_difftalk,
+            load_any,
             DiffTalkOptions,
             STARTER_FILE,
         ),
