@@ -22,7 +22,7 @@ from dreamtalk.face.image import save_image
 from dreamtalk.files.atomic import atomic_write
 from dreamtalk.model import DreamTalkModel, load_model, speech_features
 from dreamtalk.model.heard_plot import COLOURS, plot_heard
-from dreamtalk.model.listening import Heard, predict_style, predict_track
+from dreamtalk.model.listening import Heard, predict_style
 from dreamtalk.model.style_predictor import (
     LoadedPredictor,
     hear,
@@ -94,7 +94,7 @@ def calm_table(model: DreamTalkModel, loaded: LoadedPredictor, recordings: list[
     for path in recordings:
         speech = load_speech(path, duration=30.0)
         features = speech_features(speech, model)
-        tracked, heard = predict_track(loaded, features, speech)
+        tracked, heard = predict_style(loaded, features, speech, over_time=True)
         codes = [predict_style(loaded, features, speech, seed=s)[0].code for s in range(2)]
         far = [float((shown(model, c, said) - rest).square().mean().sqrt()) for c in codes]
         neutral.append(float(heard.probabilities[0]))
@@ -185,7 +185,7 @@ def joints(
         calm = lasting(of_actor(clips, actor, "N"), 10, trial)
         angry = lasting(of_actor(clips, actor, "W"), 10, trial)
         speech = speech_of(np.concatenate([calm, angry]))
-        style, heard = predict_track(loaded, speech_features(speech, model), speech)
+        style, heard = predict_style(loaded, speech_features(speech, model), speech, over_time=True)
         marks = [m.split(":") for m in style.name.removeprefix("auto: ").split()]
         turns = [float(t) for t, name in marks if name == "angry" and float(t) > 0]
         if turns:
@@ -206,7 +206,7 @@ def steadiness(model: DreamTalkModel, loaded: LoadedPredictor, clips: list[Acted
     told = []
     for actor, letter, name in (("03", "N", "neutral"), ("16", "W", "angry"), ("16", "T", "sad")):
         speech = speech_of(lasting(of_actor(clips, actor, letter), 600, 1))
-        style, _ = predict_track(loaded, speech_features(speech, model), speech)
+        style, _ = predict_style(loaded, speech_features(speech, model), speech, over_time=True)
         marks = style.name.removeprefix("auto: ").split()
         told.append(f"{actor} {name}: {len(marks) - 1}")
     return [f"Changes of style in ten minutes of one mood: {'; '.join(told)}.", ""]
@@ -224,7 +224,7 @@ def latency(model: DreamTalkModel, loaded: LoadedPredictor) -> list[str]:
         first = time.perf_counter()
         predict_style(loaded, features, speech)
         second = time.perf_counter()
-        predict_track(loaded, features, speech)
+        predict_style(loaded, features, speech, over_time=True)
         for name, value in zip(
             spent, (first - begin, second - first, time.perf_counter() - second), strict=True
         ):

@@ -19,7 +19,6 @@ from dreamtalk.model.listening import (
     Heard,
     placed_changes,
     predict_style,
-    predict_track,
     steady_path,
 )
 from dreamtalk.model.picture_style import picture_expression, picture_style
@@ -212,7 +211,7 @@ def test_speech_of_any_length(predictor: LoadedPredictor, model: DreamTalkModel)
         speech = Speech(noise)
         features = speech_features(speech, model)
         style, _ = predict_style(predictor, features, speech)
-        track, heard = predict_track(predictor, features, speech)
+        track, heard = predict_style(predictor, features, speech, over_time=True)
         assert style.code.shape == (model.config.d_model,)
         assert track.code.shape[0] == int(np.ceil(seconds * 25))
         assert plot_heard(heard, speech, 400).ndim == 3

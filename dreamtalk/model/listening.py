@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import groupby, pairwise
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -96,9 +96,11 @@ def predict_style(
     seed: int = 0,
     steps: int = default("steps"),
     strength: float = default("intensity"),
+    over_time: bool = False,
+    transition: float = default("transition"),
     progress: Progress = silent,
 ) -> tuple[Style, Heard]:
-    """One style for a whole speech.
+    """The style of a speech.
 
     Args:
         features: of the checkpoint's speech encoder.
@@ -108,6 +110,8 @@ def predict_style(
         seed: other seeds give other styles that fit as well.
         steps: of the DDIM sampler.
         strength: the style's intensity.
+        over_time: a style that changes where the voice does, instead of one for the whole speech.
+        transition: s that a change takes.
 
     Returns:
         The style, and what was heard.
@@ -119,44 +123,40 @@ def predict_style(
     checked(seed=seed, steps=steps, intensity=strength)
     tokens = loaded.tokens(features, speech)
     heard = listen(loaded, tokens, progress)
-    emotion = int(heard.probabilities.argmax())
-    code = code_of_speech(loaded, tokens, shape, int(seed), int(steps), emotion)
-    return Style(code, loaded.model, strength, f"auto: {heard.emotion}"), heard
+
+    def style_of(emotion: int, inside: Tensor) -> Style:
+        code = code_of_speech(loaded, inside, shape, int(seed), int(steps), emotion)
+        return Style(code, loaded.model, strength, EMOTIONS[emotion])
+
+    if over_time:
+        style = _changing(loaded, tokens, heard, style_of, speech.duration, transition)
+    else:
+        style = style_of(int(heard.probabilities.argmax()), tokens)
+    return replace(style, intensity=strength, name=f"auto: {style.name}"), heard
 
 
-def predict_track(
+def _changing(
     loaded: LoadedPredictor,
-    features: Features,
-    speech: Speech,
-    shape: Tensor | None = None,
-    seed: int = 0,
-    steps: int = default("steps"),
-    strength: float = default("intensity"),
-    transition: float = default("transition"),
-    progress: Progress = silent,
-) -> tuple[Style, Heard]:
-    """A style that changes where the voice does: arguments and errors as :func:`predict_style`.
-
-    Args:
-        transition: s that a change takes.
-    """
-    checked(seed=seed, steps=steps, intensity=strength)
-    tokens = loaded.tokens(features, speech)
-    heard = listen(loaded, tokens, progress)
+    tokens: Tensor,
+    heard: Heard,
+    style_of: Callable[[int, Tensor], Style],
+    duration: float,
+    transition: float,
+) -> Style:
+    """The styles of the stretches in which one emotion is heard, one after the other."""
     path = steady_path(heard.track.double().numpy(), PERSISTENCE)
     if len(set(path)) > 1:
         path = placed_changes(path, _around(loaded, tokens, NEAR).double().numpy())
-    stretches = [[i for i, _ in group] for _, group in groupby(enumerate(path), lambda x: x[1])]
-    marks, codes = [], []
-    for stretch in stretches:
-        start = 0.0 if stretch[0] == 0 else float(heard.times[stretch[0]]) - 0.25
-        marks.append(StyleMark(start, EMOTIONS[path[stretch[0]]], strength))
-        inside = tokens[stretch[0] : stretch[-1] + 1]
-        emotion = path[stretch[0]]
-        codes.append(code_of_speech(loaded, inside, shape, int(seed), int(steps), emotion))
-    made: Iterator[Style] = iter([Style(code, loaded.model, strength) for code in codes])
-    track = style_track(marks, lambda *_: next(made), speech.duration, transition)
-    return Style(track.code, track.model, strength, f"auto: {track.name}"), heard
+    starts = [0, *(i for i in range(1, len(path)) if path[i] != path[i - 1])]
+    styles = [
+        style_of(path[first], tokens[first:end]) for first, end in pairwise([*starts, len(path)])
+    ]
+    marks = [
+        StyleMark(float(heard.times[first]) - 0.25 if first else 0.0, style.name)
+        for first, style in zip(starts, styles, strict=True)
+    ]
+    made = iter(styles)
+    return style_track(marks, lambda *_: next(made), duration, transition)
 
 
 def steady_path(track: npt.NDArray[np.float64], persistence: float) -> list[int]:

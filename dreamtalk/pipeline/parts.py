@@ -18,7 +18,7 @@ from ..face.portrait import Portrait
 from ..face.shape import face_shape
 from ..files.timeline import exact_rate
 from ..model import DreamTalkModel, speech_features
-from ..model.listening import Heard, predict_style, predict_track
+from ..model.listening import Heard, predict_style
 from ..model.picture_style import picture_style
 from ..model.style_predictor import load_style_predictor
 from ..motion.bridges import convert
@@ -123,9 +123,8 @@ def heard_style(
     """
     predictor = load_style_predictor(model)
     shape = None if voice.portrait is None else face_shape(voice.portrait.landmarks)
-    predict = predict_track if over_time else predict_style
-    style, heard = predict(
-        predictor, voice.features, voice.speech, shape, voice.seed, steps, intensity,
+    style, heard = predict_style(
+        predictor, voice.features, voice.speech, shape, voice.seed, steps, intensity, over_time,
         progress=progress,
     )  # fmt: skip
     log.info("the voice sounds: %s", heard.words())
