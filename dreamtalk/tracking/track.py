@@ -73,6 +73,22 @@ class Tracked:
         return 1.0 - min(1.0, lost / max(self.motion.duration, 1e-9))
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """What is made of a recording: see :func:`track_video`."""
+
+    fps: float
+    neutral: str | Tensor
+    smoothing: float
+    max_gap: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.neutral, Tensor):
+            checked(MotionError, neutral=self.neutral)
+        limits = {"max_gap": self.max_gap, "track.smoothing": self.smoothing}
+        checked(MotionError, frame_rate=self.fps, **limits)
+
+
 @dataclass
 class _Recording:
     """The numbers that are kept of each frame."""
@@ -220,11 +236,10 @@ def track_pictures(
         MotionError: if ``fps``, ``neutral``, ``smoothing`` or ``max_gap`` can't be.
         FaceNotFoundError: if there is no face in them.
     """
+    settings = _Settings(fps, neutral, smoothing, max_gap)
     recording = _Recording(FaceBasis.load())
     with closing(follow(recording.watched(pictures), device)) as found:
-        return _measured(
-            recording, found, source_fps, fps, neutral, smoothing, max_gap, progress, count, name
-        )
+        return _measured(recording, found, source_fps, settings, progress, count, name)
 
 
 def track_landmarks(
@@ -248,50 +263,38 @@ def track_landmarks(
         FaceNotFoundError: if no frame has a face.
     """
     checked(MotionError, frame_rate=source_fps)
+    settings = _Settings(fps, neutral, smoothing, max_gap)
     found = ((index / source_fps, marks) for index, marks in enumerate(landmarks))
+    recording = _Recording(FaceBasis.load())
     return _measured(
-        _Recording(FaceBasis.load()), found, source_fps, fps, neutral, smoothing, max_gap, progress,
-        len(landmarks), "the landmarks",
-    )  # fmt: skip
+        recording, found, source_fps, settings, progress, len(landmarks), "the landmarks"
+    )
 
 
 def _measured(
     recording: _Recording,
     found: Iterable[tuple[float, npt.NDArray[np.float32] | None]],
     source_fps: float,
-    fps: float,
-    neutral: str | Tensor,
-    smoothing: float,
-    max_gap: float,
+    settings: _Settings,
     progress: Progress,
     count: int,
     name: str,
 ) -> Tracked:
-    if not isinstance(neutral, Tensor):
-        checked(MotionError, neutral=neutral)
-    checked(MotionError, frame_rate=fps, max_gap=max_gap, **{"track.smoothing": smoothing})
     for done, (time, landmarks) in enumerate(found, start=1):
         recording.add(time, landmarks)
         progress(done, max(done, count))
     recording.flush()
     if not recording.rows:
         raise FaceNotFoundError(f"no face was found in {name} ({len(recording.seen)} frames)")
-    return _assembled(recording, source_fps, name, fps, neutral, smoothing, max_gap)
+    return _assembled(recording, source_fps, name, settings)
 
 
-def _assembled(
-    recording: _Recording,
-    rate: float,
-    name: str,
-    fps: float,
-    neutral: str | Tensor,
-    smoothing: float,
-    max_gap: float,
-) -> Tracked:
+def _assembled(recording: _Recording, rate: float, name: str, settings: _Settings) -> Tracked:
+    fps, max_gap = settings.fps, settings.max_gap
     times, seen = np.array(recording.times), np.array(recording.seen)
     rows = np.stack(recording.rows)
     channels = rows[:, : len(FACE)]
-    zero = _neutral(channels, neutral, recording.basis)
+    zero = _neutral(channels, settings.neutral, recording.basis)
     missing = _missing(times, seen, 1.0 / rate)
     for begin, end in missing:
         log.warning("%s: no face from %.2f to %.2f s", name, begin, end)
@@ -317,7 +320,7 @@ def _assembled(
             values = np.concatenate([channels[own] - zero, head], axis=1)
             gaps = [(max(a, begin), min(b, end)) for a, b in missing if a < end and b > begin]
             steady = _steady(times[own], values, gaps, (first, last), fps, max_gap)
-            motions.append(_smoothed(steady, fps, smoothing))
+            motions.append(_smoothed(steady, fps, settings.smoothing))
         elif motions and (last - first) / fps <= max_gap:  # too short to come to rest
             still = trim(motions[-1], motions[-1].duration - 1.0 / fps)
             motions.append(concat([still] * (last - first)))
