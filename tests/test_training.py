@@ -267,9 +267,14 @@ def test_recipes(tmp_path: Path) -> None:
     for round_ in ("starter-2.toml", "starter-3.toml", "starter-4.toml"):
         assert load_recipe(DEFAULT.with_name(round_)).denoiser.ema == 0.997
     bad = tmp_path / "bad.toml"
-    bad.write_text("colour = 3\n")
-    with pytest.raises(DreamTalkError, match=r"bad\.toml"):
-        load_recipe(bad)
+    for text, what in (
+        ("colour = 3", "colour"),
+        ("copies = 'many'", "copies"),
+        ("warps = 2", "warps"),
+    ):
+        bad.write_text(text + "\n")
+        with pytest.raises(DreamTalkError, match=rf"bad\.toml.*{what}"):
+            load_recipe(bad)
 
 
 @pytest.mark.parametrize("name", sorted(CONDITIONS))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import DreamTalkError
 from .stages.loops import LoopSettings
 
 STAGES = ("speech", "denoiser", "lip_expert", "sync")
 DEFAULT = Path(__file__).with_name("starter.toml")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,35 @@ def load_recipe(path: Path | None = None) -> Recipe:
     Raises:
         DreamTalkError: if it can't be read or names something unknown.
     """
-    path = path or DEFAULT
+    return read_recipe(path or DEFAULT, Recipe, STAGES)
+
+
+def read_recipe(path: Path, kind: type[R], loops: Collection[str], what: str = "recipe") -> R:
+    """Read a recipe of some kind.
+
+    Args:
+        kind: the class of the recipe, whose fields all have defaults; lists become tuples.
+        loops: the names of its :class:`LoopSettings`; those that the file leaves out keep what
+            ``kind`` has for them.
+        what: it is called in messages.
+
+    Raises:
+        DreamTalkError: if it can't be read or names something unknown.
+    """
     try:
         data = read_toml(path)
-        loops: dict[str, Any] = {name: LoopSettings(**data.pop(name, {})) for name in STAGES}
-        return Recipe(
-            **loops,
-            speech_batch=tuple(data.pop("speech_batch", (24, 150))),
-            denoiser_batch=tuple(data.pop("denoiser_batch", (32, 16))),
-            warps=tuple(data.pop("warps", (1.0,))),
-            **data,
-        )
+        made: dict[str, Any] = {
+            name: LoopSettings(**data.pop(name)) for name in loops if name in data
+        }
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        recipe, usual = kind(**made, **values), kind()
+        for name, value in values.items():
+            expected = type(getattr(usual, name))
+            if not isinstance(value, (int, float) if expected is float else expected):
+                raise TypeError(f"{name} can't be {str(value)[:40]!r}")
+        return recipe
     except (OSError, TypeError, ValueError) as error:
-        raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
+        raise DreamTalkError(f"'{path}' is no {what}: {error}") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:

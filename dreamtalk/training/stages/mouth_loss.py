@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...difftalk.mouth.model import MouthPainterNet
-from ...errors import DreamTalkError
 from ..data.mouth_frames import MouthBatch
-from ..recipe import read_toml
+from ..recipe import read_recipe
 from .feature_loss import LiteFeatures, feature_loss
 from .loops import LoopSettings
 
@@ -59,15 +58,7 @@ def load_difftalk_recipe(path: Path | None = None) -> DiffTalkRecipe:
     Raises:
         DreamTalkError: if it can't be read or names something unknown.
     """
-    path = path or DEFAULT
-    try:
-        data = read_toml(path)
-        loops: dict[str, Any] = {
-            name: LoopSettings(**data.pop(name)) for name in LOOPS if name in data
-        }
-        return DiffTalkRecipe(**loops, **data)
-    except (OSError, TypeError, ValueError) as error:
-        raise DreamTalkError(f"'{path}' is no recipe: {error}") from error
+    return read_recipe(path or DEFAULT, DiffTalkRecipe, LOOPS)
 
 
 def mouth_loss(

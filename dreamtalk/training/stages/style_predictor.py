@@ -23,7 +23,7 @@ from ..corpus.emodb import HELD_OUT, read_emodb
 from ..corpus.recordings import Recording, read_corpus
 from ..data.heard import Heard, acted_sounds, cached, corpus_sounds, hear
 from ..data.style_codes import PredictorBatch, PredictorData, cached_codes
-from ..recipe import read_toml
+from ..recipe import read_recipe
 from .loops import LoopSettings, train
 
 DEFAULT = Path(__file__).parents[1] / "style_predictor.toml"
@@ -82,12 +82,8 @@ def load_predictor_recipe(path: Path | None = None) -> PredictorRecipe:
     Raises:
         DreamTalkError: if it can't be read or names something unknown.
     """
-    path = path or DEFAULT
-    try:
-        data = read_toml(path)
-        return PredictorRecipe(loop=LoopSettings(**data.pop("loop", {})), **data)
-    except (OSError, TypeError, ValueError) as error:
-        raise DreamTalkError(f"'{path}' is no recipe of a style predictor: {error}") from error
+    what = "recipe of a style predictor"
+    return read_recipe(path or DEFAULT, PredictorRecipe, ("loop",), what)
 
 
 def train_style_predictor(
