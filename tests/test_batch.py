@@ -18,8 +18,9 @@ from dreamtalk.batch.pool import run_pool
 from dreamtalk.batch.report import Report, load_finished
 from dreamtalk.batch.rows import Row, read_rows
 from dreamtalk.batch.run import Batch, read_batch, run_batch
-from dreamtalk.batch.work import DONE, Outcome
+from dreamtalk.batch.work import DONE, Outcome, do_job
 from dreamtalk.cli import main
+from dreamtalk.dialogue.job import Dialogue
 from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.face.image import save_image
 from tests.batch_jobs import answer, died
@@ -63,6 +64,22 @@ def test_a_row_is_a_job_of_talk(folder: Path) -> None:
     assert made(folder, **{"open-mouth": "ben.jpg"}).fingerprint != smiling.fingerprint
 
 
+def test_a_row_with_speakers_is_a_conversation(folder: Path) -> None:
+    job = made(folder, speakers="0:left 1:right", faces="1, 3", styles="left=happy", seed="4")
+    talk = job.talk
+    assert isinstance(talk, Dialogue)
+    assert (talk.speakers, talk.shot.faces, talk.styles) == (
+        "0:left 1:right",
+        ("1", "3"),
+        "left=happy",
+    )
+    assert (talk.performance.sampling.seed, talk.shot.out) == (4, folder / "out/anna-hello.mp4")
+    everybody = made(folder, speakers="stereo")
+    assert isinstance(everybody.talk, Dialogue)
+    assert everybody.talk.shot.faces == ()
+    assert everybody.fingerprint != made(folder, speakers="0:left 1:right").fingerprint
+
+
 _REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "unknown option": ({"colour": "red"}, "no option 'colour'"),
     "emotion": ({"emotion": "glad"}, "emotion can't be 'glad'"),
@@ -77,6 +94,13 @@ _REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "twice": ({"save-motion": "a.npz", "save_motion": "b.npz"}, "given twice"),
     "two styles": ({"emotion": "happy", "style": "clip.mp4"}, "one of emotion, style"),
     "track": ({"style_track": "soon:happy"}, "soon"),
+    "speakers": ({"speakers": "soon:left"}, "soon"),
+    "nobody speaks": ({"speakers": " ", "faces": "1 2"}, "who speaks when"),
+    "styles of nobody": ({"styles": "left=happy"}, "who speaks when"),
+    "no such face": ({"speakers": "0:left", "faces": "1 0"}, "'0' names no face"),
+    "styles of speakers": ({"speakers": "0:left", "faces": "1 2", "styles": "3=sad"}, "'3'"),
+    "one face of many": ({"speakers": "0:left", "face": "2"}, "face names one"),
+    "one motion of many": ({"speakers": "0:left", "save_motion": "m.npz"}, "keeps one motion"),
     "points": ({"points": "eyeRight 1"}, "no point"),
     "renderer": ({"renderer": "oil"}, "no file"),
     "renderer's option": ({"renderer_option": "shine=1"}, "no option 'shine'"),
@@ -296,6 +320,17 @@ def test_batch(tmp_path: Path, portrait_image: torch.Tensor, capsys) -> None:
     assert "2 jobs" in capsys.readouterr().out
 
 
+def test_a_conversation_among_the_jobs(tmp_path: Path, portrait_image: torch.Tensor) -> None:
+    save_image(torch.cat([portrait_image, portrait_image.flip(1)], dim=1), tmp_path / "two.png")
+    write_wav(tmp_path / "a.wav", 0.2 * np.sin(np.arange(2 * RATE // 5) * 0.3))
+    row = {"portrait": "two.png", "audio": "a.wav", "speakers": "0:left 0.2:right"}
+    jobs, _ = make_jobs([Row(2, row), Row(3, {**row, "faces": "1 3"})], tmp_path, tmp_path / "out")
+    done, failed = (do_job(job) for job in jobs)
+    assert (done.status, done.frames, done.error) == (DONE, 10, "")
+    assert frames(tmp_path / "out" / done.name) == 10
+    assert "3" in failed.error
+
+
 def test_the_folder_of_inputs_is_not_that_of_outputs(folder: Path) -> None:
     with pytest.raises(DreamTalkError, match="folder of the inputs"):
         read_batch(Batch(folder, folder))
@@ -330,6 +365,5 @@ def test_columns_are_the_options_of_talk() -> None:
     from dreamtalk.cli import build_parser
 
     words = build_parser().parse_args(["talk", "--portrait", "p", "--audio", "a", "--out", "o"])
-    dialogues = {"speakers", "faces", "styles", "other_audio", "other_at"}
-    found = set(vars(words)) - {"run", "verbose"} - dialogues
+    found = set(vars(words)) - {"run", "verbose"} - {"other_audio", "other_at"}
     assert found == set(COLUMNS) - {"visible_mark", "label"}

@@ -7,11 +7,14 @@ import json
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from ..dialogue.job import Dialogue
+from ..dialogue.styles import parse_face_styles
 from ..errors import DreamTalkError
+from ..face.analysis import check_face_name
 from ..face.image import check_picture_name
 from ..face.points import parse_points
 from ..files.names import check_name, is_inside
@@ -38,6 +41,8 @@ _NAMES_CHECKED: dict[str, Callable[[str], object]] = {
 }  # fmt: skip
 _CALLED = {"mark": "visible_mark", "renderer_option": "renderer_options"}
 _TEXTS = ("style_track", "points", "face", "device")
+_TOGETHER = ("speakers", "faces", "styles")
+"""What only a conversation has."""
 _PLAIN = {
     field.name
     for part in (Performance, Sampling, Shot, SpeechSource, StyleChoice)
@@ -45,8 +50,11 @@ _PLAIN = {
     if field.name in OPTIONS
 }
 COLUMNS = sorted(
-    {*_INPUTS, *_FILES_OR_WORDS, *_OUTPUTS, *_TEXTS, *_PLAIN, "mark", "no_label", "renderer_option"}
-)
+    {
+        *_INPUTS, *_FILES_OR_WORDS, *_OUTPUTS, *_TEXTS, *_TOGETHER, *_PLAIN,
+        "mark", "no_label", "renderer_option",
+    }
+)  # fmt: skip
 """What a row may say, as ``dreamtalk talk`` calls it; with - or _."""
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -58,13 +66,13 @@ class BatchJob:
     Attributes:
         name: of its video, relative to the folder of outputs: what the report calls it.
         line: of the jobs file.
-        talk: what to do.
+        talk: what to do: one person talks, or several do.
         fingerprint: changes with the options and with the input files.
     """
 
     name: str
     line: int
-    talk: Talk
+    talk: Talk | Dialogue
     fingerprint: str
 
     @property
@@ -259,15 +267,38 @@ def _job(
     for key in [k for k in (*_OPTIONAL, *_FILES_OR_WORDS) if k in taken]:
         value = files.get(key, taken[key])
         taken[key] = Path(value) if key in _OPTIONAL else str(value)
+    together = {name: taken.pop(name) for name in _TOGETHER if name in taken}
     called = {_CALLED.get(k, k): v for k, v in taken.items()}
-    talk = Talk.of(
+    talk: Talk | Dialogue = Talk.of(
         files["portrait"], files["audio"], paths["out"], **called,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
+    if together:
+        talk = _dialogue(talk, together, "face" in taken)
     anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_FILES_OR_WORDS, *_OPTIONAL)]
     read = {*files.values(), *(path for path in anywhere if path.is_file())}
     print_of = [_state(path, inputs) for path in sorted(read)]
     return BatchJob(name, line, talk, _digest([options, written, print_of]))
+
+
+def _dialogue(talk: Talk, said: Mapping[str, str], names_a_face: bool) -> Dialogue:
+    """The job of several people of the picture."""
+    if not said.get("speakers", "").strip():
+        raise DreamTalkError(
+            "several faces can't talk before it is said who speaks when: give speakers, as "
+            "'0:left 4.2:right'"
+        )
+    if names_a_face:
+        raise DreamTalkError("face names one who talks alone: with speakers give faces, as '1 3'")
+    if talk.save_motion is not None:
+        raise DreamTalkError("save_motion keeps one motion, and each of the speakers has one")
+    faces = tuple(said.get("faces", "").replace(",", " ").split())
+    for face in faces:
+        check_face_name(face)
+    shot, styles = replace(talk.shot, faces=faces), said.get("styles", "")
+    if faces:  # otherwise the picture tells how many there are
+        parse_face_styles(styles, len(faces))
+    return Dialogue(talk.performance, shot, said["speakers"], styles=styles)
 
 
 def _check_parts(options: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 import cv2
 import torch
 
+from ..dialogue.job import Dialogue, talk_together
 from ..errors import DreamTalkError
 from ..files.atomic import sweep_parts
 from ..pipeline import Loaders, talk
@@ -76,7 +77,10 @@ def do_job(job: BatchJob, stopped: Callable[[], bool] = lambda: False) -> Outcom
     try:
         for path in job.outputs:
             sweep_parts(path)
-        motion = talk(job.talk, stages, _loaders())
+        if isinstance(job.talk, Dialogue):
+            motion = talk_together(job.talk, stages, _loaders())[0]
+        else:
+            motion = talk(job.talk, stages, _loaders())
         sizes = tuple(path.stat().st_size for path in job.outputs)
     except DreamTalkError as error:
         return failure(job, str(error), time.perf_counter() - start)
