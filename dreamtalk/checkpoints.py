@@ -27,6 +27,7 @@ from .errors import CheckpointError, ModelNotFoundError, OutputError
 from .files.arrays import check_unpacked
 from .files.atomic import atomic_write
 from .files.clashes import check_outputs
+from .files.names import is_there
 from .files.pickles import load_legacy
 from .files.tensors import read_safetensors
 from .files.values import reason
@@ -164,7 +165,7 @@ def read_checkpoint(path: str | Path | Checkpoint) -> Checkpoint:
     if isinstance(path, Checkpoint):
         return path
     path = Path(path)
-    if not path.is_file():
+    if not is_there(path):
         raise ModelNotFoundError(f"there is no weights file '{path}'")
     try:
         with path.open("rb") as file:

@@ -12,13 +12,14 @@ class DreamTalkError(Exception):
     """Base of all errors that this package raises on purpose.
 
     Messages quote what they refuse, and that can be of any length: what is too long loses its
-    middle, so that what is wrong (at the beginning) and what to do (at the end) both stay.
+    middle, so that what is wrong (at the beginning) and what to do (at the end) both stay. What no
+    file or socket takes (halves of a pair of UTF-16, which JSON can spell) becomes question marks.
     """
 
     def __init__(self, message: str = "") -> None:
         if len(message) > _MOST:
             message = f"{message[: _MOST - _END]} [...] {message[-_END:]}"
-        super().__init__(message)
+        super().__init__(message.encode("utf-8", "replace").decode())
 
 
 class AudioError(DreamTalkError):

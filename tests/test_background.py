@@ -229,6 +229,9 @@ def test_choices_of_a_background(tmp_path: Path) -> None:
     assert background_of("Transparent") == Background()
     assert background_of("#00b140") == background_of("rgb(0,177,64)") == Background(colour=GREEN)
     assert background_of("white") == Background(colour=(255, 255, 255))
+    for beyond in ("rgb(300,0,0)", "rgb(0%,101%,0%)", "hsl(0,500%,50%)"):
+        with pytest.raises(ImageError, match="is no colour"):
+            background_of(beyond)
     for wrong in ("#12345", "#00b14080", "no such thing", str(tmp_path)):
         with pytest.raises(ImageError, match=r"background can't be|alpha of its own"):
             background_of(wrong)

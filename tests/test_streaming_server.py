@@ -127,11 +127,14 @@ def test_who_may_connect(model, renderer) -> None:
                 ("/ws?token=wrong", {}),
                 ("/ws?token=s3cret-token", {"Origin": "http://evil.example"}),
                 ("/ws?token=s3cret-token", {"Host": "evil.example"}),
+                ("/ws?token=s3cret-token", {"Host": "["}),
+                ("/ws?token=s3cret-token", {"Origin": "http://["}),
+                ("/ws", {"Authorization": "Bearer \udcff"}),
             ):
                 upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
                 async with made.get(path, headers=upgrade | headers) as answer:
                     statuses.append(answer.status)
-            assert statuses == [401, 401, 403, 403]
+            assert statuses == [401, 401, 403, 403, 403, 403, 401]
             own = f"http://{made.host}:{made.port}"
             async with made.ws_connect("/ws?token=s3cret-token", headers={"Origin": own}):
                 bearer = {"Authorization": "Bearer s3cret-token"}
@@ -151,7 +154,9 @@ def test_who_may_connect(model, renderer) -> None:
         ("{", "not JSON"),
         ('{"type": "dance"}', "known type"),
         ('{"type": "emotion", "emotion": "hungry"}', "no emotion 'hungry'"),
+        ('{"type": "emotion", "emotion": "\\ud800"}', "no emotion '?'"),
         ('{"type": "emotion", "emotion": "sad", "intensity": 99}', "intensity"),
+        ('{"type": "emotion", "emotion": "sad", "intensity": [1]}', "intensity"),
     ],
 )
 def test_what_is_wrong_is_said(model, renderer, message, told: str) -> None:
@@ -163,6 +168,19 @@ def test_what_is_wrong_is_said(model, renderer, message, told: str) -> None:
             assert said[-1]["type"] == "error"
             assert told in said[-1]["message"]
             assert socket.close_code == 1003
+
+    run(work)
+
+
+def test_a_message_without_samples_is_no_flush(model, renderer) -> None:
+    async def work() -> None:
+        async with client(model, renderer) as made, made.ws_connect("/ws") as socket:
+            await socket.receive_json()
+            await socket.send_bytes(pcm(0.2))
+            await socket.send_bytes(b"")
+            await socket.send_json({"type": "close"})
+            frames, _ = await all_of(socket)
+            assert len(frames) < 5
 
     run(work)
 

@@ -96,6 +96,14 @@ def test_the_words_of_the_sample(heard: Features) -> None:
     assert peak("PP", 0.9, 1.2) < 0.05
 
 
+def test_rows_that_tell_no_phone_are_silence() -> None:
+    for value in (-1.0, -1000.0):
+        weights = viseme_track(Features(torch.full((6, 60), value), "starter")).weights
+        assert torch.equal(weights, torch.eye(len(VISEMES))[0].expand(weights.shape))
+    loud = viseme_track(Features(torch.full((6, 60), 200.0), "starter"))
+    assert loud.weights.sum(1).allclose(torch.ones(len(loud.weights)))
+
+
 def test_other_features_are_refused() -> None:
     with pytest.raises(SpaceMismatchError, match="wav2vec2"):
         viseme_track(Features(torch.zeros(4, 1024), "wav2vec2-xlsr-53"))

@@ -17,7 +17,7 @@ from ..errors import DreamTalkError
 from ..face.analysis import check_face_name
 from ..face.image import check_picture_name
 from ..face.points import parse_points
-from ..files.names import check_name, is_inside
+from ..files.names import check_name, is_inside, is_there
 from ..model import STARTER
 from ..motion.files import check_motion_name
 from ..options import OPTIONS, checked
@@ -212,7 +212,7 @@ def _kept_inside(values: Mapping[str, Any], inputs: Path) -> dict[str, Path]:
                 f"{what} '{values[name]}' leads out of '{inputs}': put it there, or choose a "
                 "folder above all inputs with --inputs"
             )
-        if not path.is_file():
+        if not is_there(path):
             raise DreamTalkError(f"there is no file '{path}' for {what}")
         files[name] = path
     return files
@@ -269,14 +269,13 @@ def _job(
         taken[key] = Path(value) if key in _OPTIONAL else str(value)
     together = {name: taken.pop(name) for name in _TOGETHER if name in taken}
     called = {_CALLED.get(k, k): v for k, v in taken.items()}
-    talk: Talk | Dialogue = Talk.of(
+    alone = Talk.of(
         files["portrait"], files["audio"], paths["out"], **called,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
-    if together:
-        talk = _dialogue(talk, together, "face" in taken)
+    talk = _dialogue(alone, together, "face" in taken) if together else alone
     anywhere = [Path(str(v)) for k, v in taken.items() if k in (*_FILES_OR_WORDS, *_OPTIONAL)]
-    read = {*files.values(), *(path for path in anywhere if path.is_file())}
+    read = {*files.values(), *(path for path in anywhere if is_there(path))}
     print_of = [_state(path, inputs) for path in sorted(read)]
     return BatchJob(name, line, talk, _digest([options, written, print_of]))
 

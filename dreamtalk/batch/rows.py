@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import DreamTalkError
+from ..files.names import is_there
 
 RECORDINGS = (
     ".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".mp4",
@@ -52,7 +53,7 @@ def read_rows(source: Path) -> list[Row]:
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         raise DreamTalkError(f"'{source}' holds no jobs: give a .csv, a .jsonl or a folder")
-    if not source.is_file():
+    if not is_there(source):
         raise DreamTalkError(f"there is no jobs file '{source}'")
     try:
         text = source.read_bytes().decode("utf-8-sig")

@@ -18,6 +18,7 @@ import torch
 
 from ..errors import DreamTalkError
 from ..files.atomic import atomic_write
+from ..files.names import is_there
 from ..progress import Progress, silent
 from .stages import Case, Result, Timing
 
@@ -47,7 +48,7 @@ def cases(
         DreamTalkError: on a value that can't be, or missing inputs.
     """
     for path in (portrait, audio):
-        if not Path(path).is_file():
+        if not is_there(path):
             raise DreamTalkError(f"there is no file '{path}'")
     ways = product(threads, sizes, durations)
     return [Case(portrait, audio, length, size, n, device) for n, size, length in ways]

@@ -19,6 +19,7 @@ from ..checkpoints import Checkpoint, read_checkpoint
 from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError, MotionError
+from ..files.names import is_there
 from ..motion.motion import Motion
 from ..options import read_settings
 from ..progress import Progress, silent
@@ -253,7 +254,7 @@ def load_painter(
                 f"the painter '{name}' needs its weights: give their file in place of its name"
             )
         return LoadedPainter(kind, None, kind.read_options(options, seed), str(name))
-    if path is None or not path.is_file():
+    if path is None or not is_there(path):
         raise ModelNotFoundError(
             f"there is no painter '{name}', and no weights file of that name: choose one of "
             f"{', '.join(PAINTERS)}, or a file"

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_write
 from ..files.bounded import BoundedReader
+from ..files.names import is_there
 
 log = logging.getLogger("dreamtalk")
 
@@ -50,7 +51,7 @@ def load_image(path: str | Path, most_pixels: int | None = None) -> Tensor:
         ImageError: if the file is missing or is not a picture.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_there(path):
         raise ImageError(f"there is no picture '{path}'")
     try:
         with BoundedReader(path) as file, Image.open(file) as picture:

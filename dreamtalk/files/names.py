@@ -22,6 +22,14 @@ def user_path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether there is such a file; none if no file could have that name.
+
+    ``Path.is_file`` raises where a name is too long, before Python 3.14.
+    """
+    return os.path.isfile(path)
+
+
 def device_name(name: str) -> bool:
     """Whether Windows takes a file name for a device, as ``NUL`` and ``com1.npz``."""
     return _DEVICES.fullmatch(name.strip()) is not None

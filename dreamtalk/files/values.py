@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import DreamTalkError
 from .arrays import read_npz
 from .atomic import atomic_write
+from .names import is_there
 
 _FORMAT = "dreamtalk."
 
@@ -50,7 +51,7 @@ def load_values(
             something else; the message says which.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_there(path):
         raise error(f"there is no {kind} file '{path}'")
     try:
         values = read_npz(path)

@@ -20,6 +20,7 @@ from ..errors import MotionError, OutputError
 from ..files.arrays import read_npy
 from ..files.atomic import atomic_write
 from ..files.mat import read_mat
+from ..files.names import is_there
 from ..files.values import reason
 from ..options import checked
 from .bridges import RESTING_POSE, convert, head_to_pose, pose_to_head
@@ -74,7 +75,7 @@ def load_motion(
             f"'{path.name}' is not a motion file: known are {', '.join(SUFFIXES)}. "
             "Motion of a video is got by tracking it"
         )
-    if not path.is_file():
+    if not is_there(path):
         raise MotionError(f"there is no motion file '{path}'")
     try:
         motion = reader(path, fps)

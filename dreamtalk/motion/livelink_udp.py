@@ -156,10 +156,11 @@ def find_target(text: str) -> Target:
     Raises:
         OutputError: if it is no address, or no machine of that name is known.
     """
-    shown = text if len(text) <= 80 else text[:80] + "..."
-    text = text.strip()
+    shown = str(text) if len(str(text)) <= 80 else str(text)[:80] + "..."
+    text = text.strip() if isinstance(text, str) else ""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, closed, rest = text[1:].partition("]")
+        host = host if closed else ""
     elif text.count(":") > 1:
         host, rest = text, ""
     else:
@@ -167,7 +168,8 @@ def find_target(text: str) -> Target:
         rest = colon + digits
     port = rest.removeprefix(":") if rest else str(PORT)
     # isdecimal takes digits of other scripts too, which int() reads
-    if not host or (rest and not rest.startswith(":")) or not port.isascii() or not port.isdigit():
+    readable = host and host.isprintable() and port.isascii() and port.isdigit()
+    if not readable or (rest and not rest.startswith(":")):
         raise OutputError(
             f"can't stream to '{shown}': write HOST:PORT, for example 127.0.0.1:{PORT}"
         )
@@ -184,9 +186,13 @@ def find_target(text: str) -> Target:
 
 def check_subject(subject: str) -> None:
     """Raises :class:`OutputError` if a subject's name is empty or too long for receivers."""
-    if not subject.strip() or len(subject.encode("utf-8", "replace")) > _MOST_NAME:
+    try:
+        length = len(subject.strip() and subject.encode("utf-8"))
+    except (AttributeError, UnicodeEncodeError):  # no text; half a pair of UTF-16, as from JSON
+        length = 0
+    if not 0 < length <= _MOST_NAME:
         raise OutputError(
-            f"subject can't be {subject[:80]!r}: give a name of 1 to {_MOST_NAME} bytes"
+            f"subject can't be {str(subject)[:80]!r}: give a name of 1 to {_MOST_NAME} bytes"
         )
 
 

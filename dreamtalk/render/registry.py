@@ -16,6 +16,7 @@ from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError
 from ..face.portrait import Portrait
+from ..files.names import is_there
 from ..options import read_settings
 from .difftalk.options import DiffTalkOptions
 from .mesh.options import MeshOptions
@@ -185,7 +186,7 @@ def load_renderer(
             )
         else:
             return LoadedRenderer(kind, None, kind.read_options(options), str(name))
-    if not Path(name).is_file():
+    if not is_there(name):
         raise ModelNotFoundError(
             f"there is no renderer '{name}', and no weights file of that name: choose one of "
             f"{', '.join(k.name for k in known.values() if k.works_as_it_is)}, or a file"

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import AudioError
 from ..files.media import decodable, open_media
+from ..files.names import is_there
 from ..files.timeline import Clock, start_of
 
 log = logging.getLogger("dreamtalk")
@@ -73,7 +74,7 @@ def sound_format(path: str | Path) -> SoundFormat:
         AudioError: if there is no such file, it can't be read, or has no sound.
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_there(path):
         raise AudioError(f"there is no audio file '{path}'")
     try:
         with open_media(path) as container:

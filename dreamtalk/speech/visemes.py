@@ -99,12 +99,14 @@ def viseme_track(
             f"visemes are heard in the features of the kind '{_KIND}', not in those of "
             f"'{features.kind}': take the features that the starter makes"
         )
-    phones = (features.rows[:, : len(PHONE_VISEMES)].double() * _FLOOR).exp()
+    # logarithms of probabilities are never above 0
+    phones = (features.rows[:, : len(PHONE_VISEMES)].double() * _FLOOR).clamp(max=0.0).exp()
     shapes = (phones @ _matrix()).numpy()
     # Posteriors of neighbours jump; a mouth does not. What is below the floor is nothing at all.
     sigma = max(_EASE, 0.3 / fps) * FEATURE_RATE
     eased = gaussian_filter1d(shapes, sigma, axis=0, mode="nearest")
     eased = np.clip(eased - len(PHONE_VISEMES) * np.exp(-_FLOOR), 0, None)
+    eased[eased.sum(axis=1) <= 0, VISEMES.index("sil")] = 1.0
     count = frames or max(1, round(len(shapes) / FEATURE_RATE * fps))
     places = np.arange(count) / fps * FEATURE_RATE - 0.5  # row r is centred on 20 r + 10 ms
     read = np.stack([np.interp(places, np.arange(len(eased)), column) for column in eased.T], 1)

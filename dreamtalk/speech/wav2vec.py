@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import AudioError, CheckpointError, MissingDependencyError, ModelNotFoundError
+from ..files.names import is_there
 from ..files.tensors import read_safetensors
 from ..progress import Progress, silent
 from .speech import SAMPLE_RATE, Features, Speech
@@ -188,7 +189,7 @@ def load_wav2vec(source: str | Path | None = None, device: str | torch.device = 
             "or use ComfyUI's Audio Encoder nodes"
         ) from error
     source = str(source or find_model())
-    if Path(source).is_file():
+    if is_there(source):
         model = Wav2Vec2Model(Wav2Vec2Config(**_LARGE))
         _load_single_file(model, Path(source))
     else:

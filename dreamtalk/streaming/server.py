@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import cv2
 import torch
@@ -142,7 +142,7 @@ async def _session(
 
 def _check_host(request: web.Request, settings: ServeSettings) -> None:
     """Names that point at this machine but are a stranger's: a page there would count as ours."""
-    name = urlsplit(f"//{request.host}").hostname
+    name = _parts(f"//{request.host}").hostname
     if settings.local and name not in (*_NAMES_OF_THIS_MACHINE, settings.host):
         raise web.HTTPForbidden(text="ask for this server by the name localhost\n")
 
@@ -150,7 +150,7 @@ def _check_host(request: web.Request, settings: ServeSettings) -> None:
 def _check_origin(request: web.Request) -> None:
     """Pages of other sites must not talk here: browsers say whose page it is."""
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is not None and _parts(origin).netloc != request.host:
         raise web.HTTPForbidden(text=f"not for pages of {origin[:100]}\n")
 
 
@@ -161,8 +161,17 @@ def _check_token(request: web.Request, token: str | None) -> None:
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         given = bearer
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    # headers hold any bytes, which come as halves of a pair of UTF-16 if they are no text
+    if not hmac.compare_digest(*(t.encode("utf-8", "surrogatepass") for t in (given, token))):
         raise web.HTTPUnauthorized(text="the token is missing or wrong\n")
+
+
+def _parts(address: str) -> SplitResult:
+    """Of an address that a client sent; without a host if it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # a bracket too many
+        return SplitResult("", "", "", "", "")
 
 
 def serve(

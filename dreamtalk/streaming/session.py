@@ -107,7 +107,7 @@ class Session:
                 f"more than {MOST_WAITING:g} s of speech wait to be said: send it slower"
             )
         # in pieces of a frame, so that a barge-in finds an end soon
-        self._waiting.extend(samples.split(FRAME))
+        self._waiting.extend(piece for piece in samples.split(FRAME) if len(piece))
         self._news.set()
 
     async def _obey(self, command: dict[str, Any]) -> None:

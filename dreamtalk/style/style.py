@@ -43,11 +43,9 @@ class Style:
 
         if self.code.ndim not in (1, 2) or 0 in self.code.shape:
             raise DreamTalkError(f"a style code is (d,) or (T, d), not {tuple(self.code.shape)}")
-        try:
-            intensity = torch.as_tensor(self.intensity, dtype=torch.float64)
-        except (TypeError, ValueError, OverflowError, RuntimeError):
+        if not isinstance(self.intensity, torch.Tensor):
             checked(intensity=self.intensity)
-            raise DreamTalkError("a style's intensity is a number or (T,)") from None
+        intensity = torch.as_tensor(self.intensity, dtype=torch.float64)
         if intensity.ndim > 1 or intensity.numel() == 0:
             raise DreamTalkError(f"a style's intensity is a number or (T,), not {intensity.shape}")
         for what, value in (("code", self.code), ("intensity", intensity)):

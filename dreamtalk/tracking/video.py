@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import MotionError
 from ..files.media import decodable, open_media
+from ..files.names import is_there
 from ..files.timeline import Clock, start_of
 
 log = logging.getLogger("dreamtalk")
@@ -59,7 +60,7 @@ def video_info(path: Path) -> VideoInfo:
     """
     from av.error import FFmpegError
 
-    if not path.is_file():
+    if not is_there(path):
         raise MotionError(f"there is no video '{path}'")
     try:
         with open_media(path) as container:

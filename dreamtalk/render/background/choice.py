@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...errors import ImageError
 from ...face.image import VIDEO_PIXELS, as_rgb, load_image, to_uint8
+from ...files.names import is_there
 from ...options import default
 
 KEEP: str = default("background")
@@ -80,7 +81,7 @@ def background_of(
     colour = _colour(said)
     if colour is not None:
         return Background(colour=colour)
-    if files and Path(said).is_file():
+    if files and is_there(said):
         return Background([load_image(said, VIDEO_PIXELS)])
     picture = "give the file of a picture" if files else "connect a picture"
     raise ImageError(
@@ -100,6 +101,10 @@ def _colour(text: str) -> tuple[int, int, int] | None:
         colour = ImageColor.getrgb(text)
     except ValueError:
         return None
+    if max(colour) > 255 or min(colour) < 0:
+        raise ImageError(
+            f"'{text[:80]}' is no colour: red, green and blue go from 0 to 255, or from 0% to 100%"
+        )
     if len(colour) != 3:
         raise ImageError(
             f"'{text}' is a colour with an alpha of its own: write #rrggbb, or transparent"
