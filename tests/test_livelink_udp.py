@@ -237,11 +237,14 @@ def test_addresses() -> None:
         ("127.0.0.1:65536", "1 to 65535"),
         ("127.0.0.1:-1", "write HOST:PORT"),
         ("no such machine:11111", "Is the name right"),
-        ("\ud800:1", "Is the name right"),
+        ("\ud800:1", "write HOST:PORT"),
+        ("127.0.0.1\x00.example:1", "write HOST:PORT"),
+        ("[::1", "write HOST:PORT"),
+        (None, "write HOST:PORT"),
         ("a" * 300, "Is the name right"),
     ],
 )
-def test_bad_addresses(text: str, message: str) -> None:
+def test_bad_addresses(text: Any, message: str) -> None:
     with pytest.raises(OutputError, match=message):
         find_target(text)
 
@@ -252,9 +255,9 @@ def test_what_can_not_be_streamed() -> None:
         stream_motion(arkit(0), target)
     with pytest.raises(MotionError, match="fps can't be 1000"):
         stream_motion(arkit(), target, fps=1000.0)
-    for subject in ("", " ", "x" * 256):
+    for subject in ("", " ", "x" * 256, "\ud800", None):
         with pytest.raises(OutputError, match="subject"):
-            stream_motion(arkit(), target, subject)
+            stream_motion(arkit(), target, subject)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,38 @@ def test_other_errors_pass_and_clean_up(tmp_path: Path) -> None:
         Speech(torch.zeros(9)).save(tmp_path / "missing" / "v.npz")
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".png", "a\x00b"])
+def test_names_that_no_file_can_have(name: str) -> None:
+    from dreamtalk.batch.rows import read_rows
+    from dreamtalk.checkpoints import read_checkpoint
+    from dreamtalk.dubbing.painter import load_painter
+    from dreamtalk.face import load_image
+    from dreamtalk.motion.files import load_motion
+    from dreamtalk.render.background import background_of
+    from dreamtalk.render.registry import load_renderer
+    from dreamtalk.speech import load_speech
+    from dreamtalk.tracking.video import video_info
+
+    for read in (
+        load_image, load_speech, load_motion, load_renderer, load_painter, background_of, read_rows,
+        read_checkpoint, Style.load, lambda name: video_info(Path(name)),
+    ):  # fmt: skip
+        with pytest.raises(
+            DreamTalkError, match=r"there is no|can't be|is not a motion|holds no jobs"
+        ):
+            read(Path(name))  # type: ignore[operator]
+
+
+def test_a_style_has_one_intensity_or_one_a_frame() -> None:
+    for intensity in ([1.0], (1.0, 2.0), "1", None):
+        with pytest.raises(DreamTalkError, match="intensity can't be"):
+            Style(torch.ones(4), "m", intensity)  # type: ignore[arg-type]
+
+
+def test_messages_can_be_written_everywhere() -> None:
+    assert str(DreamTalkError("no '\ud800'")).encode() == b"no '?'"
+
+
 def test_which_paths_are_motion_files() -> None:
     assert all(is_motion_file(f"a/b{suffix}") for suffix in SUFFIXES)
     assert is_motion_file("Take 1.JSON")

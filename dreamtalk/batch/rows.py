@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -48,7 +49,7 @@ def read_rows(source: Path) -> list[Row]:
     Raises:
         DreamTalkError: if there is no such file, nothing can be read of it, or no row is in it.
     """
-    if source.is_dir():
+    if os.path.isdir(source):
         return _folder_rows(source)
     reader = _READERS.get(source.suffix.lower())
     if reader is None:

@@ -80,14 +80,14 @@ def read_batch(batch: Batch) -> tuple[list[BatchJob], list[Refusal]]:
         DreamTalkError: if the jobs file can't be read, or an option of all jobs can't be.
     """
     source = batch.source.absolute()
-    folder = source if source.is_dir() else source.parent
+    folder = source if os.path.isdir(source) else source.parent
     inputs = folder if batch.inputs is None else batch.inputs.absolute()
     out = batch.out.absolute()
-    if not inputs.is_dir():
+    if not os.path.isdir(inputs):
         raise DreamTalkError(f"there is no folder '{inputs}' of inputs")
-    if out.exists() and not out.is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise DreamTalkError(f"'{out}' is a file: give --out a folder")
-    if source.is_dir() and out.is_dir() and out.samefile(source):
+    if os.path.isdir(source) and os.path.isdir(out) and out.samefile(source):
         raise DreamTalkError(
             "--out is the folder of the inputs, whose videos would be recordings of the next run: "
             "choose a folder in it"

@@ -58,7 +58,7 @@ def _pairs(named: Mapping[str, Paths]) -> list[tuple[str, Path]]:
 def _reads(source: Path, output: Path) -> bool:
     """Whether an input is the output, or a folder that holds it already."""
     try:
-        if not source.is_dir():
+        if not os.path.isdir(source):
             return os.path.samefile(source, output)
         inside = Path(os.path.realpath(output)).is_relative_to(os.path.realpath(source))
         return inside and output.exists()
