@@ -501,6 +501,35 @@ def test_another_background_in_the_graph(analysed: Any, motion: Any) -> None:
             run_node("DreamTalkRenderVideo", **scene, **wrong)
 
 
+def test_pictures_of_the_work_have_the_background(
+    analysed: Any, motion: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import comfy.utils  # type: ignore[import-not-found]
+
+    from dreamtalk.motion.edit import trim
+
+    seen: list[Any] = []
+
+    class Bar:
+        def __init__(self, total: int, node_id: str | None = None) -> None:
+            pass
+
+        def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
+            seen.extend([preview[1]] if preview else [])
+
+    monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
+    scene = {"portrait": analysed, "motion": trim(motion, 0.0, 0.2)}
+    for background, behind in (("#0000ff", (0, 0, 255)), ("transparent", (128, 128, 128))):
+        seen.clear()
+        run_node("DreamTalkRender", **scene, background=background)
+        assert seen
+        assert {picture.getpixel((2, 2)) for picture in seen} == {behind}
+    seen.clear()
+    (video,) = run_node("DreamTalkRenderVideo", **scene, background="#0000ff")
+    video.get_stream_source()
+    assert {picture.getpixel((2, 2)) for picture in seen} == {(0, 0, 255)}
+
+
 def test_a_batch_is_worked_through(
     image: Tensor, audio: dict[str, Any], model: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
