@@ -8,7 +8,16 @@ A workflow is described once, below; both forms come from it, so they can't drif
 from __future__ import annotations
 
 from scripts.graphs import Node, Note, write
-from scripts.workflow_parts import CLIP, PICTURE, RECORDING, save_video, spoken_portrait
+from scripts.workflow_parts import (
+    CLIP,
+    PICTURE,
+    RECORDING,
+    SPOKEN,
+    group,
+    save_video,
+    spoken_groups,
+    spoken_portrait,
+)
 from scripts.workflows_further import (
     dub_a_video,
     image_model_to_talk,
@@ -26,7 +35,7 @@ def talking_portrait() -> None:
             "render",
             "DreamTalkRenderVideo",
             (1240, 40),
-            (270, 420),
+            (270, 540),
             {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": ("speech", 0)},
         ),
         save_video(("render", 0), (1540, 40), "dreamtalk/talk"),
@@ -45,19 +54,19 @@ def talking_portrait() -> None:
         (570, 420),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "emotion"), ("style", "intensity")]
-    write("talking_portrait", nodes, [note], [], app)
+    write("talking_portrait", nodes, [note], spoken_groups(nodes, "render", "save"), app)
 
 
 def difftalk_renderer() -> None:
     """The chain with mouths that DiffTalk paints."""
     nodes = [
         *spoken_portrait(),
-        Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 210)),
+        Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 240)),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
+            (1240, 330),
+            (270, 540),
             {
                 "portrait": ("portrait", 0),
                 "motion": ("life", 0),
@@ -82,22 +91,23 @@ def difftalk_renderer() -> None:
         (570, 420),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "emotion")]
-    write("difftalk_renderer", nodes, [note], [], app)
+    groups = spoken_groups(nodes, "renderer", "render", "save")
+    write("difftalk_renderer", nodes, [note], groups, app)
 
 
 def one_node() -> None:
     """The same with the one node that does it all."""
     nodes = [
-        Node("image", "LoadImage", (40, 260), (300, 400), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 730), (300, 240), {"audio": RECORDING}),
+        Node("image", "LoadImage", (40, 300), (300, 420), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 780), (300, 260), {"audio": RECORDING}),
         Node(
             "talk",
             "DreamTalkTalk",
-            (420, 260),
-            (320, 560),
+            (420, 300),
+            (320, 600),
             {"image": ("image", 0), "audio": ("speech", 0), "emotion": "happy"},
         ),
-        save_video(("talk", 0), (820, 260), "dreamtalk/talk"),
+        save_video(("talk", 0), (780, 300), "dreamtalk/talk"),
     ]
     note = Note(
         "## The shortest way\n\n"
@@ -107,55 +117,65 @@ def one_node() -> None:
         (700, 150),
     )
     app = [("image", "image"), ("speech", "audio"), ("talk", "emotion"), ("talk", "intensity")]
-    write("talk_in_one_node", nodes, [note], [], app)
+    groups = [
+        group("Picture and recording", nodes, "image", "speech"),
+        group("Video", nodes, "talk", "save", color="#8A8"),
+    ]
+    write("talk_in_one_node", nodes, [note], groups, app)
 
 
 def style_from_video() -> None:
     """Another voice in the manner of a clip."""
     model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("clip", "LoadVideo", (40, 320), (270, 400), {"file": CLIP}),
-        Node("track", "DreamTalkTrackMotion", (340, 320), (270, 180), {"video": ("clip", 0)}),
+        Node("clip", "LoadVideo", (40, 340), (270, 440), {"file": CLIP}),
+        Node("track", "DreamTalkTrackMotion", (340, 340), (270, 200), {"video": ("clip", 0)}),
         Node(
             "style",
             "DreamTalkStyleEncoder",
-            (640, 320),
-            (270, 110),
+            (640, 340),
+            (270, 120),
             {"model": model, "motion": ("track", 0)},
         ),
-        Node("model", "DreamTalkLoadModel", (340, 560), (270, 80)),
-        Node("speech", "DreamTalkLoadSpeech", (40, 790), (270, 250), {"audio": RECORDING}),
+        Node("image", "LoadImage", (980, 340), (270, 440), {"image": PICTURE}),
+        Node("portrait", "DreamTalkPortrait", (1280, 340), (270, 500), {"image": ("image", 0)}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 960), (270, 260), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 1270), (270, 110)),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (640, 560),
-            (270, 90),
+            (340, 960),
+            (270, 100),
             {"model": model, "audio": speech},
         ),
         Node(
             "sampler",
             "DreamTalkSampler",
-            (940, 320),
+            (640, 960),
             (270, 220),
             {"model": model, "features": ("features", 0), "style": ("style", 0)},
         ),
-        Node("image", "LoadImage", (340, 790), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (640, 790), (270, 380), {"image": ("image", 0)}),
         Node(
             "life",
             "DreamTalkNaturalMotion",
-            (940, 620),
-            (270, 240),
+            (940, 960),
+            (270, 260),
             {"motion": ("sampler", 0), "audio": speech, "head_motion": ("track", 0)},
         ),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
+            (1280, 960),
+            (270, 540),
             {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
         ),
-        save_video(("render", 0), (1540, 320), "dreamtalk/style"),
+        save_video(("render", 0), (1580, 960), "dreamtalk/style"),
+    ]
+    groups = [
+        group("Style of the clip", nodes, "clip", "track", "style"),
+        group("Picture", nodes, "image", "portrait"),
+        group("Speech and motion", nodes, *(key for key in SPOKEN if key != "style")),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## Speak like the person in the video\n\n"
@@ -168,29 +188,29 @@ def style_from_video() -> None:
         (870, 210),
     )
     app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
-    write("style_from_video", nodes, [note], [], app)
+    write("style_from_video", nodes, [note], groups, app)
 
 
 def emotion_from_voice() -> None:
     """The emotion that the recording sounds like, and what was heard."""
     model, speech = ("model", 0), ("speech", 0)
     nodes = [
-        Node("image", "LoadImage", (340, 620), (270, 380), {"image": PICTURE}),
-        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
-        Node("portrait", "DreamTalkPortrait", (640, 620), (270, 380), {"image": ("image", 0)}),
+        Node("image", "LoadImage", (40, 360), (270, 440), {"image": PICTURE}),
+        Node("speech", "DreamTalkLoadSpeech", (40, 980), (270, 260), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 1290), (270, 110)),
+        Node("portrait", "DreamTalkPortrait", (340, 360), (270, 500), {"image": ("image", 0)}),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (340, 320),
-            (270, 90),
+            (340, 980),
+            (270, 100),
             {"model": model, "audio": speech},
         ),
         Node(
             "style",
             "DreamTalkStylePredictor",
-            (640, 320),
-            (270, 240),
+            (680, 360),
+            (270, 260),
             {
                 "model": model,
                 "audio": speech,
@@ -199,29 +219,35 @@ def emotion_from_voice() -> None:
                 "portrait": ("portrait", 0),
             },
         ),
-        Node("heard", "PreviewImage", (940, 920), (700, 300), {"images": ("style", 2)}),
+        Node("heard", "PreviewImage", (980, 360), (700, 400), {"images": ("style", 2)}),
         Node(
             "sampler",
             "DreamTalkSampler",
-            (940, 320),
+            (640, 980),
             (270, 220),
             {"model": model, "features": ("features", 0), "style": ("style", 0)},
         ),
         Node(
             "life",
             "DreamTalkNaturalMotion",
-            (940, 620),
-            (270, 240),
+            (940, 980),
+            (270, 260),
             {"motion": ("sampler", 0), "audio": speech},
         ),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
+            (1280, 980),
+            (270, 540),
             {"portrait": ("portrait", 0), "motion": ("life", 0), "audio": speech},
         ),
-        save_video(("render", 0), (1540, 320), "dreamtalk/voice"),
+        save_video(("render", 0), (1580, 980), "dreamtalk/voice"),
+    ]
+    groups = [
+        group("Picture", nodes, "image", "portrait"),
+        group("What the voice sounds like", nodes, "style", "heard"),
+        group("Speech and motion", nodes, *(key for key in SPOKEN if key != "style")),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## The emotion comes from the voice\n\n"
@@ -234,7 +260,7 @@ def emotion_from_voice() -> None:
         (870, 230),
     )
     app = [("image", "image"), ("speech", "audio")]
-    write("emotion_from_voice", nodes, [note], [], app)
+    write("emotion_from_voice", nodes, [note], groups, app)
 
 
 def edit_motion() -> None:
@@ -242,67 +268,73 @@ def edit_motion() -> None:
     model, speech = ("model", 0), ("speech", 0)
     track = "0:neutral\n2.5:happy@1.2\n6:sad"
     nodes = [
-        Node("speech", "DreamTalkLoadSpeech", (40, 320), (270, 250), {"audio": RECORDING}),
-        Node("model", "DreamTalkLoadModel", (40, 640), (270, 80)),
+        Node("speech", "DreamTalkLoadSpeech", (40, 960), (270, 260), {"audio": RECORDING}),
+        Node("model", "DreamTalkLoadModel", (40, 1270), (270, 110)),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (340, 320),
-            (270, 90),
+            (340, 960),
+            (270, 100),
             {"model": model, "audio": speech},
         ),
         Node(
             "style",
             "DreamTalkStyleTrack",
-            (340, 480),
-            (270, 240),
+            (340, 1110),
+            (270, 280),
             {"model": model, "track": track},
         ),
         Node(
             "sampler",
             "DreamTalkSampler",
-            (640, 320),
+            (640, 960),
             (270, 220),
             {"model": model, "features": ("features", 0), "style": ("style", 0)},
         ),
         Node(
             "life",
             "DreamTalkNaturalMotion",
-            (640, 610),
-            (270, 240),
+            (640, 1230),
+            (270, 260),
             {"motion": ("sampler", 0), "audio": speech},
         ),
         Node(
             "edit",
             "DreamTalkEditMotion",
-            (940, 320),
-            (270, 420),
+            (940, 960),
+            (270, 560),
             {"motion": ("life", 0), "brows": 1.5, "channels": "cheeks*1.2"},
         ),
         Node(
             "plot",
             "DreamTalkPlotMotion",
-            (940, 920),
-            (700, 470),
+            (680, 340),
+            (700, 500),
             {"motion": ("edit", 0), "audio": speech},
         ),
         Node(
             "save_motion",
             "DreamTalkSaveMotion",
-            (640, 920),
-            (270, 110),
+            (1410, 340),
+            (270, 180),
             {"motion": ("edit", 0), "format": "csv"},
         ),
-        Node("image", "LoadImage", (40, 920), (270, 380), {"image": PICTURE}),
-        Node("portrait", "DreamTalkPortrait", (340, 920), (270, 380), {"image": ("image", 0)}),
+        Node("image", "LoadImage", (40, 340), (270, 440), {"image": PICTURE}),
+        Node("portrait", "DreamTalkPortrait", (340, 340), (270, 500), {"image": ("image", 0)}),
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (1240, 320),
-            (270, 420),
+            (1280, 960),
+            (270, 540),
             {"portrait": ("portrait", 0), "motion": ("edit", 0), "audio": speech},
         ),
-        save_video(("render", 0), (1540, 320), "dreamtalk/edit"),
+        save_video(("render", 0), (1580, 960), "dreamtalk/edit"),
+    ]
+    groups = [
+        group("Picture", nodes, "image", "portrait"),
+        group("What the face does", nodes, "plot", "save_motion"),
+        group("Speech and motion", nodes, *SPOKEN, "edit"),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## Change the style over time, edit the motion, look at it\n\n"
@@ -314,7 +346,7 @@ def edit_motion() -> None:
         (870, 210),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "track")]
-    write("edit_motion", nodes, [note], [], app)
+    write("edit_motion", nodes, [note], groups, app)
 
 
 if __name__ == "__main__":
