@@ -11,6 +11,7 @@ import mimetypes
 import os
 import shutil
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -238,19 +239,31 @@ def node_id(cls: Any) -> str | None:
     return getattr(getattr(cls, "hidden", None), "unique_id", None)
 
 
+_GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
+    "given_up", default=None
+)
+"""Set for work in a thread that nobody waits for any more."""
+
+
 def stop_if_cancelled() -> None:
     """Raise ComfyUI's own exception if the user pressed cancel."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+    given_up = _GIVEN_UP.get()
+    if given_up is not None and given_up.is_set():
+        raise comfy.model_management.InterruptProcessingException()
 
 
 def cancellable(work: Callable[[], T]) -> T:
     """Do work that can't be interrupted by itself, and stop waiting for it on a cancel.
 
-    It runs in a thread, which comes to its end alone after a cancel; its result is dropped then.
+    It runs in a thread, which comes to its end alone after a cancel, or stops at its next look at
+    the bar; its result is dropped then.
     """
     context, inference = contextvars.copy_context(), torch.is_inference_mode_enabled()
+    given_up = threading.Event()
 
     def run() -> T:
+        _GIVEN_UP.set(given_up)
         with torch.inference_mode(inference):  # the mode belongs to a thread
             return work()
 
@@ -262,6 +275,7 @@ def cancellable(work: Callable[[], T]) -> T:
             wait([future], timeout=_POLL_SECONDS)
         return future.result()
     finally:
+        given_up.set()
         pool.shutdown(wait=False)
 
 

@@ -249,6 +249,10 @@ class ProgressBar:
         self.moves += 1
 
 
+class InterruptProcessingException(Exception):
+    pass
+
+
 class ProgressState:
     def finish_progress(self, node_id: str) -> None:
         pass
@@ -274,6 +278,7 @@ def _install_comfy(base: Path) -> None:
         unet_offload_device=lambda: torch.device("cpu"),
         load_models_gpu=lambda models, **settings: None,
         throw_exception_if_processing_interrupted=lambda: None,
+        InterruptProcessingException=InterruptProcessingException,
         get_free_memory=lambda device: 8 << 30,
     )
 

@@ -448,6 +448,38 @@ def test_a_cancel_does_not_wait_for_work_without_checks(monkeypatch: pytest.Monk
         runtime.cancellable(lambda: 1 // 0)
 
 
+def test_work_that_nobody_waits_for_stops_at_its_next_look_at_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from threading import Event
+
+    import comfy.model_management as management  # type: ignore[import-not-found]
+    from dreamtalk_pack.nodes import runtime
+
+    started, go_on, ended = Event(), Event(), Event()
+    asked = [False]
+
+    def interrupted_once() -> None:  # as ComfyUI's: the flag is gone with the first who sees it
+        if started.is_set() and not asked[0]:
+            asked[0] = True
+            raise management.InterruptProcessingException
+
+    def work() -> None:
+        bar = runtime.Bar()
+        started.set()
+        go_on.wait(30)
+        try:
+            bar(1, 2)
+        except management.InterruptProcessingException:
+            ended.set()
+
+    monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", interrupted_once)
+    with pytest.raises(management.InterruptProcessingException):
+        runtime.cancellable(work)
+    go_on.set()
+    assert ended.wait(30)
+
+
 def test_difftalk_as_renderer(analysed: Any, motion: Any) -> None:
     (renderer,) = run_node(
         "DreamTalkLoadDiffTalk", checkpoint="starter (built in)", paint_steps=1, seed=3
