@@ -113,7 +113,7 @@ class Server:
             elif kind in ENDS:
                 error = str(data.get("exception_message", "")).strip()
                 break
-            elif cancel and not asked and _reached(cancel, kind, data, made):
+            elif cancel and not asked and reached(cancel, kind, data, made):
                 asked = time.monotonic()
                 threading.Thread(target=self._ask, args=("/interrupt", {})).start()
         end = time.monotonic()
@@ -196,7 +196,7 @@ class Server:
         return found[job]
 
 
-def _reached(cancel: Cancel, kind: str, data: dict[str, Any], made: Graph) -> bool:
+def reached(cancel: Cancel, kind: str, data: dict[str, Any], made: Graph) -> bool:
     node = made.get(str(data.get("node")), {})
     if node.get("class_type") != cancel.node:
         return False
