@@ -208,9 +208,7 @@ def own_style(model: DreamTalkModel, filmed: Motion) -> Style:
     return model.encode_style(convert(filmed, model.space), name="in the film's own way")
 
 
-def _traced(
-    film: Film, face: str, device: str | torch.device, stages: Stages, name: str
-) -> Trace:
+def _traced(film: Film, face: str, device: str | torch.device, stages: Stages, name: str) -> Trace:
     with stages("tracking") as stage:
         seen = trace(film, face, device, stage.progress, name)
         shots = f", {len(seen.shots)} shots" if len(seen.shots) > 1 else ""
