@@ -13,8 +13,9 @@ in time where the mask is, against the film's own there; ms a picture of the sec
 ``--sheets`` writes pictures to look at: film above, result below.
 
 ``memory`` dubs a film that lasts that long with the recording again and again, and prints the peak
-of the process, of another which dubs a tenth of it, and the CPU time of both passes. With ``--fit
-hold`` the film is joined to itself; with ``loop`` it is as long as it is, and runs to and fro.
+of the process after the first pass, after a tenth of the pictures of the second and after all of
+them, and the CPU time of both. With ``--fit hold`` the film is joined to itself; with ``loop`` it
+is as long as it is, and runs to and fro.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import av
@@ -230,24 +230,14 @@ def longer(film: Path, out: Path, minutes: float) -> None:
                 made.mux(packet)
 
 
-def memory(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> None:
-    """Peaks for a tenth of the length and for all of it, each in a process of its own."""
-    print(f"| {' | '.join(_MEMORY)} |\n|{' --- |' * len(_MEMORY)}", flush=True)
-    for length in (minutes / 10, minutes):
-        alone = get_context("spawn").Process(
-            target=peaks, args=(film, speech, painter, length, fit)
-        )
-        alone.start()
-        alone.join()
-
-
 _MEMORY = (
     *("painter", "fit", "minutes", "pictures", "size", "first pass, CPU s"),
-    *("peak MB", "second pass, CPU ms a picture", "peak MB"),
+    *("second, CPU ms a picture", "peak after the first, MB", "after a tenth of the second"),
+    "after all",
 )
 
 
-def peaks(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> None:
+def memory(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> None:
     """Dub so many minutes and print the peaks of this process."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -260,17 +250,21 @@ def peaks(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> N
             longer(film, path, minutes)
         begun = time.process_time()
         job = prepare(path if fit == "hold" else film, sound, loaded, fit)
-        traced, first = peak(), time.process_time() - begun
+        peaks, first = [peak()], time.process_time() - begun
         begun, frames = time.process_time(), 0
         with closing(dub(job)) as chunks:
             for chunk in chunks:
                 frames += len(chunk)
+                while len(peaks) <= 10 * frames // job.length:
+                    peaks.append(peak())
+                    print(f"{frames} pictures: {peaks[-1]:.0f} MB", file=sys.stderr, flush=True)
         job.trace.landmarks.close()
     pace = 1000 * (time.process_time() - begun) / frames
     height, width = job.trace.size
+    print(f"| {' | '.join(_MEMORY)} |\n|{' --- |' * len(_MEMORY)}")
     print(
         f"| {painter} | {fit} | {minutes:.1f} | {frames} | {width}x{height} | {first:.0f} | "
-        f"{traced:.0f} | {pace:.0f} | {peak():.0f} |",
+        f"{pace:.0f} | {peaks[0]:.0f} | {peaks[1]:.0f} | {peaks[-1]:.0f} |",
         flush=True,
     )
 
