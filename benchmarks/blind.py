@@ -37,7 +37,7 @@ from dreamtalk.face import topology as t
 from dreamtalk.motion import Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh.mouth import painted as painted_mouth
-from scripts.contact_sheet import _channels, _emotion, _viseme, read_portrait
+from scripts.contact_sheet import PAPER, _channels, _emotion, _viseme, read_portrait
 
 Picture = npt.NDArray[np.uint8]
 
@@ -106,23 +106,23 @@ def cut(
 
 
 def shown(pair: Pair, side: int) -> Picture:
-    """The mouth, three times as large where it fits, and the face below each other."""
+    """The mouth, three times as large or more if it is small, above the whole face."""
     frame, marks = pair.frames[side], pair.marks
     lips = marks[[i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]]
     width = float(np.ptp(lips[:, 0]))
     low, high = marks.min(0), marks.max(0)
-    close = cut(
-        frame, (lips.min(0) + lips.max(0)) / 2, min(ENLARGED, 0.85 * CLOSE[0] / width), CLOSE
-    )
+    scale = min(max(ENLARGED, 0.6 * CLOSE[0] / width), 0.85 * CLOSE[0] / width)
+    close = cut(frame, (lips.min(0) + lips.max(0)) / 2, scale, CLOSE)
     face = cut(frame, (low + high) / 2, 0.8 * WHOLE[1] / float(high[1] - low[1]), WHOLE)
-    return np.concatenate([close, np.pad(face, ((0, 0), (0, CLOSE[0] - WHOLE[0]), (0, 0)))])
+    beside = np.full((WHOLE[1], CLOSE[0] - WHOLE[0], 3), PAPER, np.uint8)
+    return np.concatenate([close, np.concatenate([face, beside], 1)])
 
 
 def sheet(pairs: list[Pair], first: int, sides: list[tuple[int, int]]) -> Image.Image:
     """Six pairs with their numbers: two in a row."""
     font = ImageFont.load_default(size=16)
     width, height = 2 * CLOSE[0] + 3 * GAP, CLOSE[1] + WHOLE[1] + TITLE + GAP
-    page = Image.new("RGB", (2 * width, 3 * height), (250, 250, 248))
+    page = Image.new("RGB", (2 * width, 3 * height), PAPER)
     draw = ImageDraw.Draw(page)
     for place, (pair, order) in enumerate(zip(pairs, sides, strict=True)):
         left, top = place % 2 * width + GAP, place // 2 * height
