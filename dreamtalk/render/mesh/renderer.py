@@ -29,7 +29,7 @@ from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
 from .mouth.seam import find_mouth
-from .notes import portrait_notes
+from .notes import SHOWN_NOT_PAINTED, portrait_notes
 from .portrait.geometry import Box, face_geometry
 from .portrait.matte import person_matte
 from .portrait.plate import background_plate
@@ -52,9 +52,7 @@ LARGE = 4_000_000
 
 
 class MeshRenderer:
-    """Animates one face of one portrait by warping it in layers.
-
-    Everything that depends on the portrait alone is computed here, in about two seconds.
+    """Animates one face of one portrait by warping it in layers, set up in about two seconds.
 
     Attributes:
         rest: (1, 31) channels at which a frame equals the portrait: 0 unless its lips are apart.
@@ -66,7 +64,7 @@ class MeshRenderer:
         device: where frames are made.
         backend: ``"opencv"``, ``"torch"`` or ``"auto"`` (OpenCV on the CPU, torch elsewhere).
         basis: how channels move landmarks; the bundled one by default.
-        mouth: what is between the lips: ``"drawn"``, or ``"painted"``, see :mod:`.mouth.painted`.
+        mouth: ``"drawn"``, or ``"painted"`` (see :mod:`.mouth.painted`) if no other picture shows.
     """
 
     def __init__(
@@ -117,18 +115,20 @@ class MeshRenderer:
         self._freedom = head_freedom(self.fields, self.face)
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
         self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom, given)
-        for note in self.notes:
-            logger.warning("portrait: %s", note)
         self._points = self._tensor(self.face.landmarks)
         self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
         self._painted: PaintedMouth | None = None
-        if mouth == "painted":
+        if mouth == "painted" and self.mouth_layer.interior.borrowed:
+            self.notes.append(SHOWN_NOT_PAINTED)
+        elif mouth == "painted":
             from .mouth.painted import PaintedMouth
 
             # The network's picture is soft enough: what is mixed with it stays sharp.
             self.mouth_layer = replace(self.mouth_layer, blur=0.0)
             self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
+        for note in self.notes:
+            logger.warning("portrait: %s", note)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)

@@ -17,6 +17,7 @@ from ..warp.textures import Sampler
 from .borrowed import borrow_interior
 from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
+from .seam_light import SeamLight, find_seam_light, seam_light
 
 DRAWN_SOFTNESS = 0.55
 """Sigma in px of the edges that are drawn here: with it, they come out as sharp as filmed ones."""
@@ -31,6 +32,7 @@ class MouthLayer:
         upper_table, lower_table: the contours on the device.
         interior: what is behind the lips.
         blur: sigma in px of the blur that makes what is drawn as soft as the portrait.
+        seam_light: for lips that are closed in the portrait.
     """
 
     mouth: Mouth
@@ -38,6 +40,7 @@ class MouthLayer:
     lower_table: Tensor
     interior: Interior
     blur: float
+    seam_light: SeamLight | None = None
 
 
 def build_mouth(
@@ -72,6 +75,7 @@ def build_mouth(
         upper_table=upper,
         lower_table=lower,
         interior=interior,
+        seam_light=None if mouth.is_open else find_seam_light(image, mouth, face.mm, sampler),
     )
 
 
@@ -142,6 +146,12 @@ def paint_mouth(
         hole = hole * pose.activity[:, None, None]
     inside = paint_interior(layer.interior, sampler, cavity, pose, from_upper, from_lower)
     frame = frame.clone()
+    if layer.seam_light is not None:
+        sources = ((x[part], y[part]) for x, y in (source_a, source_b))
+        lights = seam_light(layer.seam_light, sampler, gap, *sources)
+        lip_pixels = lip_pixels.clone()
+        frame[part] += lights[0]
+        lip_pixels[part] += lights[1]
     frame[part] += hole[..., None] * (inside - frame[part])
     frame = frame + low[..., None] * (lip_pixels - frame)
     # The lower lip hides what is drawn under it; at rest nothing is drawn.
