@@ -338,16 +338,19 @@ class MeshRenderer:
         crop, box = self.face.crop, self._box
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
-        frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
+        frames = torch.empty(len(offsets), *self.picture.shape, dtype=torch.uint8)
+        if (box.width, box.height) != self.size[::-1]:
+            frames[:] = self.picture
         step = batch_size(box.width * box.height)
         with torch.inference_mode(), self._exact():
             moved = self._moved(offsets)
             bent_a, bent_b = self._warp.bend(moved)
             for start in range(0, len(offsets), step):
                 part = slice(start, start + step)
-                frames[part, rows, columns] = self._render_box(
+                made = self._render_box(
                     moved[part], (bent_a[part], bent_b[part]), head[part], channels[part]
                 )
+                self._sampler.to_bytes(made, frames[part, rows, columns])
         if self._painted is not None:
             marks, moves = self._places(offsets, head)
             self._painted.paint(frames, marks, channels, moves)
@@ -410,7 +413,7 @@ class MeshRenderer:
             lip,
             mouth_pose(self.mouth_layer.interior, moved, turn),
         )
-        return self._sampler.to_bytes(frame)
+        return frame
 
     def _shade(
         self, frame: Tensor, channels: Tensor, marks: Tensor, source: tuple[Tensor, Tensor]

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..portrait.geometry import Box, FaceGeometry
 from .fields import Fields
 from .inverse import invert_displacement
 from .textures import Sampler
+
+
+_LEAST_ROWS = 4
+"""Of a product of matrices."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class WarpGrid:
         rigid: (7, rows, columns): the share of the head's motion times each node's x, y, z (px) and
             1, and that of the shoulders' motion times x, y and 1.
         pins: (4, rows, columns) what the picture's borders hold back.
-        weights_a, weights_b: (nodes, 478) landmark displacements -> node displacements.
+        weights_a, weights_b: (478, nodes) landmark displacements -> node displacements.
         sampler: who expands nodes to pixels.
     """
 
@@ -79,8 +84,8 @@ class WarpGrid:
                 np.stack([*(head * p for p in (x, y, z, one)), *(torso * p for p in (x, y, one))])
             ),
             pins=tensor(fields.pins),
-            weights_a=tensor(fields.weights_a),
-            weights_b=tensor(fields.weights_b),
+            weights_a=tensor(fields.weights_a.T),
+            weights_b=tensor(fields.weights_b.T),
             sampler=sampler,
         )
 
@@ -95,11 +100,10 @@ class WarpGrid:
         Returns:
             (n, 3, h, w) px in field A and in field B, without head motion.
         """
-        # In this order, in which a sum is the same however many frames there are.
-        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
+        flat = moved.permute(0, 2, 1).reshape(-1, moved.shape[1])
         areas = ((self.weights_a, self.fields.face), (self.weights_b, self.fields.lip))
         bent_a, bent_b = (
-            (weights @ flat).T.contiguous().view(len(moved), 3, area.height, area.width)
+            _times(flat, weights).view(len(moved), 3, area.height, area.width)
             for weights, area in areas
         )
         return bent_a, bent_b
@@ -174,6 +178,16 @@ class WarpGrid:
         px = torch.arange(box.x0, box.x1, device=device, dtype=torch.float32)
         py = torch.arange(box.y0, box.y1, device=device, dtype=torch.float32)
         return x.add_(px), y.add_(py[:, None])
+
+
+def _times(rows: Tensor, weights: Tensor) -> Tensor:
+    """The product of rows (r, k) and weights (k, nodes), the same for a row whatever the others.
+
+    Of three rows and fewer BLAS makes products of vectors, whose sums go another way: the three of
+    a single frame get company.
+    """
+    missing = max(0, _LEAST_ROWS - len(rows))
+    return (F.pad(rows, (0, 0, 0, missing)) @ weights)[: len(rows)]
 
 
 def _from_identity(matrix: Tensor) -> Tensor:
