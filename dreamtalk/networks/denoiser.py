@@ -339,6 +339,10 @@ class Denoiser(nn.Module):
         """What to sample with: this network itself, unless there is something faster."""
         return self
 
+    def for_frames(self) -> SamplingNetwork:
+        """The same to sample one frame at a time, N = 1."""
+        return self.for_sampling()
+
     def prepare(self, style: Tensor) -> Any:
         """A style as :meth:`predict` takes it, to be used for many steps."""
         return style

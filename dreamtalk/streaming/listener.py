@@ -90,8 +90,7 @@ class Listener:
         wanted = 2 * (2 * self._reach + 1)
         mel = torch.cat([mel, mel[-1:].expand(max(0, wanted - len(mel)), -1)])[:wanted]
         device = self._encoder.stem.weight.device
-        rows = self._encoder.hear(mel.to(device))
-        rows = rows[self._encoder.context : self._encoder.context + 2 * self._window + 1]
+        rows = self._encoder.hear_inside(mel.to(device))
         before = self._window - 2 * self._frame
         if before > 0:  # as where a recording begins
             rows = torch.cat([torch.zeros_like(rows[:before]), rows[before:]])

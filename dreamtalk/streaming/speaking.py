@@ -42,7 +42,7 @@ class FrameSampler:
         channels = model.denoiser.config.expression_dim
         self._noise = FrameNoise(channels, seed, calibration.noise_smoothing)
         self._drawn: tuple[int, Tensor] = (-1, torch.zeros(0))
-        self._network = model.denoiser.for_sampling()
+        self._network = model.denoiser.for_frames()
         with torch.no_grad():
             self._null = self._network.prepare(model.denoiser.encode_null_style())
         self._from = self._to = self._checked(style)
