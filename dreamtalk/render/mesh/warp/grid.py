@@ -20,6 +20,42 @@ _LEAST_ROWS = 4
 
 
 @dataclass(frozen=True)
+class Carried:
+    """How the nodes of an area follow the landmarks: a matrix without its rows and columns of 0.
+
+    Attributes:
+        marks: (k,) landmarks that move any node.
+        nodes: (m,) nodes that are moved.
+        weights: (k, m) landmark displacements -> node displacements.
+        area: rows and columns of the grid.
+    """
+
+    marks: Tensor
+    nodes: Tensor
+    weights: Tensor
+    area: Box
+
+    @classmethod
+    def build(cls, weights: np.ndarray, area: Box, device: torch.device) -> Carried:
+        """From (nodes, 478)."""
+        nodes, marks = (np.flatnonzero((weights != 0).any(axis)) for axis in (1, 0))
+        used = np.ascontiguousarray(weights[np.ix_(nodes, marks)].T)
+        tensors = (torch.from_numpy(array).to(device) for array in (marks, nodes, used))
+        return cls(*tensors, area)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Landmark displacements (r, 478) -> (r, h, w); each row by itself.
+
+        Of three rows and fewer BLAS makes products of vectors, whose sums go another way: the
+        three of a single frame get company.
+        """
+        moving = F.pad(rows[:, self.marks], (0, 0, 0, max(0, _LEAST_ROWS - len(rows))))
+        moved = rows.new_zeros(len(rows), self.area.height * self.area.width)
+        moved[:, self.nodes] = (moving @ self.weights)[: len(rows)]
+        return moved.view(-1, self.area.height, self.area.width)
+
+
+@dataclass(frozen=True)
 class HeadMotion:
     """Rigid motion of n frames in the picture frame.
 
@@ -55,7 +91,7 @@ class WarpGrid:
         rigid: (7, rows, columns): the share of the head's motion times each node's x, y, z (px) and
             1, and that of the shoulders' motion times x, y and 1.
         pins: (4, rows, columns) what the picture's borders hold back.
-        weights_a, weights_b: (478, nodes) landmark displacements -> node displacements.
+        face, lip: how nodes follow the landmarks in field A and in field B.
         sampler: who expands nodes to pixels.
     """
 
@@ -63,8 +99,8 @@ class WarpGrid:
     head: Tensor
     rigid: Tensor
     pins: Tensor
-    weights_a: Tensor
-    weights_b: Tensor
+    face: Carried
+    lip: Carried
     sampler: Sampler
 
     @classmethod
@@ -84,8 +120,8 @@ class WarpGrid:
                 np.stack([*(head * p for p in (x, y, z, one)), *(torso * p for p in (x, y, one))])
             ),
             pins=tensor(fields.pins),
-            weights_a=tensor(fields.weights_a.T),
-            weights_b=tensor(fields.weights_b.T),
+            face=Carried.build(fields.weights_a, fields.face, sampler.device),
+            lip=Carried.build(fields.weights_b, fields.lip, sampler.device),
             sampler=sampler,
         )
 
@@ -100,12 +136,8 @@ class WarpGrid:
         Returns:
             (n, 3, h, w) px in field A and in field B, without head motion.
         """
-        flat = moved.permute(0, 2, 1).reshape(-1, moved.shape[1])
-        areas = ((self.weights_a, self.fields.face), (self.weights_b, self.fields.lip))
-        bent_a, bent_b = (
-            _times(flat, weights).view(len(moved), 3, area.height, area.width)
-            for weights, area in areas
-        )
+        rows = moved.permute(0, 2, 1).flatten(0, 1)
+        bent_a, bent_b = (carried(rows).unflatten(0, (-1, 3)) for carried in (self.face, self.lip))
         return bent_a, bent_b
 
     def sources_a(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
@@ -178,16 +210,6 @@ class WarpGrid:
         px = torch.arange(box.x0, box.x1, device=device, dtype=torch.float32)
         py = torch.arange(box.y0, box.y1, device=device, dtype=torch.float32)
         return x.add_(px), y.add_(py[:, None])
-
-
-def _times(rows: Tensor, weights: Tensor) -> Tensor:
-    """The product of rows (r, k) and weights (k, nodes), the same for a row whatever the others.
-
-    Of three rows and fewer BLAS makes products of vectors, whose sums go another way: the three of
-    a single frame get company.
-    """
-    missing = max(0, _LEAST_ROWS - len(rows))
-    return (F.pad(rows, (0, 0, 0, missing)) @ weights)[: len(rows)]
 
 
 def _from_identity(matrix: Tensor) -> Tensor:
