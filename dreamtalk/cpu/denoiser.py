@@ -269,6 +269,7 @@ class ArrangedDenoiser:
     @torch.no_grad()
     def __init__(self, denoiser: Denoiser) -> None:
         self.net = net = denoiser.net
+        self.encode_content = denoiser.encode_content
         fusion, decoder = net.content_xt_to_decoder_input_wo_time, net.decoder
         first, second, third = (cast(nn.Linear, fusion[i]) for i in (0, 2, 4))
         self.noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()

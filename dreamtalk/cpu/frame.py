@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..networks.transformer import time_sinusoid
+from ..networks.transformer import EncoderLayer, time_sinusoid
 from .denoiser import ArrangedDenoiser, _Attention, _FeedForward, _Layer, _Shared
 
 Array = np.ndarray
@@ -40,6 +40,7 @@ class FrameDenoiser:
         arranged: its weights must not change as long as this is used; see :func:`fits_frames`.
     """
 
+    @torch.no_grad()
     def __init__(self, arranged: ArrangedDenoiser) -> None:
         self._arranged = arranged
         self._noisy, self._order = _array(arranged.noisy), _array(arranged.net.decoder.order)
@@ -59,6 +60,12 @@ class FrameDenoiser:
             for branch in arranged.branches
         ]
         self._times: dict[float, tuple[Array, Array]] = {}
+        self._content = _Content(arranged)
+
+    @torch.no_grad()
+    def encode_content(self, windows: Tensor) -> Tensor:
+        """A window of feature rows (1, 1, W, feature_dim) -> (1, 1, W, d)."""
+        return torch.from_numpy(self._content(windows[0, 0].numpy()))[None]
 
     @torch.no_grad()
     def prepare(self, style: Tensor) -> FrameStyle:
@@ -193,3 +200,50 @@ class _Feed:
         x = self._before(x)
         hidden = np.maximum(x @ self._widen, self._floor)
         return self._after(x + hidden @ self._narrow + self._bias)
+
+
+class _Content:
+    """The encoder of the speech, and the content half of what comes first behind it."""
+
+    def __init__(self, arranged: ArrangedDenoiser) -> None:
+        encoder = arranged.net.content_encoder
+        embed = encoder.increase_embed_dim
+        self._embed = _array(embed.weight.T)
+        self._start = _array(embed.bias + encoder.pos_embed.pos_table[0])
+        self._layers = [_EncoderLayer(layer) for layer in encoder.encoder.layers]
+        fuse = arranged.net.content_xt_to_decoder_input_wo_time[0]
+        self._fuse = _array(fuse.weight[:, : self._embed.shape[1]].T), _array(fuse.bias)
+
+    def __call__(self, rows: Array) -> Array:
+        """(W, feature_dim) -> (1, W, d)"""
+        x = (rows @ self._embed + self._start)[None]
+        for layer in self._layers:
+            x = layer(x)
+        weight, bias = self._fuse
+        return np.asarray(x @ weight + bias)
+
+
+class _EncoderLayer:
+    """Self-attention and feed-forward, each with a norm behind."""
+
+    def __init__(self, layer: EncoderLayer) -> None:
+        attention = layer.self_attn
+        self._heads = attention.heads
+        weight, bias = attention.in_proj_weight.clone(), attention.in_proj_bias.clone()
+        for values in (weight, bias):  # of the queries
+            values[: attention.dim] *= (attention.dim // attention.heads) ** -0.5
+        self._in = _array(weight.T), _array(bias)
+        self._out, self._wide, self._narrow = (
+            (_array(linear.weight.T), _array(linear.bias))
+            for linear in (attention.out_proj, layer.linear1, layer.linear2)
+        )
+        self._norms = _Norm([layer.norm1]), _Norm([layer.norm2])
+
+    def __call__(self, x: Array) -> Array:
+        """(1, W, d)"""
+        packed = (x[0] @ self._in[0] + self._in[1]).reshape(x.shape[1], 3, self._heads, -1)
+        q, k, v = packed.transpose(1, 2, 0, 3)
+        mixed = _softmax(q @ k.swapaxes(1, 2), 2) @ v
+        x = self._norms[0](x + mixed.transpose(1, 0, 2).reshape(x.shape) @ self._out[0] + self._out[1])
+        hidden = np.maximum(x @ self._wide[0] + self._wide[1], 0)
+        return self._norms[1](x + hidden @ self._narrow[0] + self._narrow[1])

@@ -239,7 +239,7 @@ class SpeechEncoder(nn.Module):
         Returns:
             (R - 2 * context, row_dim)
         """
-        pairs = rearrange((self._warped(mel) - _LOUD) / _SPREAD, "b (r two) f -> b r (two f)", two=2)
+        pairs = ((self._warped(mel) - _LOUD) / _SPREAD).unflatten(1, (-1, 2)).flatten(2)
         h = _inside(self.stem, pairs)
         for block in self.blocks:
             h = block.inside(h)

@@ -90,7 +90,7 @@ class FrameSampler:
         """
         model = self._model
         device, dtype = model.motion_mean.device, next(model.denoiser.parameters()).dtype
-        content = model.denoiser.encode_content(rows[None, None].to(device, dtype))
+        content = self._network.encode_content(rows[None, None].to(device, dtype))
         code, scale = self._style()
         self._since = min(self._since + 1, self._length)
         if self._prepared is None or self._prepared[0] is not code:

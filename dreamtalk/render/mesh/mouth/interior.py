@@ -13,6 +13,7 @@ from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
+from ..warp.inverse import count_up
 from ..warp.textures import Sampler, Texture
 from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light, own_light
 from .seam import Mouth
@@ -319,8 +320,8 @@ def paint_interior(
         (n, h, w, 3).
     """
     mm, own = interior.mm, interior.own
-    px = torch.arange(box.x0, box.x1, device=sampler.device, dtype=torch.float32)
-    py = torch.arange(box.y0, box.y1, device=sampler.device, dtype=torch.float32)
+    px = count_up(box.x0, box.x1, sampler.device)
+    py = count_up(box.y0, box.y1, sampler.device)
     n, height, width = from_upper.shape
 
     def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..portrait.geometry import Box, FaceGeometry
 from .fields import Fields
-from .inverse import invert_displacement
+from .inverse import count_up, invert_displacement
 from .textures import Sampler
 
 
@@ -207,8 +207,8 @@ class WarpGrid:
         """Source minus node (n, 2, rows, columns) in cells -> look-up positions of a box."""
         x, y = self.sampler.expand(shift, self.fields.cell, first, box)
         device = self.sampler.device
-        px = torch.arange(box.x0, box.x1, device=device, dtype=torch.float32)
-        py = torch.arange(box.y0, box.y1, device=device, dtype=torch.float32)
+        px = count_up(box.x0, box.x1, device)
+        py = count_up(box.y0, box.y1, device)
         return x.add_(px), y.add_(py[:, None])
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..portrait.geometry import Box
-from .inverse import sample_grid
+from .inverse import count_up, sample_grid
 
 SUPERSAMPLING = 2
 """Textures are enlarged once with a cubic kernel: bilinear look-ups then come close to bicubic."""
@@ -265,8 +265,8 @@ class TorchSampler:
     def expand(
         self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
     ) -> tuple[Tensor, Tensor]:
-        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
-        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
+        px = count_up(box.x0, box.x1, self.device)
+        py = count_up(box.y0, box.y1, self.device)
         shape = (len(nodes), box.height, box.width)
         x = (px / cell - first[0]).expand(shape)
         y = (py / cell - first[1])[:, None].expand(shape)
