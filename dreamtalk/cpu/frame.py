@@ -145,7 +145,9 @@ class _Norm:
     """Layer norms of both branches."""
 
     def __init__(self, norms: Sequence[nn.LayerNorm]) -> None:
-        self._weight, self._bias = (_rows([getattr(n, k) for n in norms]) for k in ("weight", "bias"))
+        self._weight, self._bias = (
+            _rows([getattr(n, k) for n in norms]) for k in ("weight", "bias")
+        )
         width = self._weight.shape[-1]
         self._mean = np.full((width, 1), 1 / width, np.float32)
         self._eps = np.float32(norms[0].eps)
@@ -189,7 +191,10 @@ class _Feed:
 
     def __init__(self, layers: Sequence[_Layer]) -> None:
         parts: list[_FeedForward] = [layer.feed_forward for layer in layers]
-        self._widen, self._floor = _stacked([p.widen for p in parts]), _rows([p.floor for p in parts])
+        self._widen, self._floor = (
+            _stacked([p.widen for p in parts]),
+            _rows([p.floor for p in parts]),
+        )
         self._narrow = _stacked([p.narrow.weight for p in parts])
         self._bias = _rows([p.narrow.bias for p in parts])
         self._before = _Norm([layer.plain.norm2 for layer in layers])
@@ -244,6 +249,8 @@ class _EncoderLayer:
         packed = (x[0] @ self._in[0] + self._in[1]).reshape(x.shape[1], 3, self._heads, -1)
         q, k, v = packed.transpose(1, 2, 0, 3)
         mixed = _softmax(q @ k.swapaxes(1, 2), 2) @ v
-        x = self._norms[0](x + mixed.transpose(1, 0, 2).reshape(x.shape) @ self._out[0] + self._out[1])
+        x = self._norms[0](
+            x + mixed.transpose(1, 0, 2).reshape(x.shape) @ self._out[0] + self._out[1]
+        )
         hidden = np.maximum(x @ self._wide[0] + self._wide[1], 0)
         return self._norms[1](x + hidden @ self._narrow[0] + self._narrow[1])

@@ -14,7 +14,6 @@ from .fields import Fields
 from .inverse import count_up, invert_displacement
 from .textures import Sampler
 
-
 _LEAST_ROWS = 4
 """Of a product of matrices."""
 

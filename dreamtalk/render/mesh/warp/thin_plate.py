@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import RBFInterpolator
+from scipy.spatial.distance import cdist
+
+_LEAST = 1e-30
+"""Of a squared distance, so that 0 has a logarithm."""
 
 
 def thin_plate(
@@ -23,11 +26,27 @@ def thin_plate(
     Returns:
         (M, ...) float32.
     """
-    # scipy's kernel is r^2 log r: half of ours, and so is what it calls smoothing
-    spline = RBFInterpolator(
-        controls, values, kernel="thin_plate_spline", smoothing=ridge / 2, degree=1
-    )
-    return spline(targets).astype(np.float32)
+    # scipy's RBFInterpolator does the same in twice the time: it takes each logarithm by itself
+    count = len(controls)
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _bending(controls, controls) + ridge * np.eye(count)
+    system[:count, count:] = _plane(controls)
+    system[count:, :count] = system[:count, count:].T
+    wanted = np.concatenate([values, np.zeros((3, *values.shape[1:]))])
+    weights = np.linalg.solve(system, wanted)
+    found = _bending(targets, controls) @ weights[:count] + _plane(targets) @ weights[count:]
+    return found.astype(np.float32)
+
+
+def _bending(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(M, N) r^2 log r^2 of the distances between points (M, 2) and (N, 2)."""
+    squares = cdist(np.asarray(a, float), np.asarray(b, float), "sqeuclidean")
+    return squares * np.log(np.maximum(squares, _LEAST))
+
+
+def _plane(points: np.ndarray) -> np.ndarray:
+    """(M, 3): 1, x, y"""
+    return np.column_stack([np.ones(len(points)), points])
 
 
 def thin_plate_operator(controls: np.ndarray, targets: np.ndarray, ridge: float) -> np.ndarray:
