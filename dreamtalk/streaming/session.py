@@ -22,9 +22,10 @@ from ..options import default
 from ..render.renderer import Renderer
 from ..speech.speech import FPS, SAMPLE_RATE
 from .listener import FRAME
-from .protocol import MOST_WAITING, read_command, read_samples, write_frame
+from .protocol import MOST_WAITING, read_command, read_samples
 from .stream import StreamSettings
 from .talker import Talker
+from .writers import Writer
 
 log = logging.getLogger("dreamtalk")
 
@@ -42,7 +43,7 @@ class Session:
         socket: prepared.
         model, renderer: shared with other sessions.
         settings: of the stream.
-        jpeg: quality of the pictures.
+        writer: makes messages of frames.
     """
 
     def __init__(
@@ -51,15 +52,15 @@ class Session:
         model: DreamTalkModel,
         renderer: Renderer,
         settings: StreamSettings,
-        jpeg: int,
+        writer: Writer,
     ) -> None:
-        self._socket, self._model, self._jpeg = socket, model, jpeg
+        self._socket, self._model, self._writer = socket, model, writer
         self._talker = Talker(model, renderer, None, settings)
         self._pool = ThreadPoolExecutor(2, "dreamtalk-session", lambda: torch.set_num_threads(1))
         self._waiting: deque[Tensor] = deque()
         self._work: deque[Callable[[], Motion]] = deque()
         self._news = asyncio.Event()
-        self._motions: asyncio.Queue[Motion | None] = asyncio.Queue(_MOTIONS)
+        self._motions: asyncio.Queue[tuple[Motion, Tensor] | None] = asyncio.Queue(_MOTIONS)
         self._idle = self._closing = False
         self._began = time.monotonic()
 
@@ -75,6 +76,7 @@ class Session:
                 "height": height,
                 "lookahead": self._talker.motion.settings.ahead / 50,
                 "emotions": sorted(self._model.presets),
+                **self._writer.told,
             }
         )
         parts = (self._read, self._tick, self._move, self._show)
@@ -140,7 +142,7 @@ class Session:
             if work is not None:
                 motion = await self._in_thread(work)
                 if len(motion):
-                    await self._motions.put(motion)
+                    await self._motions.put((motion, self._talker.motion.sound))
                 continue
             if self._closing:
                 await self._motions.put(None)
@@ -170,18 +172,17 @@ class Session:
 
     async def _show(self) -> None:
         """Motion -> pictures, sent."""
-        index = 0
-        while (motion := await self._motions.get()) is not None:
-            for message in await self._in_thread(partial(self._pictures, motion, index)):
+        count = 0
+        while (part := await self._motions.get()) is not None:
+            for message in await self._in_thread(partial(self._pictures, *part)):
                 await self._socket.send_bytes(message)
-            index += len(motion)
-        await self._socket.send_json({"type": "end", "frames": index})
+            count += len(part[0])
+        for message in await self._in_thread(self._writer.end):
+            await self._socket.send_bytes(message)
+        await self._socket.send_json({"type": "end", "frames": count})
 
-    def _pictures(self, motion: Motion, first: int) -> list[bytes]:
-        return [
-            write_frame(first + i, (first + i) / FPS, frame, self._jpeg)
-            for i, frame in enumerate(self._talker.render(motion).numpy())
-        ]
+    def _pictures(self, motion: Motion, sound: Tensor) -> list[bytes]:
+        return self._writer.write(self._talker.render(motion), sound)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

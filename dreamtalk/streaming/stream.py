@@ -69,6 +69,10 @@ class MotionStream:
     the pieces in which they are pushed make no difference. Frame i is for what is heard from
     40 i ms on. Memory and work a frame are constant.
 
+    Attributes:
+        sound: (640 n,) float32, what is heard with the n frames that were returned last; with a
+            look-ahead of less than a frame 320 samples of it come with the frame after.
+
     Args:
         model: a checkpoint with a speech encoder of its own, as the starter has.
         style: of this checkpoint.
@@ -94,6 +98,7 @@ class MotionStream:
         self._listener = Listener(model.speech_encoder, model.config.window, s.ahead, s.gain)
         self._sampler = FrameSampler(model, style, s.steps, s.guidance, s.seed)
         self._cues, self._life = Cues(), Life(s.seed, s.liveliness, FPS)
+        self.sound = torch.zeros(0)
         self._shown: Tensor | None = None
         self._leaving: Tensor | None = None  # the expression that speech was cancelled in
         self._left = 0  # frames since
@@ -166,12 +171,15 @@ class MotionStream:
 
     def _made(self, more: Callable[[], bool]) -> Motion:
         frames: list[Motion] = []
+        sound: list[Tensor] = []
 
         def make(_: None) -> None:
             while more():
                 frames.append(self._next())
+                sound.append(self._listener.said)
 
         run_parallel(make, [None], 1)  # on one thread: the operations are small
+        self.sound = torch.cat(sound) if sound else torch.zeros(0)
         return Motion(
             torch.cat([f.expression for f in frames]) if frames else torch.zeros(0, self._channels),
             torch.cat([f.head for f in frames]) if frames else torch.zeros(0, 6),
