@@ -73,9 +73,15 @@ async def all_of(socket: ClientWebSocketResponse) -> tuple[list[bytes], list[dic
     return frames, said
 
 
-def test_samples_in_frames_out(model, renderer) -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_samples_in_frames_out(model, renderer, together: int) -> None:
+    settings = StreamSettings(steps=1, lookahead=0.1, together=together)
+
     async def work() -> None:
-        async with client(model, renderer) as made, made.ws_connect("/ws") as socket:
+        async with (
+            client(model, renderer, stream=settings) as made,
+            made.ws_connect("/ws") as socket,
+        ):
             ready = await socket.receive_json()
             assert (ready["type"], ready["rate"], ready["fps"]) == ("ready", 16000, 25)
             assert (ready["width"], ready["height"]) == (264, 264)

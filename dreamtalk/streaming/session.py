@@ -30,6 +30,8 @@ from .writers import Writer
 log = logging.getLogger("dreamtalk")
 
 T = TypeVar("T")
+_Moved = tuple[Motion, Tensor, bool]
+"""Motion, its sound, and whether nothing more comes for now."""
 _MOTIONS = 4
 """Pieces of motion that may wait for their pictures."""
 _PATIENCE = 5.0
@@ -60,7 +62,7 @@ class Session:
         self._waiting: deque[Tensor] = deque()
         self._work: deque[Callable[[], Motion]] = deque()
         self._news = asyncio.Event()
-        self._motions: asyncio.Queue[tuple[Motion, Tensor] | None] = asyncio.Queue(_MOTIONS)
+        self._motions: asyncio.Queue[_Moved | None] = asyncio.Queue(_MOTIONS)
         self._idle = self._closing = False
         self._began = time.monotonic()
 
@@ -141,8 +143,10 @@ class Session:
             work = self._next_work()
             if work is not None:
                 motion = await self._in_thread(work)
-                if len(motion):
-                    await self._motions.put((motion, self._talker.motion.sound))
+                stream = self._talker.motion
+                last = work in (stream.flush, stream.cancel)
+                if len(motion) or last:
+                    await self._motions.put((motion, stream.sound, last))
                 continue
             if self._closing:
                 await self._motions.put(None)
@@ -173,16 +177,23 @@ class Session:
     async def _show(self) -> None:
         """Motion -> pictures, sent."""
         count = 0
-        while (part := await self._motions.get()) is not None:
-            for message in await self._in_thread(partial(self._pictures, *part)):
-                await self._socket.send_bytes(message)
-            count += len(part[0])
-        for message in await self._in_thread(self._writer.end):
-            await self._socket.send_bytes(message)
+        while (moved := await self._motions.get()) is not None:
+            count += await self._send(partial(self._pictures, *moved))
+        end = self._talker.motion.idle(0), torch.zeros(0), True
+        count += await self._send(partial(self._pictures, *end))
+        await self._send(lambda: (0, self._writer.end()))
         await self._socket.send_json({"type": "end", "frames": count})
 
-    def _pictures(self, motion: Motion, sound: Tensor) -> list[bytes]:
-        return self._writer.write(self._talker.render(motion), sound)
+    async def _send(self, make: Callable[[], tuple[int, list[bytes]]]) -> int:
+        """Messages, once they are made; how many frames they show."""
+        count, messages = await self._in_thread(make)
+        for message in messages:
+            await self._socket.send_bytes(message)
+        return count
+
+    def _pictures(self, motion: Motion, sound: Tensor, last: bool) -> tuple[int, list[bytes]]:
+        frames = self._talker.render(motion, last)
+        return len(frames), self._writer.write(frames, sound)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

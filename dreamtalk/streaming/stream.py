@@ -39,6 +39,8 @@ class StreamSettings:
         seed: for all that is drawn.
         liveliness: scale of blinks, gaze, head motion and breathing; 0 for none.
         gain: linear, that brings the speech to the common level; None judges it on the way.
+        together: frames that are rendered at once; the first ones wait for the last. The motion
+            does not depend on it.
     """
 
     lookahead: float = default("stream.lookahead")
@@ -47,11 +49,13 @@ class StreamSettings:
     seed: int = default("seed")
     liveliness: float = default("liveliness")
     gain: float | None = None
+    together: int = default("stream.together")
 
     def __post_init__(self) -> None:
         checked(
             guidance=self.guidance, seed=self.seed, liveliness=self.liveliness,
-            **{"stream.lookahead": self.lookahead, "stream.steps": self.steps},
+            **{"stream.lookahead": self.lookahead, "stream.steps": self.steps,
+               "stream.together": self.together},
         )  # fmt: skip
         if self.gain is not None:
             checked(**{"stream.gain": self.gain})
