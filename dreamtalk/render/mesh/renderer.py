@@ -426,10 +426,9 @@ class MeshRenderer:
         x = (source[0][:, rows, columns] - skin.box.x0) * skin.scale
         y = (source[1][:, rows, columns] - skin.box.y0) * skin.scale
         change = self._sampler.sample_planes(gain - 1, x, y)
-        tint = self._tensor(np.array(TINT))
         # Frame by frame, so that the work stays in the processor's cache.
         for pixels, share in zip(frame[:, rows, columns], change, strict=True):
-            pixels.addcmul_(pixels, share[..., None] * tint)
+            pixels.addcmul_(pixels, self._sampler.tinted(share, TINT))
 
     def _inside(self, region: Box) -> tuple[slice, slice]:
         """A box of the crop as indices into the moving box."""

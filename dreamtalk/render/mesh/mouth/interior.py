@@ -324,11 +324,11 @@ def paint_interior(
     py = count_up(box.y0, box.y1, sampler.device)
     n, height, width = from_upper.shape
 
-    def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:
-        x = px[None, None, :] - (pose.origin[:, 0] + shift[:, 0])[:, None, None]
-        y = py[None, :, None] - (pose.origin[:, 1] + shift[:, 1])[:, None, None]
-        m = pose.matrix[:, :, :, None, None]
-        return m[:, 0, 0] * x + m[:, 0, 1] * y, m[:, 1, 0] * x + m[:, 1, 1] * y
+    def millimetres(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, y = (pose.origin if shift is None else pose.origin + shift)[:, :, None, None].unbind(1)
+        x, y = px - x, py[:, None] - y
+        (a, b), (c, d) = (row.unbind(1) for row in pose.matrix[..., None, None].unbind(1))
+        return a * x + b * y, c * x + d * y
 
     def look(sprite: SpriteTexture, x: Tensor, y: Tensor) -> Tensor:
         return sampler.sample(
@@ -351,7 +351,7 @@ def paint_interior(
         assert own.upper is not None
         return look_own(own.upper, x, y)
 
-    skull_x, skull_y = millimetres(torch.zeros_like(pose.jaw))
+    skull_x, skull_y = millimetres()
     jaw_x, jaw_y = millimetres(pose.jaw)
     tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
     lift, tuck = pose.lift[:, None, None], pose.tuck[:, None, None]

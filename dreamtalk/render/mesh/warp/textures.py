@@ -56,6 +56,10 @@ class Sampler(Protocol):
         """Values (n, h, w) of one plane (n, H, W) per frame at positions x, y (n, h, w)."""
         ...
 
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        """A plane (h, w) times a colour: (h, w, 3)."""
+        ...
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """The premultiplied person at x, y (n, h, w) over the plate (h, w, 3): (n, h, w, 3)."""
         ...
@@ -127,6 +131,12 @@ class OpenCVSampler:
         for target, plane, xs, ys in zip(out, *arrays, strict=True):
             _remap(plane, xs, ys, target)
         return torch.from_numpy(out)
+
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        # Repeated first, and the colour along a row too: rows of three are a long way round.
+        wide = torch.from_numpy(cv2.cvtColor(plane.numpy(), cv2.COLOR_GRAY2RGB))
+        wide.view(len(plane), -1).mul_(torch.tensor(tint).repeat(plane.shape[1]))
+        return wide
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         out = torch.empty((*x.shape, 3))
@@ -241,6 +251,9 @@ class TorchSampler:
 
     def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return sample_grid(planes[:, None], x, y)[:, 0]
+
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        return plane[..., None] * torch.tensor(tint, device=plane.device)
 
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         layer = self.sample(person, x, y)
