@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import cdist
 
+_BLOCK = 512
+"""Targets at a time, so that what is made on the way stays in the processor's cache."""
 _LEAST = 1e-30
 """Of a squared distance, so that 0 has a logarithm."""
 
@@ -34,14 +36,19 @@ def thin_plate(
     system[count:, :count] = system[:count, count:].T
     wanted = np.concatenate([values, np.zeros((3, *values.shape[1:]))])
     weights = np.linalg.solve(system, wanted)
-    found = _bending(targets, controls) @ weights[:count] + _plane(targets) @ weights[count:]
-    return found.astype(np.float32)
+    found = np.empty((len(targets), *values.shape[1:]), np.float32)
+    for start in range(0, len(targets), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        bent, flat = _bending(targets[part], controls), _plane(targets[part])
+        found[part] = bent @ weights[:count] + flat @ weights[count:]
+    return found
 
 
 def _bending(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(M, N) r^2 log r^2 of the distances between points (M, 2) and (N, 2)."""
     squares = cdist(np.asarray(a, float), np.asarray(b, float), "sqeuclidean")
-    return squares * np.log(np.maximum(squares, _LEAST))
+    logs = np.maximum(squares, _LEAST)
+    return np.multiply(squares, np.log(logs, out=logs), out=squares)
 
 
 def _plane(points: np.ndarray) -> np.ndarray:
