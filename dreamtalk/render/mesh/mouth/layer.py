@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ....curves.easing import smoothstep
 from ....face.portrait import Portrait
@@ -156,17 +155,18 @@ def paint_mouth(
     frame = frame + low[..., None] * (lip_pixels - frame)
     # The lower lip hides what is drawn under it; at rest nothing is drawn.
     shown = hole * (1 - low[part]) * pose.activity[:, None, None]
-    frame[part] = soften(frame[part], shown, layer.blur)
+    frame[part] = soften(frame[part], shown, layer.blur, sampler)
     return frame
 
 
-def soften(pixels: Tensor, drawn: Tensor, sigma: float) -> Tensor:
+def soften(pixels: Tensor, drawn: Tensor, sigma: float, sampler: Sampler) -> Tensor:
     """Blur what is drawn, and its edges with what is around it.
 
     Args:
         pixels: (n, h, w, 3).
         drawn: (n, h, w) 0..1, where something is drawn.
         sigma: px; under 0.1 nothing is done.
+        sampler: who blurs.
 
     Returns:
         (n, h, w, 3).
@@ -174,16 +174,10 @@ def soften(pixels: Tensor, drawn: Tensor, sigma: float) -> Tensor:
     if sigma < 0.1:
         return pixels
     reach = max(1, round(2.5 * sigma))
-    at = torch.arange(-reach, reach + 1, device=pixels.device, dtype=pixels.dtype)
+    at = torch.arange(-reach, reach + 1, dtype=pixels.dtype)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    share = F.max_pool2d(drawn[:, None], 2 * reach + 1, 1, reach)
-    planes = torch.cat([pixels.permute(0, 3, 1, 2), share], 1)
-    n, channels, height, width = planes.shape
-    padded = F.pad(planes, (reach,) * 4, mode="replicate")
-    flat = padded.reshape(n * channels, 1, *padded.shape[2:])
-    flat = F.conv2d(F.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
-    blurred = flat.reshape(n, channels, height, width).permute(0, 2, 3, 1)
+    planes = torch.cat([pixels, sampler.grow(drawn, reach)[..., None]], -1)
+    blurred = sampler.blur(planes, kernel / kernel.sum())
     return pixels + blurred[..., 3:] * (blurred[..., :3] - pixels)
 
 
