@@ -81,7 +81,7 @@ def repeat(server: Server, names: Iterable[str], widgets: dict[str, Any]) -> Row
 
 def cancel(server: Server, rounds: int) -> Rows:
     """A cancel in the middle of each long node, and the run after it."""
-    yield ["workflow", "node", "at", "stopped in, s", "left behind", "run after it"]
+    yield ["workflow", "node", "at", "stopped in, s", "CPU s", "left behind", "run after it"]
     with tempfile.TemporaryDirectory() as folder:
         long = {"audio": server.send(_recording(Path(folder), 0.5))}
     for name, node, share, widgets in CANCELS * rounds:
@@ -100,6 +100,7 @@ def cancel(server: Server, rounds: int) -> Rows:
             node.removeprefix("DreamTalk"),
             "its start" if share is None else f"{share:.0%}",
             f"{seconds:.2f}" if good else f"{seconds:.2f} {stopped.status} FAILED",
+            f"{stopped.busy:.2f}",
             f"{', '.join(left)} FAILED" if left else "nothing",
             after.status if after.status == "success" else f"{after.status} FAILED {after.said}",
         ]

@@ -49,6 +49,8 @@ class Run:
         cached: share of the nodes whose result was there already.
         files: what was saved, as /view takes it.
         stopped: seconds from the cancel to the end; None without one.
+        busy: CPU seconds of the server meanwhile: on a machine that does other things, the cancel
+            took about that long.
         said: by the error.
     """
 
@@ -58,6 +60,7 @@ class Run:
     files: list[dict[str, str]]
     stopped: float | None
     said: str
+    busy: float = 0.0
 
 
 def graph(name: str) -> Graph:
@@ -100,7 +103,7 @@ class Server:
     def run(self, made: Graph, cancel: Cancel | None = None) -> Run:
         """Order a graph and wait for its end."""
         client, job, began = uuid.uuid4().hex, "", 0.0
-        cached, asked, error = 0, 0.0, ""
+        cached, asked, spent, error = 0, 0.0, 0.0, ""
         for message in messages(self.url, client):
             kind, data = message["type"], message.get("data") or {}
             if kind == "connected":  # only now, so that no message is missed
@@ -114,7 +117,7 @@ class Server:
                 error = str(data.get("exception_message", "")).strip()
                 break
             elif cancel and not asked and reached(cancel, kind, data, made):
-                asked = time.monotonic()
+                asked, spent = time.monotonic(), self.cpu()
                 threading.Thread(target=self._ask, args=("/interrupt", {})).start()
         end = time.monotonic()
         files = [
@@ -126,7 +129,7 @@ class Server:
         ]
         return Run(
             kind.removeprefix("execution_"), end - began, cached / len(made), files,
-            end - asked if asked else None, error,
+            end - asked if asked else None, error, self.cpu() - spent if asked else 0.0,
         )  # fmt: skip
 
     def free(self) -> None:
