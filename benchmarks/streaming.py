@@ -1,7 +1,7 @@
 """How late frames are when speech is pushed as it is said, and how far the motion is from offline.
 
 python benchmarks/streaming.py --portrait P --audio A [--size 512] [--seconds 60] [--lookahead 0.16]
-    [--together 2]
+    [--together 2] [--video mp4]
 python benchmarks/streaming.py --audio A --look
 """
 
@@ -24,9 +24,9 @@ from dreamtalk.pipeline import animate
 from dreamtalk.render.registry import open_renderer
 from dreamtalk.speech.loading import load_speech
 from dreamtalk.speech.speech import FPS, SAMPLE_RATE
-from dreamtalk.streaming.protocol import write_frame
 from dreamtalk.streaming.stream import MotionStream, StreamSettings
 from dreamtalk.streaming.talker import Talker
+from dreamtalk.streaming.writers import WRITERS
 
 PIECE = SAMPLE_RATE // 50
 AIM = 0.2  # s from the last sample that a frame needs to the frame
@@ -34,13 +34,12 @@ MOUTH = 13
 
 
 def live(
-    portrait: Path, audio: Path, size: int, seconds: float, lookahead: float, together: int
+    portrait: Path, audio: Path, size: int, seconds: float, settings: StreamSettings, video: str
 ) -> None:
     """Push 20 ms every 20 ms and look at the clock whenever a frame is out."""
     image = load_image(portrait)
     scaled = F.interpolate(image.movedim(-1, 0)[None], (size, size), mode="area")
     renderer = open_renderer("mesh", analyze_portrait(scaled[0].movedim(0, -1)))
-    settings = StreamSettings(lookahead=lookahead, together=together)
     talker = Talker(load_model(), renderer, None, settings)
     said = load_speech(audio).waveform
     said = said.repeat(int(seconds * SAMPLE_RATE / len(said)) + 1)[: int(seconds * SAMPLE_RATE)]
@@ -48,21 +47,28 @@ def live(
     talker.flush()
     gc.collect()
     gc.freeze()  # as serve does
-    first = talker.motion.frame
+    first, writer, sent = talker.motion.frame, WRITERS[video](size, size, 85), 0
     delays: list[float] = []
     cpu, began = time.process_time(), time.perf_counter()
     for index, piece in enumerate(said.split(PIECE)):
         due = began + (index + 1) * PIECE / SAMPLE_RATE  # when its last sample has been said
         time.sleep(max(0.0, due - time.perf_counter()))
-        for frame in talker.push(piece):
-            write_frame(0, 0.0, frame.numpy(), 85)
+        frames = talker.push(piece)
+        messages = writer.write(frames[:0], talker.motion.sound)
+        for frame in frames.split(1):
+            messages += writer.write(frame, talker.motion.sound[:0])
             needed = (len(delays) / FPS) + settings.ahead / 50
             delays.append(time.perf_counter() - began - needed)
+        sent += sum(map(len, messages))
     cpu = time.process_time() - cpu
     values = 1000 * np.array(delays)
     late = int((values > 1000 * AIM).sum())
-    print(f"{size}x{size} px, {seconds:g} s, look-ahead {1000 * lookahead:.0f} ms, {together=}")
-    print(f"frames {len(values)}, CPU {1000 * cpu / len(values):.1f} ms a frame")
+    ahead, together = 1000 * settings.lookahead, settings.together
+    print(f"{size}x{size} px, {seconds:g} s, look-ahead {ahead:.0f} ms, {together=}, {video}")
+    print(
+        f"frames {len(values)}, CPU {1000 * cpu / len(values):.1f} ms a frame, "
+        f"{8 * sent / 1e6 / seconds:.2f} Mbit/s"
+    )
     print(
         f"delay p50 {np.percentile(values, 50):.0f} ms, p95 {np.percentile(values, 95):.0f} ms, "
         f"largest {values.max():.0f} ms; later than {1000 * AIM:.0f} ms: {late}"
@@ -100,6 +106,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--lookahead", type=float, default=0.16)
     parser.add_argument("--together", type=int, default=1, help="frames rendered at once")
+    parser.add_argument("--video", choices=tuple(WRITERS), default="jpeg", help="what is sent")
     parser.add_argument("--look", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -107,7 +114,8 @@ def main() -> None:
     if args.look:
         look(args.audio)
     else:
-        live(args.portrait, args.audio, args.size, args.seconds, args.lookahead, args.together)
+        settings = StreamSettings(lookahead=args.lookahead, together=args.together)
+        live(args.portrait, args.audio, args.size, args.seconds, settings, args.video)
 
 
 if __name__ == "__main__":

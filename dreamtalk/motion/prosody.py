@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from ..speech.speech import SAMPLE_RATE, Speech
 
 _HOP = SAMPLE_RATE // 100
+_PIECE = 10_000  # hops
 _MIN_PAUSE = 0.2
 _MIN_PHRASE = 0.15
 _FLOOR_DB = -60.0
@@ -105,8 +106,12 @@ def speaking_level(level: np.ndarray) -> float:
 def level_db(waveform: np.ndarray) -> np.ndarray:
     """RMS level in dB, 100 values a second."""
     count = max(1, len(waveform) // _HOP)
-    padded = np.pad(waveform, (0, max(0, count * _HOP - len(waveform))))
-    power = (padded[: count * _HOP].reshape(count, _HOP).astype(np.float64) ** 2).mean(1)
+    if len(waveform) < _HOP:
+        waveform = np.pad(waveform, (0, _HOP - len(waveform)))
+    hops = waveform[: count * _HOP].reshape(count, _HOP)
+    # piece by piece: an hour in double precision would take 460 MB
+    pieces = (hops[start : start + _PIECE] for start in range(0, count, _PIECE))
+    power = np.concatenate([(piece.astype(np.float64) ** 2).mean(1) for piece in pieces])
     smooth = gaussian_filter1d(power, 2.0, mode="nearest")
     return np.maximum(10.0 * np.log10(smooth + 1e-12), _FLOOR_DB)
 

@@ -199,10 +199,11 @@ class SpeechEncoder(nn.Module):
         rows = num_rows(waveform.numel())
         device = self.stem.weight.device
         # before and after a recording is silence, not nothing: the network takes a cut for a sound
-        rest = max(0, rows * ROW - waveform.numel())
-        padded = F.pad(waveform, (_SILENCE * ROW, rest))[: (_SILENCE + rows) * ROW]
-        padded = F.pad(padded, (0, _SILENCE * ROW)) * level_gain(waveform)
         total = rows + 2 * _SILENCE
+        padded = waveform.new_zeros(total * ROW)
+        said = waveform[: rows * ROW]
+        # in place: of an hour every copy takes 230 MB
+        torch.mul(said, level_gain(waveform), out=padded[_SILENCE * ROW :][: len(said)])
         found = []
         for start in range(_SILENCE, _SILENCE + rows, chunk):
             progress(start - _SILENCE, rows)

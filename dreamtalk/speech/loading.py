@@ -33,6 +33,7 @@ MAX_GAIN = 30.0
 SILENCE_RMS = 1e-4
 """Below this (-80 dBFS) a recording counts as silent."""
 _GATE = 0.02  # of the loudest frame's power: 17 dB below it speech is assumed to pause
+_PIECE = 50_000  # frames
 _FRAME = SAMPLE_RATE // 50
 _BLOCK = 1 << 16  # samples of a waveform that are resampled at a time
 
@@ -222,8 +223,12 @@ def speech_gain(waveform: Tensor, level: float, most: float, silence: float) -> 
 
 def frame_power(waveform: Tensor) -> Tensor:
     """Mean square of each 20 ms: (N,) -> (ceil(N / 320),)."""
-    padding = -waveform.numel() % _FRAME
-    return torch.nn.functional.pad(waveform, (0, padding)).view(-1, _FRAME).square().mean(dim=1)
+    whole = waveform.numel() // _FRAME * _FRAME
+    rest = waveform[whole:]
+    rest = torch.nn.functional.pad(rest, (0, -len(rest) % _FRAME))
+    # piece by piece: of an hour a copy would take 230 MB
+    pieces = (*waveform[:whole].view(-1, _FRAME).split(_PIECE), rest.view(-1, _FRAME))
+    return torch.cat([piece.square().mean(dim=1) for piece in pieces])
 
 
 def _to_speech(blocks: Iterator[np.ndarray], rate: int) -> Iterator[np.ndarray]:
