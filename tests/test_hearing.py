@@ -19,6 +19,7 @@ from dreamtalk.training.measure.hearing import (
     closing,
     degraded,
     differences,
+    ears_of,
     hear_recordings,
     hear_talkers,
     means,
@@ -59,7 +60,7 @@ def test_false_alarms_are_as_many_for_every_encoder() -> None:
 
 
 def test_worse_hearing_is_seen(recordings: list[Recording], encoder: SpeechEncoder) -> None:
-    heard = hear_recordings(encoder, recordings)
+    heard = hear_recordings(ears_of(encoder), recordings)
     assert means(heard).phones > 0.4
     assert means(heard).aperture > 0.5
     assert np.isnan(means(heard).rules_aperture)
@@ -68,7 +69,7 @@ def test_worse_hearing_is_seen(recordings: list[Recording], encoder: SpeechEncod
     dull = copy.deepcopy(encoder)
     with torch.no_grad():
         dull.stem.weight.mul_(0.3)
-    worse = differences(hear_recordings(dull, recordings), heard)
+    worse = differences(hear_recordings(ears_of(dull), recordings), heard)
     assert worse["phones"][0] < -0.05
     assert worse["aperture"][0] < 0
 
@@ -84,7 +85,7 @@ def test_talkers_are_heard_by_curves_and_rules(
     motion = rule_motion(one.segments, one.waveform)
     known = Talker("a", "a", "filmed", one.waveform, motion, one.segments)
     unknown = Talker("b", "b", "filmed", one.waveform, motion)
-    first, second = hear_talkers(encoder, [known, unknown])
+    first, second = hear_talkers(ears_of(encoder), [known, unknown])
     assert first.rules_aperture > 0.4
     assert first.phones > 0.4
     assert np.isnan(second.phones)

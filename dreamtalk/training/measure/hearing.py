@@ -17,6 +17,7 @@ from ..corpus.augment import augment
 from ..corpus.codecs import CODECS, through_codec
 from ..corpus.phones import BILABIALS, PHONE_INDEX, PHONES, Segment
 from ..corpus.recordings import Recording
+from ..corpus.utterance import Samples
 from ..data.targets import make_targets
 from ..rules.calibrate import Spoken, heard_phones, tracks_of, trimmed
 from ..rules.visemes import VISEMES
@@ -24,6 +25,9 @@ from .talkers import EDGE, Talker, compare_talker, r
 
 Rows = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
+Ears = Callable[[Samples], Rows]
+"""(N,) at 16 kHz -> rows that begin as those of a speech encoder: (R, 46 or more), phone posteriors
+in its unit, aperture and width; 0 where these are not told."""
 
 FALSE_ALARMS = 0.04
 """Share of the other spoken rows that may be taken for p, b or m."""
@@ -55,11 +59,15 @@ class Hearing:
     rules_width: float = float("nan")
 
 
-def rows_of(encoder: SpeechEncoder, waveform: npt.NDArray[np.float32]) -> Rows:
+def ears_of(encoder: SpeechEncoder) -> Ears:
     """Feature rows (R, D) as a user's recording gets them."""
-    speech = normalize_loudness(Speech(torch.from_numpy(waveform)))
-    rows: Rows = encoder.encode(speech.waveform).double().numpy()
-    return rows
+
+    def hear(waveform: Samples) -> Rows:
+        speech = normalize_loudness(Speech(torch.from_numpy(waveform)))
+        rows: Rows = encoder.encode(speech.waveform).double().numpy()
+        return rows
+
+    return hear
 
 
 def row_phones(segments: Sequence[Segment], rows: int) -> Labels:
@@ -75,7 +83,7 @@ def row_phones(segments: Sequence[Segment], rows: int) -> Labels:
     return found
 
 
-def degraded(recording: Recording, seed: int) -> npt.NDArray[np.float32]:
+def degraded(recording: Recording, seed: int) -> Samples:
     """A room, noise and, every other time, a codec, as in training."""
     waveform = augment(recording.waveform, np.random.Generator(np.random.PCG64(seed)))
     names = sorted(CODECS)
@@ -83,12 +91,12 @@ def degraded(recording: Recording, seed: int) -> npt.NDArray[np.float32]:
 
 
 def hear_recordings(
-    encoder: SpeechEncoder,
+    ears: Ears,
     recordings: Sequence[Recording],
-    change: Callable[[Recording, int], npt.NDArray[np.float32]] = lambda r, _: r.waveform,
+    change: Callable[[Recording, int], Samples] = lambda r, _: r.waveform,
 ) -> list[Hearing]:
     """Recordings with known phones, beside the rules' articulation."""
-    heard = [rows_of(encoder, change(r, i)) for i, r in enumerate(recordings)]
+    heard = [ears(change(r, i)) for i, r in enumerate(recordings)]
     labels = [row_phones(r.segments, len(x)) for r, x in zip(recordings, heard, strict=True)]
     limit = alarm_limit(heard, labels)
     found = []
@@ -104,10 +112,10 @@ def hear_recordings(
     return found
 
 
-def hear_talkers(encoder: SpeechEncoder, talkers: Sequence[Talker]) -> list[Hearing]:
+def hear_talkers(ears: Ears, talkers: Sequence[Talker]) -> list[Hearing]:
     """Filmed talkers: the curves, and the rules on the phones that are heard, beside the tracked
     motion. The phones that are said are PocketSphinx's, of words that it may have misheard."""
-    heard = [rows_of(encoder, t.waveform) for t in talkers]
+    heard = [ears(t.waveform) for t in talkers]
     labels = [row_phones(t.segments, len(x)) for t, x in zip(talkers, heard, strict=True)]
     limit = alarm_limit(heard, labels)
     found = []

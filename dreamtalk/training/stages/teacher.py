@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ...errors import DreamTalkError
 from ...files.atomic import atomic_write
+from ...files.tensors import save_torch
 from ...networks.speech_encoder import num_rows
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
@@ -26,7 +27,7 @@ from ..corpus.phones import PHONE_INDEX, PHONES
 from ..corpus.recognizer import WIDTH, Features, Listen, at_rows
 from ..corpus.recordings import Recording, read_corpus, save_recordings
 from ..corpus.utterance import Samples
-from ..measure.hearing import row_phones
+from ..measure.hearing import Ears, row_phones
 from ..rules.calibrate import heard_phones
 from .loops import LoopSettings, train
 
@@ -35,6 +36,7 @@ log = logging.getLogger("dreamtalk")
 HEARD = "heard"
 """Voice and part of the corpus of recordings whose phones the teacher has written down."""
 POSTERIORS = "posteriors.npz"
+_READER = "reader.pt"
 _SETTINGS = LoopSettings(steps=400, learning_rate=2e-3, warmup=50, ema=0.98, save_every=400)
 _ITEMS, _ROWS = 14, 150
 _SECONDS = 26.0
@@ -82,6 +84,7 @@ def train_teacher(
     frames = [_features(listen, r.waveform, progress, i, len(known)) for i, r in enumerate(known)]
     labels = [row_phones(r.segments, len(f)) for r, f in zip(known, frames, strict=True)]
     reader = fit_reader(frames, labels, work / "teacher", seed, steps)
+    save_torch(work / "teacher" / _READER, reader.state_dict())
     heard = [heard_recording(reader, listen, x) for x in _joined(sounds, seed)]
     if heard:
         for old in (corpus / "train").glob(f"{HEARD}-*.npz"):
@@ -112,6 +115,26 @@ def load_posteriors(work: Path, recordings: Sequence[Recording]) -> list[npt.NDA
     if [len(x) for x in found] != [num_rows(len(r.waveform)) for r in recordings]:
         raise DreamTalkError(f"'{path}' is of another corpus: run 'dreamtalk train teacher' again")
     return found
+
+
+def teacher_ears(work: Path, listen: Listen) -> Ears:
+    """What the teacher of a work folder hears, to be measured beside encoders: phones only.
+
+    Raises:
+        DreamTalkError: if there is none.
+    """
+    path = work / "teacher" / _READER
+    if not path.exists():
+        raise DreamTalkError(f"there is no '{path}': run 'dreamtalk train teacher' first")
+    reader = PhoneReader().eval()
+    reader.load_state_dict(torch.load(path, weights_only=True))
+
+    def hear(waveform: Samples) -> npt.NDArray[np.float64]:
+        read = read_phones(reader, _features(listen, waveform)).double().numpy()
+        rows = np.maximum(read, -_FLOOR) / _FLOOR
+        return np.concatenate([rows, np.zeros((len(rows), 2))], 1)
+
+    return hear
 
 
 def fit_reader(
