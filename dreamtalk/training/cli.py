@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import DreamTalkError
 from ..files.clashes import check_outputs
 from ..files.names import user_path
 from ..progress import Progress, terminal_bar
@@ -39,6 +40,22 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
 
     speech = stages.add_parser("speech", help="stage 1: the speech encoder")
     speech.set_defaults(run=_command(_speech))
+    teacher = stages.add_parser(
+        "teacher", help="before stage 1: a recognizer tells the phones of the corpus, and of more"
+    )
+    teacher.add_argument(
+        "--recognizer", type=user_path, required=True, help="Moonshine's encoder_model.ort"
+    )
+    teacher.add_argument(
+        "--sounds", type=user_path, help="folder of speech without transcripts, for the corpus"
+    )
+    teacher.add_argument(
+        "--game", type=user_path, help="queen.1c, whose lines are unpacked into SOUNDS first"
+    )
+    teacher.add_argument("--hours", type=float, default=0.75, help="of the game's lines")
+    teacher.add_argument("--steps", type=int, help="of the reader's training")
+    teacher.add_argument("--work", type=user_path, required=True, help="what it reads")
+    teacher.set_defaults(run=_command(_teacher))
     denoiser = stages.add_parser("denoiser", help="stage 2: the denoiser, and the weights file")
     denoiser.set_defaults(run=_command(_denoiser))
     expert = stages.add_parser("lip-expert", help="stage 3: the lip expert, added to the weights")
@@ -126,7 +143,7 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="motions that drive the lips; visemes by chance otherwise",
     )  # fmt: skip
     pictures.set_defaults(run=_command(_pictures))
-    for stage in (corpus, coverage, speech, denoiser, expert, sync, predictor, evaluate):
+    for stage in (corpus, coverage, teacher, speech, denoiser, expert, sync, predictor, evaluate):
         stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
     return train
 
@@ -189,6 +206,24 @@ def _speech(args: argparse.Namespace, progress: Progress) -> str:
     recipe = load_recipe(args.config)
     made = train_speech(recipe, args.corpus, args.work, args.steps, args.init, progress)
     return f"{made}\ncurves in {made.parent}"
+
+
+def _teacher(args: argparse.Namespace, progress: Progress) -> str:
+    from ..speech.loading import load_speech
+    from .corpus.recognizer import load_recognizer
+    from .corpus.talkie import unpack_lines
+    from .stages.teacher import train_teacher
+
+    if args.game is not None and args.sounds is None:
+        raise DreamTalkError("--game unpacks its lines into a folder: name it with --sounds")
+    listen = load_recognizer(args.recognizer)
+    if args.game is not None:
+        unpack_lines(args.game, args.sounds, args.hours)
+    files = [] if args.sounds is None else sorted(f for f in args.sounds.iterdir() if f.is_file())
+    sounds = (load_speech(file).waveform.numpy() for file in files)
+    return train_teacher(
+        args.corpus, args.work, listen, sounds, steps=args.steps, progress=progress
+    )
 
 
 def _denoiser(args: argparse.Namespace, progress: Progress) -> str:

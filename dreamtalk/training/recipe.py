@@ -26,6 +26,9 @@ class Recipe:
         speech_batch: windows and rows of a batch.
         denoiser_batch: items and frames of a batch.
         expert_batch: pairs of a batch of the lip expert's.
+        teaching: of the speech stage, weight of what the teacher of phones reads; 0: without one.
+        keep_rows: whether the speech stage leaves what a row holds beside the posteriors as the
+            encoder that it begins with has it, so that the other networks can stay as they are.
         sync_weight: of L_sync.
         copies: differently degraded copies of each recording for stage 2.
         noise_smoothing: of the sampler, frames.
@@ -46,6 +49,8 @@ class Recipe:
     speech_batch: tuple[int, int] = (24, 150)
     denoiser_batch: tuple[int, int] = (32, 16)
     expert_batch: int = 96
+    teaching: float = 0.0
+    keep_rows: bool = False
     sync_weight: float = 0.05
     copies: int = 2
     noise_smoothing: float = 20.0

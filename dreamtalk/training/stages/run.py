@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from .lip_expert import (
 from .loops import LoopSettings, train
 from .presets import emotion_presets, style_center, style_gains
 from .speech import SpeechData, speech_loss
+from .teacher import load_posteriors
 
 log = logging.getLogger("dreamtalk")
 
@@ -56,24 +58,37 @@ def train_speech(
         init: weights file whose speech encoder is trained further; else from nothing.
 
     Returns:
-        ``work/speech/encoder.pt``
+        ``work/speech/encoder.pt``. With ``keep_rows`` there is a ``starter.safetensors`` beside it:
+        the file that it began with, which hears with the new encoder.
+
+    Raises:
+        DreamTalkError: if the recipe wants a teacher that is not there, or rows of no file kept.
     """
-    data = SpeechData(list(read_corpus(corpus)), recipe.speech.seed)
+    if recipe.keep_rows and init is None:
+        raise DreamTalkError("'keep_rows' keeps those of a finished file: name it with --init")
+    recordings = list(read_corpus(corpus))
+    posteriors = load_posteriors(work, recordings) if recipe.teaching else None
+    data = SpeechData(recordings, recipe.speech.seed, posteriors)
     torch.manual_seed(recipe.speech.seed)
-    if init is None:
+    old = None if init is None else _load_with_encoder(init)
+    if old is None:
         encoder = SpeechEncoder(SpeechEncoderConfig.from_dict(recipe.encoder))
     else:
-        encoder = _load_with_encoder(init).speech_encoder.requires_grad_(True)
+        encoder = deepcopy(old.speech_encoder).requires_grad_(True)
+    kept = old.speech_encoder.eval() if old is not None and recipe.keep_rows else None
     size, rows = recipe.speech_batch
     train(
         encoder,
-        lambda step: speech_loss(encoder, data.batch(step, size, rows)),
+        lambda step: speech_loss(encoder, data.batch(step, size, rows), recipe.teaching, kept),
         _settings(recipe.speech, steps),
         work / "speech",
         progress,
     )
     target = work / "speech" / "encoder.pt"
     save_torch(target, {"config": encoder.config.to_dict(), "state": encoder.state_dict()})
+    if old is not None and recipe.keep_rows:
+        old.speech_encoder = encoder
+        save_model(old, work / "speech" / "starter.safetensors", dtype=torch.float16)
     return target
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...networks.speech_encoder import ROW, SpeechEncoder
+from ...networks.speech_encoder import LEVEL, ROW, SpeechEncoder
 from ...speech.logmel import BANDS, log_mel, warp_matrix
 from ...speech.speech import SAMPLE_RATE
 from ..corpus.augment import augment, resample_window
@@ -18,7 +20,7 @@ from ..corpus.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 from ..corpus.recordings import Recording
 from ..data.targets import TARGET_RATE, Targets, make_targets
 
-NATURAL = frozenset({"asterisk", "piper", "kokoro", "hibari"})
+NATURAL = frozenset({"asterisk", "piper", "kokoro", "hibari", "heard"})
 """Engines whose voices sound like people, and people."""
 NATURAL_SHARE = 0.55
 """Share of windows drawn from these alone."""
@@ -38,15 +40,28 @@ class SpeechBatch:
     """Windows of degraded speech with their targets, R rows each."""
 
     waveform: Tensor  # (B, R * 320)
+    clean: Tensor  # (B, R * 320)
     phones: Tensor  # (B, R)
     curves: Tensor  # (B, R, 6)
     aux: Tensor  # (B, R, 15)
+    posteriors: Tensor  # (B, R, 44) of a teacher; zeros without one
 
 
 class SpeechData:
-    """Recordings with targets, and random windows of them."""
+    """Recordings with targets, and random windows of them.
 
-    def __init__(self, recordings: list[Recording], seed: int = 0) -> None:
+    Args:
+        recordings: the corpus.
+        seed: of windows and degradations.
+        posteriors: what a teacher reads of each recording, (R, 44).
+    """
+
+    def __init__(
+        self,
+        recordings: list[Recording],
+        seed: int = 0,
+        posteriors: Sequence[npt.NDArray[np.float16]] | None = None,
+    ) -> None:
         names = sorted(CODECS)
         self.recordings = [
             replace(r, waveform=through_codec(r.waveform, names[i // CODED % len(names)]))
@@ -55,7 +70,7 @@ class SpeechData:
             for i, r in enumerate(recordings)
         ]
         self.targets: list[Targets] = [make_targets(r) for r in recordings]
-        self.seed = seed
+        self.seed, self.posteriors = seed, posteriors
         natural = [i for i, r in enumerate(recordings) if r.voice.split("/")[0] in NATURAL]
         self.pools = [p for p in (range(len(recordings)), natural) if len(p)]
 
@@ -63,8 +78,7 @@ class SpeechData:
         """The batch of a step: always the same for the same step."""
         rng = np.random.Generator(np.random.PCG64([self.seed, step]))
         items = [self._window(rng, rows) for _ in range(size)]
-        waveform, phones, curves, aux = (np.stack(part) for part in zip(*items, strict=True))
-        return SpeechBatch(*(torch.from_numpy(x) for x in (waveform, phones, curves, aux)))
+        return SpeechBatch(*(torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True)))
 
     def _window(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
         pool = self.pools[-1] if rng.random() < NATURAL_SHARE else self.pools[0]
@@ -85,7 +99,16 @@ class SpeechData:
         middle = at + factor * 0.5 * ROW / SAMPLE_RATE * TARGET_RATE
         inside = (middle >= 0) & (middle < cells)
         phones = np.where(inside, targets.phones[np.clip(middle, 0, cells - 1).astype(int)], 0)
-        return degraded, phones, _interpolate(targets.curves, at), _interpolate(targets.aux, at)
+        read = np.zeros((rows, len(PHONES)), np.float32)
+        if self.posteriors is not None:
+            known = self.posteriors[index]
+            nearest = (middle / TARGET_RATE * SAMPLE_RATE / ROW).astype(int)
+            read[inside] = known[np.clip(nearest, 0, len(known) - 1)][inside]
+            read[~inside, PHONE_INDEX["sil"]] = 1
+        return (
+            degraded, clean, phones, _interpolate(targets.curves, at),
+            _interpolate(targets.aux, at), read,
+        )  # fmt: skip
 
 
 def _interpolate(values: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -123,8 +146,20 @@ def vary_spectra(mel: Tensor) -> Tensor:
     return torch.where(masked[:, None], mel.mean((1, 2), keepdim=True), mel)
 
 
-def speech_loss(encoder: SpeechEncoder, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
-    """Cross-entropy of the phones plus squared error of the curves."""
+def speech_loss(
+    encoder: SpeechEncoder,
+    batch: SpeechBatch,
+    teaching: float = 0.0,
+    kept: SpeechEncoder | None = None,
+) -> tuple[Tensor, dict[str, float]]:
+    """Cross-entropy of the phones plus squared error of the curves.
+
+    Args:
+        teaching: weight of the cross-entropy with the teacher's posteriors.
+        kept: an encoder that what a row holds beside the posteriors stays that of, as it is for
+            clean speech, instead of the targets. Networks that were trained on its rows then take
+            those of the new encoder.
+    """
     out = encoder(vary_spectra(log_mel(batch.waveform)))
     phones = F.cross_entropy(
         out.logits.flatten(0, 1),
@@ -132,13 +167,22 @@ def speech_loss(encoder: SpeechEncoder, batch: SpeechBatch) -> tuple[Tensor, dic
         weight=phone_weights(),
         label_smoothing=0.02,
     )
-    curves = F.mse_loss(out.curves, batch.curves)
-    aux = F.mse_loss(out.aux, batch.aux)
     accuracy = (out.logits.argmax(-1) == batch.phones).float().mean()
-    figures = {
-        "phones": phones.item(),
-        "curves": curves.item(),
-        "aux": aux.item(),
-        "accuracy": accuracy.item(),
-    }
-    return phones + 2.0 * curves + aux, figures
+    figures = {"phones": phones.item(), "accuracy": accuracy.item()}
+    total = phones
+    if teaching:
+        taught = -(batch.posteriors * out.logits.log_softmax(-1)).sum(-1).mean()
+        figures["taught"] = taught.item()
+        total = total + teaching * taught
+    if kept is None:
+        curves, other = F.mse_loss(out.curves, batch.curves), F.mse_loss(out.aux, batch.aux)
+        figures |= {"curves": curves.item(), "aux": other.item()}
+        return total + 2.0 * curves + other, figures
+    with torch.no_grad():
+        clean = batch.clean * (LEVEL / (batch.clean.square().mean(-1, keepdim=True).sqrt() + 1e-4))
+        wanted = kept(log_mel(clean)).rows
+    phones_end, curves_end = encoder.config.phones, encoder.config.phones + encoder.config.curves
+    curves = F.mse_loss(out.curves, wanted[..., phones_end:curves_end])
+    hidden = F.mse_loss(out.rows[..., curves_end:], wanted[..., curves_end:])
+    figures |= {"curves": curves.item(), "hidden": hidden.item()}
+    return total + 2.0 * curves + 3.0 * hidden, figures
