@@ -164,7 +164,7 @@ def curve_values(curve: Any, count: int) -> Tensor:
     places = np.linspace(0.0, 1.0, max(1, count))
     try:
         values = np.asarray(CurveInput.from_raw(curve).interp_array(places), dtype=np.float32)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise DreamTalkError(f"this is no CURVE, but {_described(curve)}") from error
     if values.shape != places.shape or not np.isfinite(values).all():
         raise DreamTalkError("the curve holds values that are no numbers: draw it anew")
