@@ -146,7 +146,8 @@ OPTIONS: dict[str, Option] = {
     "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
     "fps": Option(
         0.0, "frames a second of the video, for example 24, 29.97 or 60: the motion is read off "
-        "more or less often, no frame is repeated; 0 keeps the motion's", 0.0, 240.0, 0.01, least=1.0,
+        "more or less often, no frame is repeated; 0 keeps the motion's",
+        0.0, 240.0, 0.01, least=1.0,
     ),
     "file.fps": Option(
         0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",

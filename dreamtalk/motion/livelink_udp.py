@@ -102,10 +102,12 @@ def encode_frame(frame: LiveFrame) -> bytes:
     """The datagram of a frame.
 
     Raises:
-        MotionError: if there are not 61 values, or one is larger than its place in the packet.
+        MotionError: if there are not 61 values, there is no rate, or a number has no room.
     """
     if len(frame.values) != len(LIVE_CHANNELS):
         raise MotionError(f"a live frame has {len(LIVE_CHANNELS)} values, not {len(frame.values)}")
+    if frame.rate <= 0:
+        raise MotionError(f"a live frame with {frame.rate} frames a second has no rate")
     stamp = (frame.number, frame.part, frame.rate.numerator, frame.rate.denominator)
     try:
         return b"".join((
@@ -142,7 +144,7 @@ def decode_frame(data: bytes) -> LiveFrame:
                 f"a Live Link Face packet has {len(LIVE_CHANNELS)} values, not {data[place]}"
             )
         if numerator <= 0 or denominator <= 0:
-            raise MotionError(f"{numerator}/{denominator} frames a second are no frame rate")
+            raise MotionError(f"a packet at {numerator}/{denominator} frames a second has no rate")
         values = _VALUES.unpack_from(data, place + 1)
         return LiveFrame(values, number, part, Fraction(numerator, denominator), subject, device)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
