@@ -2,7 +2,7 @@
 
     python benchmarks/dubbing.py clips FILM SPEECH [FILM SPEECH ...] [--painter mesh]
         [--duration 8] [--sheets DIR]
-    python benchmarks/dubbing.py memory FILM SPEECH [--minutes 10]
+    python benchmarks/dubbing.py memory FILM SPEECH [--minutes 10] [--fit loop] [--painter mesh]
 
 ``clips`` dubs each film with the sound of another and tracks the result again. Columns: pictures;
 correlation and ratio of spread of the lip aperture, wanted against got; the same correlation of the
@@ -12,8 +12,10 @@ differ from the decoded film; temporal unrest of the painted region: mean absolu
 in time where the mask is, against the film's own there; ms a picture of the second pass.
 ``--sheets`` writes pictures to look at: film above, result below.
 
-``memory`` joins a film to itself until it lasts that long, dubs it, and prints the peak of the
-process and that of another which dubs a tenth of it.
+``memory`` dubs a film that lasts that long with the recording again and again, and prints the peak
+of the process after the first pass, after a tenth of the pictures of the second and after all of
+them, and the CPU time of both. With ``--fit hold`` the film is joined to itself; with ``loop`` it
+is as long as it is, and runs to and fro.
 """
 
 from __future__ import annotations
@@ -25,7 +27,6 @@ import tempfile
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import av
@@ -49,6 +50,7 @@ from dreamtalk.motion import FACE
 from dreamtalk.motion.bridges import convert
 from dreamtalk.progress import Progress, silent
 from dreamtalk.speech.loading import load_speech
+from dreamtalk.speech.speech import SAMPLE_RATE, Speech
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -104,11 +106,10 @@ _COLUMNS = (
 HEADER = f"| {' | '.join(_COLUMNS)} |\n|{' --- |' * len(_COLUMNS)}"
 
 
-def prepare(film: Path, speech: Path, painter: MouthPainter, seconds: float, fit: str) -> Dubbing:
+def prepare(film: Path, sound: Speech, painter: MouthPainter, fit: str) -> Dubbing:
     """All that the command does before the second pass."""
     source = VideoFilm(film)
     seen = trace(source)
-    sound = load_speech(speech, duration=seconds or None)
     model = load_model("starter")
     features = speech_features(sound, model)
     style = model.encode_style(convert(filmed_motion(seen, float(source.rate)), model.space))
@@ -120,7 +121,7 @@ def prepare(film: Path, speech: Path, painter: MouthPainter, seconds: float, fit
 def measure(film: Path, speech: Path, name: str, seconds: float, sheets: Path | None) -> Scores:
     """Dub a film and look at the result."""
     painter = Watched(load_painter(name).on())
-    job = prepare(film, speech, painter, seconds, "cut")
+    job = prepare(film, load_speech(speech, duration=seconds or None), painter, "cut")
     start = time.perf_counter()
     made = torch.cat(list(dub(job))).numpy()
     pace = 1000 * (time.perf_counter() - start) / len(made)
@@ -229,28 +230,41 @@ def longer(film: Path, out: Path, minutes: float) -> None:
                 made.mux(packet)
 
 
-def memory(film: Path, speech: Path, painter: str, minutes: float) -> None:
-    """Peaks for a tenth of the length and for all of it, each in a process of its own."""
-    for length in (minutes / 10, minutes):
-        alone = get_context("spawn").Process(target=peaks, args=(film, speech, painter, length))
-        alone.start()
-        alone.join()
+_MEMORY = (
+    *("painter", "fit", "minutes", "pictures", "size", "first pass, CPU s"),
+    *("second, CPU ms a picture", "peak after the first, MB", "after a tenth of the second"),
+    "after all",
+)
 
 
-def peaks(film: Path, speech: Path, painter: str, minutes: float) -> None:
-    """Dub a film of that length and print the peaks of this process."""
+def memory(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> None:
+    """Dub so many minutes and print the peaks of this process."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    said, count = load_speech(speech).waveform, round(minutes * 60 * SAMPLE_RATE)
+    sound = Speech(said.repeat(-(-count // len(said)))[:count])
+    loaded = load_painter(painter).on()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
-        longer(film, path, minutes)
-        job = prepare(path, speech, load_painter(painter).on(), 0.0, "hold")
-        traced = peak()
+        if fit == "hold":
+            longer(film, path, minutes)
+        begun = time.process_time()
+        job = prepare(path if fit == "hold" else film, sound, loaded, fit)
+        peaks, first = [peak()], time.process_time() - begun
+        begun, frames = time.process_time(), 0
         with closing(dub(job)) as chunks:
-            frames = sum(len(chunk) for chunk in chunks)
+            for chunk in chunks:
+                frames += len(chunk)
+                while len(peaks) <= 10 * frames // job.length:
+                    peaks.append(peak())
+                    print(f"{frames} pictures: {peaks[-1]:.0f} MB", file=sys.stderr, flush=True)
         job.trace.landmarks.close()
+    pace = 1000 * (time.process_time() - begun) / frames
+    height, width = job.trace.size
+    print(f"| {' | '.join(_MEMORY)} |\n|{' --- |' * len(_MEMORY)}")
     print(
-        f"{minutes:5.1f} min, {frames} pictures: peak {traced:.0f} MB after the first pass, "
-        f"{peak():.0f} MB after the second",
+        f"| {painter} | {fit} | {minutes:.1f} | {frames} | {width}x{height} | {first:.0f} | "
+        f"{pace:.0f} | {peaks[0]:.0f} | {peaks[1]:.0f} | {peaks[-1]:.0f} |",
         flush=True,
     )
 
@@ -272,11 +286,12 @@ def main() -> None:
     long.add_argument("film", type=Path)
     long.add_argument("speech", type=Path)
     long.add_argument("--minutes", type=float, default=10.0)
+    long.add_argument("--fit", choices=("hold", "loop"), default="hold")
     for command in (clips, long):
         command.add_argument("--painter", default="mesh")
     args = parser.parse_args()
     if args.command == "memory":
-        memory(args.film, args.speech, args.painter, args.minutes)
+        memory(args.film, args.speech, args.painter, args.minutes, args.fit)
         return
     print(HEADER)
     for film, speech in zip(args.files[::2], args.files[1::2], strict=True):

@@ -1,12 +1,18 @@
-"""The node that dubs a filmed person."""
+"""The node that dubs a filmed person.
+
+It reads the film once, for the face and for the motion; the mouths are painted while the video is
+saved.
+"""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import InputImpl, io
+from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import ModelNotFoundError, MotionError
@@ -19,15 +25,15 @@ from .sampler import STARTER, load_checkpoint
 from .schema import schema
 from .sockets import DTModel, DTMotion, DTStyle, HostedModel
 from .speech import features_of
+from .video import Footage, RenderedVideo
 
 if TYPE_CHECKING:
     from ..dreamtalk.dubbing.film import Film
-    from ..dreamtalk.dubbing.painter import MouthPainter
+    from ..dreamtalk.dubbing.painter import LoadedPainter
     from ..dreamtalk.style import Style
 
 # where each stage of the work begins and ends on the bar
-_STAGES = {"speech": (0.0, 0.03), "tracking": (0.03, 0.4), "motion": (0.4, 0.45)}
-_LAST = (0.45, 1.0)
+_STAGES = {"speech": (0.0, 0.05), "tracking": (0.05, 0.9), "motion": (0.9, 1.0)}
 
 
 class DreamTalkDub(io.ComfyNode):
@@ -41,7 +47,8 @@ class DreamTalkDub(io.ComfyNode):
                 "A filmed person says something else: lips, jaw and chin follow the new recording, "
                 "and every pixel outside of that stays as it was decoded. Head, eyes and brows are "
                 "those of the film. Cuts are found, and pictures without the face pass untouched. "
-                "Memory stays the same however long it is. Connect Save Video."
+                "The face is tracked here, and the mouth painted while Save Video saves: nothing "
+                "is encoded twice, and memory stays the same however long it is."
             ),
             inputs=[
                 io.Video.Input(
@@ -108,7 +115,11 @@ class DreamTalkDub(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Video.Output(display_name="video", tooltip="For Save Video: mp4, h264 and aac."),
+                io.Video.Output(
+                    display_name="video",
+                    tooltip="For Save Video, which paints it: mp4 with h264 and aac, or what is "
+                    "chosen there.",
+                ),
                 DTMotion.Output(
                     display_name="motion",
                     tooltip="What the face does in the video, at the film's frame rate: for Plot "
@@ -136,13 +147,14 @@ class DreamTalkDub(io.ComfyNode):
         model: HostedModel | None = None,
         style: Style | None = None,
     ) -> io.NodeOutput:
-        from ..dreamtalk.pipeline import DUB_COMMENT, DubVoice, Look, Sampling, dub_film
+        from ..dreamtalk.dubbing.dub import dub, wanted_motion
+        from ..dreamtalk.pipeline import DUB_COMMENT, DubVoice, Look, Sampling, plan_dub
+        from ..dreamtalk.render.mark import marked
         from ..dreamtalk.render.video import Sound
 
         choice("fit", fit, FITS)
         checked(intensity=intensity, quality=quality, label=label, visible_mark=visible_mark)
-        if video is None and images is None:
-            raise MotionError("connect a video or a batch of images to dub")
+        film = film_of(video, images, images_fps)
         bar = runtime.Bar()
         speech = speech_of(audio, cls)
         hosted = model or load_checkpoint(STARTER)
@@ -152,31 +164,44 @@ class DreamTalkDub(io.ComfyNode):
             features, speech.duration, Sound(*waveform_of(audio, cls)), hosted.model, style,
             intensity, Sampling(seed=seed),
         )  # fmt: skip
-        look = Look(
-            open_painter(painter, seed), face, fit, quality, DUB_COMMENT if label else None,
-            visible_mark,
-        )  # fmt: skip
-        path = runtime.temp_file(".mp4")
+        loaded, host = open_painter(painter, seed)
+        comment = DUB_COMMENT if label else None
+        look = Look(loaded.on(host.device()), face, fit, quality, comment, visible_mark)
 
         @contextmanager
         def stages(name: str) -> Iterator[Stage]:
-            yield Stage(lambda _: None, bar.stage(*_STAGES.get(name, _LAST)))
+            yield Stage(lambda _: None, bar.stage(*_STAGES[name]))
 
-        with opened(video, images, images_fps) as film:
-            motion = dub_film(film, voice, look, path, device, stages)
-        return io.NodeOutput(InputImpl.VideoFromFile(str(path)), motion)
+        job = plan_dub(film, voice, look, device, stages)
+        weakref.finalize(job.trace, job.trace.landmarks.close)
+
+        def frames() -> Iterator[Tensor]:
+            # ComfyUI may have moved the network since
+            again = replace(job, painter=loaded.on(host.device()))
+            with closing(dub(again)) as chunks:
+                yield from marked(chunks) if visible_mark else chunks
+
+        footage = Footage(
+            frames, job.length, job.trace.size, film.rate, voice.sound, comment, quality
+        )
+        return io.NodeOutput(RenderedVideo(footage), wanted_motion(job))
 
 
-@contextmanager
-def opened(video: Any, images: Tensor | None, rate: float) -> Iterator[Film]:
-    """The film of whichever is connected; the video, if both are."""
+def film_of(video: Any, images: Tensor | None, rate: float) -> Film:
+    """The film of whichever is connected; the video, if both are.
+
+    A video that exists in memory only lies in the temp folder as long as its film is in use.
+    """
     from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
 
-    if video is not None:
-        with runtime.video_file(video) as file:
-            yield VideoFilm(file)
-    elif images is not None:
-        yield PictureFilm(images, rate)
+    if video is None and images is None:
+        raise MotionError("connect a video or a batch of images to dub")
+    if video is None:
+        return PictureFilm(images, rate)
+    with ExitStack() as stack:
+        film = VideoFilm(stack.enter_context(runtime.video_file(video)))
+        weakref.finalize(film, stack.pop_all().close)
+    return film
 
 
 def painters() -> list[str]:
@@ -186,8 +211,8 @@ def painters() -> list[str]:
     return [kind.name for kind in PAINTERS.values() if kind.load is None or kind.starter]
 
 
-def open_painter(name: str, seed: int) -> MouthPainter:
-    """A painter by its name, or by the name of its file in models/dreamtalk, on its device."""
+def open_painter(name: str, seed: int) -> tuple[LoadedPainter, runtime.ModelHost]:
+    """A painter by its name, or by the name of its file in models/dreamtalk, and who hosts it."""
     from ..dreamtalk.dubbing.painter import load_painter
 
     path = name if name in painters() else runtime.model_path(name)
@@ -197,5 +222,4 @@ def open_painter(name: str, seed: int) -> MouthPainter:
             f"and reload the page, or choose one of {', '.join(painters())}"
         )
     loaded = load_painter(path, seed=seed)
-    networks = [] if loaded.network is None else [loaded.network]
-    return loaded.on(runtime.ModelHost(*networks).device())
+    return loaded, runtime.ModelHost(*([] if loaded.network is None else [loaded.network]))

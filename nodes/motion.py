@@ -9,6 +9,7 @@ from comfy_api.latest import io, ui
 
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.options import checked, default
+from . import runtime
 from .convert import curve_values, option_input, speech_of
 from .schema import curve_inputs, schema
 from .sockets import DTMotion
@@ -69,9 +70,10 @@ class DreamTalkNaturalMotion(io.ComfyNode):
         speech = None if audio is None else speech_of(audio, cls)
         if head_motion is not None:
             motion, head = with_head_of(motion, head_motion, head), 0.0
-        return io.NodeOutput(
-            add_natural_motion(motion, speech, seed, blinks, gaze, head, breathing)
+        alive = runtime.cancellable(
+            lambda: add_natural_motion(motion, speech, seed, blinks, gaze, head, breathing)
         )
+        return io.NodeOutput(alive)
 
 
 class DreamTalkEditMotion(io.ComfyNode):
@@ -252,5 +254,5 @@ class DreamTalkPlotMotion(io.ComfyNode):
         from ..dreamtalk.motion.plot import plot_motion
 
         speech = None if audio is None else speech_of(audio, cls)
-        image = plot_motion(motion, speech, width=width)[None]
+        image = runtime.cancellable(lambda: plot_motion(motion, speech, width=width))[None]
         return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
 
@@ -12,6 +12,9 @@ from . import runtime
 from .convert import choice, option_input
 from .schema import schema
 from .sockets import DTMotion, FaceLandmarks
+
+if TYPE_CHECKING:
+    from ..dreamtalk.tracking.track import Tracked
 
 _CATEGORY = "DreamTalk/motion"
 FORMATS = ("npz", "mat", "npy", "csv", "jsonl", "glb")
@@ -82,17 +85,20 @@ class DreamTalkTrackMotion(io.ComfyNode):
             "smoothing": smoothing,
             "progress": runtime.Bar(),
         }
-        if video is not None:
-            with runtime.video_file(video) as path:
-                found = track_video(path, device=runtime.ModelHost().device(), **settings)
-        elif images is not None:
-            device = runtime.ModelHost().device()
-            found = track_frames(images, images_fps, device=device, **settings)
-        elif face_landmarks is not None:
-            faces = same_person(landmarks_from_comfy(face_landmarks))
-            found = track_landmarks(faces, images_fps, **settings)
-        else:
+        if video is None and images is None and face_landmarks is None:
             raise MotionError("connect a video, a batch of images or face landmarks to track")
+        device = runtime.ModelHost().device()
+
+        def track() -> Tracked:
+            if video is not None:
+                with runtime.video_file(video) as path:
+                    return track_video(path, device=device, **settings)
+            if images is not None:
+                return track_frames(images, images_fps, device=device, **settings)
+            faces = same_person(landmarks_from_comfy(face_landmarks))
+            return track_landmarks(faces, images_fps, **settings)
+
+        found = runtime.cancellable(track)
         if found.missing:
             gaps = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in found.missing)
             runtime.notice(cls, f"no face at {gaps}")

@@ -90,15 +90,6 @@ def mesh_renderer() -> HostedRenderer:
     return HostedRenderer(load_renderer("mesh"), runtime.ModelHost())
 
 
-def frames_of(
-    renderer: Renderer, motion: Motion, bar: runtime.Bar, features: Features | None = None
-) -> Iterator[Tensor]:
-    """Chunks of uint8 frames (n, H, W, 3), with the bar and its picture moving."""
-    from ..dreamtalk.pipeline import render
-
-    return iter(watched(render(renderer, motion, features), len(motion), bar))
-
-
 def background_input(transparent: bool) -> Any:
     """The widget for what is behind the person."""
     more = ", or transparent (pictures with alpha, for Save WEBM)" if transparent else ""
@@ -202,6 +193,8 @@ class DreamTalkRender(io.ComfyNode):
         background: str = default("background"),
         background_image: Tensor | None = None,
     ) -> io.NodeOutput:
+        from ..dreamtalk.pipeline import render
+
         setting = Setting.of(background, background_image, portrait, more_faces or ())
         made, motion = open_scene(
             setting.portrait, motion, renderer, setting.more_faces, fps_of(fps)
@@ -209,8 +202,8 @@ class DreamTalkRender(io.ComfyNode):
         transparent = setting.background is not None and setting.background.transparent
         images = room_for(len(motion), *made.size, "use Render Video", 4 if transparent else 3)
         done = 0
-        chunks = frames_of(made, motion, runtime.Bar(), features)
-        for chunk in setting.frames(chunks, made, motion):
+        chunks = setting.frames(render(made, motion, features), made, motion)
+        for chunk in watched(chunks, len(motion), runtime.Bar()):
             images[done : done + len(chunk)] = chunk.cpu().float() / 255
             done += len(chunk)
         images = images[:done]
@@ -337,4 +330,5 @@ def render_video(
 
     comment = AI_COMMENT if label else None
     rate = exact_rate(motion.fps)
-    return RenderedVideo(Footage(frames, len(motion), made.size, rate, sound, comment, quality))
+    footage = Footage(frames, len(motion), made.size, rate, sound, comment, quality)
+    return RenderedVideo(footage, runtime.node_id(cls))

@@ -11,6 +11,7 @@ import mimetypes
 import os
 import shutil
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import comfy.model_management
-import comfy.model_patcher
-import comfy.utils
+import comfy_execution.progress
 import folder_paths
 import torch
 from torch import Tensor, nn
+
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
 
 from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError, OutputError
 from ..dreamtalk.files.atomic import atomic_write
@@ -224,26 +227,43 @@ def output_file(prefix: str, suffix: str) -> tuple[Path, str]:
 def notice(cls: Any, text: str, important: bool = True) -> None:
     """Say something that isn't an error: in the log, and on the node if the frontend shows it."""
     log.log(logging.WARNING if important else logging.INFO, text)
-    node_id = getattr(getattr(cls, "hidden", None), "unique_id", None)
+    node = node_id(cls)
     server = sys.modules.get("server")  # never imported here: only a running ComfyUI has one
     instance = getattr(getattr(server, "PromptServer", None), "instance", None)
-    if instance is not None and node_id is not None and hasattr(instance, "send_progress_text"):
-        instance.send_progress_text(text, node_id)
+    if instance is not None and node is not None and hasattr(instance, "send_progress_text"):
+        instance.send_progress_text(text, node)
+
+
+def node_id(cls: Any) -> str | None:
+    """The id of the node that runs, in its graph; None outside of one."""
+    return getattr(getattr(cls, "hidden", None), "unique_id", None)
+
+
+_GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
+    "given_up", default=None
+)
+"""Set for work in a thread that nobody waits for any more."""
 
 
 def stop_if_cancelled() -> None:
     """Raise ComfyUI's own exception if the user pressed cancel."""
     comfy.model_management.throw_exception_if_processing_interrupted()
+    given_up = _GIVEN_UP.get()
+    if given_up is not None and given_up.is_set():
+        raise comfy.model_management.InterruptProcessingException()
 
 
 def cancellable(work: Callable[[], T]) -> T:
     """Do work that can't be interrupted by itself, and stop waiting for it on a cancel.
 
-    It runs in a thread, which comes to its end alone after a cancel; its result is dropped then.
+    It runs in a thread, which comes to its end alone after a cancel, or stops at its next look at
+    the bar; its result is dropped then.
     """
     context, inference = contextvars.copy_context(), torch.is_inference_mode_enabled()
+    given_up = threading.Event()
 
     def run() -> T:
+        _GIVEN_UP.set(given_up)
         with torch.inference_mode(inference):  # the mode belongs to a thread
             return work()
 
@@ -255,6 +275,7 @@ def cancellable(work: Callable[[], T]) -> T:
             wait([future], timeout=_POLL_SECONDS)
         return future.result()
     finally:
+        given_up.set()
         pool.shutdown(wait=False)
 
 
@@ -263,10 +284,16 @@ class Bar:
 
     Checks for a cancel at every call; moves the bar at most twenty times a second. A node with
     several stages gives each a share of the bar with :meth:`stage`.
+
+    Args:
+        pictures_on: the node that shows the pictures, and moves with them; the one that runs by
+            default. :meth:`finish` ends its part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pictures_on: str | None = None) -> None:
         self._bar = comfy.utils.ProgressBar(1000)
+        self._pictures_on = pictures_on
+        self._shown = comfy.utils.ProgressBar(1000, node_id=pictures_on) if pictures_on else None
         self._start, self._stop = 0.0, 1.0
         self._moved = self._pictured = 0.0
 
@@ -283,7 +310,7 @@ class Bar:
 
         Args:
             done, total: the work done and its amount.
-            frame: (H, W, 3) uint8 picture to show in the node.
+            frame: (H, W, 3) or (H, W, 4) uint8 picture to show in the node.
         """
         stop_if_cancelled()
         now = time.monotonic()
@@ -295,13 +322,26 @@ class Bar:
             self._pictured = now
             preview = ("JPEG", _picture(frame), _PREVIEW_SIZE)
         share = self._start + (self._stop - self._start) * min(1.0, done / max(1, total))
-        self._bar.update_absolute(round(1000 * share), 1000, preview)
+        here = preview if self._shown is None else None
+        self._bar.update_absolute(round(1000 * share), 1000, here)
+        if self._shown is not None and preview is not None:
+            self._shown.update_absolute(round(1000 * share), 1000, preview)
+
+    def finish(self) -> None:
+        """The node that shows the pictures doesn't work any more."""
+        if self._pictures_on is not None:
+            comfy_execution.progress.get_progress_state().finish_progress(self._pictures_on)
 
 
 def _picture(frame: Tensor) -> Any:
+    """A frame for a preview, which has no alpha: what is transparent is grey."""
     from PIL import Image
 
-    return Image.fromarray(frame.cpu().numpy())
+    picture = Image.fromarray(frame.cpu().numpy())
+    if picture.mode == "RGBA":
+        behind = Image.new("RGBA", picture.size, (128, 128, 128, 255))
+        picture = Image.alpha_composite(behind, picture).convert("RGB")
+    return picture
 
 
 # ------------------------------------------------------------------------------ devices and memory

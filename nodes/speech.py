@@ -68,8 +68,9 @@ class DreamTalkLoadSpeech(io.ComfyNode):
     def execute(cls, audio: str, start: float, duration: float, normalize: bool) -> io.NodeOutput:
         from ..dreamtalk.speech.loading import load_recording
 
-        waveform, rate = load_recording(
-            runtime.input_path(audio), start, duration or None, normalize=normalize
+        path = runtime.input_path(audio)
+        waveform, rate = runtime.cancellable(
+            lambda: load_recording(path, start, duration or None, normalize=normalize)
         )
         return io.NodeOutput(audio_of(waveform, rate))
 

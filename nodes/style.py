@@ -289,13 +289,14 @@ class DreamTalkStylePredictor(io.ComfyNode):
         bar = runtime.Bar()
         speech = speech_of(audio, cls)
         known = features or features_of(speech, model, bar.stage(0.0, 0.5))
-        style, heard = heard_style(
-            model.model, Voice(speech, known, portrait, seed), intensity, over_time, steps,
-            bar.stage(0.5, 1.0),
-        )  # fmt: skip
+        voice, progress = Voice(speech, known, portrait, seed), bar.stage(0.5, 1.0)
+        style, heard = runtime.cancellable(
+            lambda: heard_style(model.model, voice, intensity, over_time, steps, progress)
+        )
         words = heard.words() + (f"; {style.name}" if over_time else "")
         runtime.notice(cls, words)
-        return io.NodeOutput(style, words, plot_heard(heard, speech, 1000)[None])
+        plot = runtime.cancellable(lambda: plot_heard(heard, speech, 1000))
+        return io.NodeOutput(style, words, plot[None])
 
 
 class DreamTalkStylePicture(io.ComfyNode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import io
@@ -131,7 +132,9 @@ class DreamTalkTalk(io.ComfyNode):
             features = features_of(speech, loaded, stage(0.0, 0.3))
             clip = AUTO if emotion == AUTO else None
             voice = Voice(speech, features, portrait, seed)
-            style = choose_style(loaded.model, emotion, clip, intensity, voice=voice)
+            style = runtime.cancellable(
+                partial(choose_style, loaded.model, emotion, clip, intensity, voice=voice)
+            )
             loaded.host.device()
             motion = animate(
                 speech, loaded.model, style, seed=seed, liveliness=liveliness, features=features,

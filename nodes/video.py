@@ -109,11 +109,18 @@ def _state(path: Path) -> tuple[int, int] | None:
 class RenderedVideo(Input.Video):
     """ComfyUI's VIDEO over :class:`Footage`; has what every version of it asks for.
 
-    The bar and its picture move on the node that saves, and a cancel there leaves no file behind.
+    The bar moves on the node that saves, and a cancel there leaves no file behind. Pictures of the
+    work show on the node that made the video: where one came in before, the editor doesn't show
+    the file that was saved.
+
+    Args:
+        footage: what it is made of.
+        node: the node that made it; None shows pictures on the one that saves.
     """
 
-    def __init__(self, footage: Footage) -> None:
+    def __init__(self, footage: Footage, node: str | None = None) -> None:
         self._footage = footage
+        self._node = node
         self._files: dict[_Key, _Saved] = {}
 
     def save_to(
@@ -209,7 +216,7 @@ class RenderedVideo(Input.Video):
         count = round((duration or 0.0) * footage.rate) or left
         if left < 1 or (strict_duration and count > left):
             return None
-        return RenderedVideo(footage.part(first, min(count, left)))
+        return RenderedVideo(footage.part(first, min(count, left)), self._node)
 
     def get_dimensions(self) -> tuple[int, int]:
         """(width, height) px: even, as in a file."""
@@ -266,10 +273,13 @@ class RenderedVideo(Input.Video):
             )
 
     def _watched(self) -> Iterator[Tensor]:
-        """The frames, with the bar of the node that runs now and its picture moving."""
-        footage = self._footage
-        with closing(footage.frames()) as chunks:  # type: ignore[type-var]
-            yield from watched(chunks, footage.count, runtime.Bar())
+        """The frames, with the bar of the node that runs now and the picture moving."""
+        footage, bar = self._footage, runtime.Bar(self._node)
+        try:
+            with closing(footage.frames()) as chunks:  # type: ignore[type-var]
+                yield from watched(chunks, footage.count, bar)
+        finally:
+            bar.finish()
 
 
 def _encoding(

@@ -329,7 +329,6 @@ def for_subgraphs(plan: Blueprint) -> dict[str, Any]:
         end("inputs", name, kind, [number])
         outer_inputs.append({**widget, "link": None})
         proxies.append([str(entries[key]["id"]), name])
-    proxies += [[n, "control_after_generate"] for n, name in proxies if name == "seed"]
     for slot, (name, (key, output)) in enumerate(plan.outputs.items()):
         item = entries[key]["outputs"][output]
         number = linked((entries[key]["id"], output), (OUTSIDE, slot), item["type"])

@@ -10,8 +10,9 @@ from __future__ import annotations
 from scripts.graphs import Node, Note, write
 from scripts.workflow_parts import (
     MODEL,
-    PICTURE,
     SPEECH,
+    SPOKEN,
+    group,
     load_clip,
     load_image,
     load_model,
@@ -22,6 +23,7 @@ from scripts.workflow_parts import (
     sampler,
     save_video,
     speech_features,
+    spoken_groups,
     spoken_portrait,
     style_encoder,
     track_motion,
@@ -56,15 +58,15 @@ def talking_portrait() -> None:
         (570, 420),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "emotion"), ("style", "intensity")]
-    write("talking_portrait", nodes, [note], [], app)
+    write("talking_portrait", nodes, [note], spoken_groups(nodes, "render", "save"), app)
 
 
 def difftalk_renderer() -> None:
     """The chain with mouths that DiffTalk paints."""
     nodes = [
         *spoken_portrait(),
-        Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 210)),
-        render_video((1240, 320), renderer=("renderer", 0), features=("features", 0)),
+        Node("renderer", "DreamTalkLoadDiffTalk", (1240, 40), (270, 240)),
+        render_video((1240, 330), renderer=("renderer", 0), features=("features", 0)),
         save_video(("render", 0), (1540, 40), "dreamtalk/difftalk"),
     ]
     note = Note(
@@ -81,22 +83,23 @@ def difftalk_renderer() -> None:
         (570, 420),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "emotion")]
-    write("difftalk_renderer", nodes, [note], [], app)
+    groups = spoken_groups(nodes, "renderer", "render", "save")
+    write("difftalk_renderer", nodes, [note], groups, app)
 
 
 def one_node() -> None:
     """The same with the one node that does it all."""
     nodes = [
-        Node("image", "LoadImage", (40, 260), (300, 400), {"image": PICTURE}),
-        load_speech((40, 730), (300, 240)),
+        load_image((40, 300), (300, 420)),
+        load_speech((40, 780), (300, 260)),
         Node(
             "talk",
             "DreamTalkTalk",
-            (420, 260),
-            (320, 560),
+            (420, 300),
+            (320, 600),
             {"image": ("image", 0), "audio": SPEECH, "emotion": "happy"},
         ),
-        save_video(("talk", 0), (820, 260), "dreamtalk/talk"),
+        save_video(("talk", 0), (780, 300), "dreamtalk/talk"),
     ]
     note = Note(
         "## The shortest way\n\n"
@@ -106,24 +109,34 @@ def one_node() -> None:
         (700, 150),
     )
     app = [("image", "image"), ("speech", "audio"), ("talk", "emotion"), ("talk", "intensity")]
-    write("talk_in_one_node", nodes, [note], [], app)
+    groups = [
+        group("Picture and recording", nodes, "image", "speech"),
+        group("Video", nodes, "talk", "save", color="#8A8"),
+    ]
+    write("talk_in_one_node", nodes, [note], groups, app)
 
 
 def style_from_video() -> None:
     """Another voice in the manner of a clip."""
     nodes = [
-        load_clip((40, 320)),
-        track_motion((340, 320)),
-        style_encoder((640, 320)),
-        load_model((340, 560)),
-        load_speech((40, 790)),
-        speech_features((640, 560)),
-        sampler((940, 320)),
-        load_image((340, 790)),
-        portrait((640, 790)),
-        natural_motion((940, 620), head_motion=("track", 0)),
-        render_video((1240, 320)),
-        save_video(("render", 0), (1540, 320), "dreamtalk/style"),
+        load_clip((40, 340)),
+        track_motion((340, 340)),
+        style_encoder((640, 340)),
+        load_image((980, 340)),
+        portrait((1280, 340)),
+        load_speech((40, 960)),
+        load_model((40, 1270)),
+        speech_features((340, 960)),
+        sampler((640, 960)),
+        natural_motion((940, 960), head_motion=("track", 0)),
+        render_video((1280, 960)),
+        save_video(("render", 0), (1580, 960), "dreamtalk/style"),
+    ]
+    groups = [
+        group("Style of the clip", nodes, "clip", "track", "style"),
+        group("Picture", nodes, "image", "portrait"),
+        group("Speech and motion", nodes, *(key for key in SPOKEN if key != "style")),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## Speak like the person in the video\n\n"
@@ -136,22 +149,22 @@ def style_from_video() -> None:
         (870, 210),
     )
     app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
-    write("style_from_video", nodes, [note], [], app)
+    write("style_from_video", nodes, [note], groups, app)
 
 
 def emotion_from_voice() -> None:
     """The emotion that the recording sounds like, and what was heard."""
     nodes = [
-        load_image((340, 620)),
-        load_speech((40, 320)),
-        load_model((40, 640)),
-        portrait((640, 620)),
-        speech_features((340, 320)),
+        load_image((40, 360)),
+        load_speech((40, 980)),
+        load_model((40, 1290)),
+        portrait((340, 360)),
+        speech_features((340, 980)),
         Node(
             "style",
             "DreamTalkStylePredictor",
-            (640, 320),
-            (270, 240),
+            (680, 360),
+            (270, 260),
             {
                 "model": MODEL,
                 "audio": SPEECH,
@@ -160,11 +173,17 @@ def emotion_from_voice() -> None:
                 "portrait": ("portrait", 0),
             },
         ),
-        Node("heard", "PreviewImage", (940, 920), (700, 300), {"images": ("style", 2)}),
-        sampler((940, 320)),
-        natural_motion((940, 620)),
-        render_video((1240, 320)),
-        save_video(("render", 0), (1540, 320), "dreamtalk/voice"),
+        Node("heard", "PreviewImage", (980, 360), (700, 400), {"images": ("style", 2)}),
+        sampler((640, 980)),
+        natural_motion((940, 980)),
+        render_video((1280, 980)),
+        save_video(("render", 0), (1580, 980), "dreamtalk/voice"),
+    ]
+    groups = [
+        group("Picture", nodes, "image", "portrait"),
+        group("What the voice sounds like", nodes, "style", "heard"),
+        group("Speech and motion", nodes, *(key for key in SPOKEN if key != "style")),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## The emotion comes from the voice\n\n"
@@ -177,50 +196,56 @@ def emotion_from_voice() -> None:
         (870, 230),
     )
     app = [("image", "image"), ("speech", "audio")]
-    write("emotion_from_voice", nodes, [note], [], app)
+    write("emotion_from_voice", nodes, [note], groups, app)
 
 
 def edit_motion() -> None:
     """Style over time, editing, and a picture of the result."""
     track = "0:neutral\n2.5:happy@1.2\n6:sad"
     nodes = [
-        load_speech((40, 320)),
-        load_model((40, 640)),
-        speech_features((340, 320)),
+        load_speech((40, 960)),
+        load_model((40, 1270)),
+        speech_features((340, 960)),
         Node(
             "style",
             "DreamTalkStyleTrack",
-            (340, 480),
-            (270, 240),
+            (340, 1110),
+            (270, 280),
             {"model": MODEL, "track": track},
         ),
-        sampler((640, 320)),
-        natural_motion((640, 610)),
+        sampler((640, 960)),
+        natural_motion((640, 1230)),
         Node(
             "edit",
             "DreamTalkEditMotion",
-            (940, 320),
-            (270, 420),
+            (940, 960),
+            (270, 560),
             {"motion": ("life", 0), "brows": 1.5, "channels": "cheeks*1.2"},
         ),
         Node(
             "plot",
             "DreamTalkPlotMotion",
-            (940, 920),
-            (700, 470),
+            (680, 340),
+            (700, 500),
             {"motion": ("edit", 0), "audio": SPEECH},
         ),
         Node(
             "save_motion",
             "DreamTalkSaveMotion",
-            (640, 920),
-            (270, 110),
+            (1410, 340),
+            (270, 180),
             {"motion": ("edit", 0), "format": "csv"},
         ),
-        load_image((40, 920)),
-        portrait((340, 920)),
-        render_video((1240, 320), "edit"),
-        save_video(("render", 0), (1540, 320), "dreamtalk/edit"),
+        load_image((40, 340)),
+        portrait((340, 340)),
+        render_video((1280, 960), "edit"),
+        save_video(("render", 0), (1580, 960), "dreamtalk/edit"),
+    ]
+    groups = [
+        group("Picture", nodes, "image", "portrait"),
+        group("What the face does", nodes, "plot", "save_motion"),
+        group("Speech and motion", nodes, *SPOKEN, "edit"),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     note = Note(
         "## Change the style over time, edit the motion, look at it\n\n"
@@ -232,7 +257,7 @@ def edit_motion() -> None:
         (870, 210),
     )
     app = [("image", "image"), ("speech", "audio"), ("style", "track")]
-    write("edit_motion", nodes, [note], [], app)
+    write("edit_motion", nodes, [note], groups, app)
 
 
 if __name__ == "__main__":

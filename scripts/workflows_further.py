@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.graphs import Group, Node, Note, write
+from scripts.graphs import Node, Note, write
 from scripts.workflow_parts import (
     MODEL,
     SPEECH,
+    SPOKEN,
     TWO_PEOPLE,
+    group,
     load_clip,
     load_image,
     load_speech,
@@ -15,6 +17,7 @@ from scripts.workflow_parts import (
     render_video,
     sampler,
     save_video,
+    spoken_groups,
     spoken_portrait,
     style_encoder,
     track_motion,
@@ -24,16 +27,16 @@ from scripts.workflow_parts import (
 def dub_a_video() -> None:
     """A filmed person says something else."""
     nodes = [
-        load_clip((40, 300)),
-        load_speech((40, 770)),
+        load_clip((40, 320)),
+        load_speech((40, 820)),
         Node(
             "dub",
             "DreamTalkDub",
-            (380, 300),
+            (380, 320),
             (320, 560),
             {"video": ("clip", 0), "audio": SPEECH},
         ),
-        save_video(("dub", 0), (780, 300), "dreamtalk/dub"),
+        save_video(("dub", 0), (740, 320), "dreamtalk/dub"),
     ]
     note = Note(
         "## Only the mouth changes\n\n"
@@ -45,19 +48,23 @@ def dub_a_video() -> None:
         (870, 190),
     )
     app = [("clip", "file"), ("speech", "audio")]
-    write("dub_a_video", nodes, [note], [], app)
+    groups = [
+        group("Film and recording", nodes, "clip", "speech"),
+        group("Video", nodes, "dub", "save", color="#8A8"),
+    ]
+    write("dub_a_video", nodes, [note], groups, app)
 
 
 def two_people() -> None:
     """Two people in one picture share a recording."""
     nodes = [
-        Node("image", "LoadImage", (40, 340), (300, 340), {"image": TWO_PEOPLE}),
-        load_speech((40, 750), (300, 250)),
+        Node("image", "LoadImage", (40, 380), (300, 340), {"image": TWO_PEOPLE}),
+        load_speech((40, 780), (300, 260)),
         Node(
             "dialogue",
             "DreamTalkDialogue",
-            (400, 340),
-            (340, 520),
+            (420, 380),
+            (340, 560),
             {
                 "image": ("image", 0),
                 "audio": SPEECH,
@@ -68,8 +75,8 @@ def two_people() -> None:
         Node(
             "render",
             "DreamTalkRenderVideo",
-            (800, 340),
-            (300, 420),
+            (840, 380),
+            (300, 540),
             {
                 "portrait": ("dialogue", 0),
                 "motion": ("dialogue", 1),
@@ -77,7 +84,7 @@ def two_people() -> None:
                 "more_faces": ("dialogue", 2),
             },
         ),
-        save_video(("render", 0), (1160, 340), "dreamtalk/dialogue"),
+        save_video(("render", 0), (1180, 380), "dreamtalk/dialogue"),
     ]
     note = Note(
         "## Two people talk\n\n"
@@ -97,7 +104,12 @@ def two_people() -> None:
         ("dialogue", "speakers"),
         ("dialogue", "styles"),
     ]
-    write("two_people", nodes, [note], [], app)
+    groups = [
+        group("Picture and recording", nodes, "image", "speech"),
+        group("Who says what", nodes, "dialogue"),
+        group("Video", nodes, "render", "save", color="#8A8"),
+    ]
+    write("two_people", nodes, [note], groups, app)
 
 
 def transparent_presenter() -> None:
@@ -108,7 +120,7 @@ def transparent_presenter() -> None:
             "render",
             "DreamTalkRender",
             (1240, 40),
-            (270, 260),
+            (270, 480),
             {"portrait": ("portrait", 0), "motion": ("life", 0), "background": "transparent"},
         ),
         Node(
@@ -143,7 +155,7 @@ def transparent_presenter() -> None:
         "transparent_presenter",
         nodes,
         [note],
-        [],
+        spoken_groups(nodes, "render", "save"),
         [("image", "image"), ("speech", "audio"), ("speech", "duration"), ("style", "emotion")],
     )
 
@@ -169,39 +181,39 @@ def image_model_to_talk() -> None:
         Node(
             "checkpoint",
             "CheckpointLoaderSimple",
-            (-1240, 340),
-            (300, 100),
+            (-1240, 380),
+            (300, 110),
             {"ckpt_name": checkpoint},
             models=[{"name": checkpoint, "url": hosted, "directory": "checkpoints"}],
         ),
         Node(
             "wanted",
             "CLIPTextEncode",
-            (-900, 340),
-            (340, 170),
+            (-900, 380),
+            (340, 180),
             {"clip": clip, "text": PORTRAIT_PROMPT},
             title="The portrait",
         ),
         Node(
             "unwanted",
             "CLIPTextEncode",
-            (-900, 570),
-            (340, 150),
+            (-900, 610),
+            (340, 160),
             {"clip": clip, "text": NOT_WANTED},
             title="What would be hard to animate",
         ),
         Node(
             "size",
             "EmptyLatentImage",
-            (-1240, 570),
-            (300, 110),
+            (-1240, 610),
+            (300, 120),
             {"width": 512, "height": 512, "batch_size": 1},
         ),
         Node(
             "ksampler",
             "KSampler",
-            (-520, 340),
-            (270, 270),
+            (-520, 380),
+            (270, 310),
             {
                 "model": ("checkpoint", 0),
                 "positive": ("wanted", 0),
@@ -219,11 +231,11 @@ def image_model_to_talk() -> None:
         Node(
             "decode",
             "VAEDecode",
-            (-520, 670),
-            (270, 50),
+            (-520, 740),
+            (270, 60),
             {"samples": ("ksampler", 0), "vae": ("checkpoint", 2)},
         ),
-        Node("look", "PreviewImage", (-220, 340), (230, 300), {"images": ("decode", 0)}),
+        Node("look", "PreviewImage", (-220, 380), (220, 300), {"images": ("decode", 0)}),
     ]
     chain = [node for node in spoken_portrait() if node.key != "image"]
     next(n for n in chain if n.key == "portrait").inputs["image"] = ("decode", 0)
@@ -245,8 +257,10 @@ def image_model_to_talk() -> None:
         (1020, 250),
     )
     frames = [
-        Group("Image model", (-1260, 300, 1270, 440)),
-        Group("DreamTalk", (20, 0, 1940, 950), "#8A8"),
+        group("Image model", nodes, *(node.key for node in painted)),
+        group("Picture", nodes, "portrait"),
+        group("Speech and motion", nodes, *SPOKEN),
+        group("Video", nodes, "render", "save", color="#8A8"),
     ]
     write(
         "image_model_to_talk",
@@ -275,54 +289,54 @@ def official_checkpoint() -> None:
         return [{"name": name, "url": url, "directory": folder}]
 
     nodes = [
-        load_speech((40, 340)),
+        load_speech((40, 980)),
         Node(
             "encoder",
             "AudioEncoderLoader",
-            (40, 660),
-            (270, 80),
+            (40, 1290),
+            (270, 90),
             {"audio_encoder_name": encoder},
             models=file(encoder, "audio_encoders", hosted),
         ),
         Node(
             "encode",
             "AudioEncoderEncode",
-            (340, 340),
-            (270, 80),
+            (340, 980),
+            (270, 90),
             {"audio_encoder": ("encoder", 0), "audio": SPEECH},
         ),
         Node(
             "model",
             "DreamTalkLoadModel",
-            (340, 490),
-            (270, 80),
+            (340, 1120),
+            (270, 110),
             {"checkpoint": "denoising_network.pth"},
             models=file("denoising_network.pth", url=f"{page}#download-checkpoints"),
         ),
         Node(
             "features",
             "DreamTalkSpeechFeatures",
-            (640, 340),
-            (270, 90),
+            (640, 980),
+            (270, 100),
             {"model": MODEL, "audio_encoder_output": ("encode", 0)},
         ),
-        load_clip((40, 810)),
-        track_motion((340, 640)),
-        style_encoder((640, 500)),
-        sampler((940, 340)),
-        load_image((340, 890)),
-        portrait((640, 890)),
+        load_clip((40, 360)),
+        track_motion((340, 360)),
+        style_encoder((640, 360)),
+        sampler((640, 1130)),
+        load_image((980, 360)),
+        portrait((1280, 360)),
         Node(
             "renderer",
             "DreamTalkLoadPIRenderer",
-            (640, 680),
-            (270, 150),
+            (1580, 360),
+            (270, 240),
             {"checkpoint": "renderer.pt"},
             models=file("renderer.pt"),
         ),
-        natural_motion((940, 630)),
-        render_video((1240, 340), renderer=("renderer", 0)),
-        save_video(("render", 0), (1540, 340), "dreamtalk/official"),
+        natural_motion((940, 980)),
+        render_video((1280, 980), renderer=("renderer", 0)),
+        save_video(("render", 0), (1580, 980), "dreamtalk/official"),
     ]
     note = Note(
         "## With the published DreamTalk weights\n\n"
@@ -336,4 +350,13 @@ def official_checkpoint() -> None:
         (870, 240),
     )
     app = [("clip", "file"), ("image", "image"), ("speech", "audio")]
-    write("official_checkpoint", nodes, [note], [], app)
+    groups = [
+        group("Style of the clip", nodes, "clip", "track", "style"),
+        group("Picture and renderer", nodes, "image", "portrait", "renderer"),
+        group(
+            "Speech and motion", nodes,
+            "speech", "encoder", "encode", "model", "features", "sampler", "life",
+        ),
+        group("Video", nodes, "render", "save", color="#8A8"),
+    ]  # fmt: skip
+    write("official_checkpoint", nodes, [note], groups, app)

@@ -242,11 +242,20 @@ class FolderPaths(types.ModuleType):
 
 
 class ProgressBar:
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, node_id: str | None = None) -> None:
         self.total, self.moves = total, 0
 
     def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
         self.moves += 1
+
+
+class InterruptProcessingException(Exception):
+    pass
+
+
+class ProgressState:
+    def finish_progress(self, node_id: str) -> None:
+        pass
 
 
 class ModelPatcher:
@@ -260,6 +269,8 @@ def _install_comfy(base: Path) -> None:
     sys.modules["folder_paths"] = FolderPaths(base)
     _module("comfy")
     _module("comfy.utils", ProgressBar=ProgressBar)
+    _module("comfy_execution")
+    _module("comfy_execution.progress", get_progress_state=ProgressState)
     _module("comfy.model_patcher", ModelPatcher=ModelPatcher)
     _module(
         "comfy.model_management",
@@ -267,6 +278,7 @@ def _install_comfy(base: Path) -> None:
         unet_offload_device=lambda: torch.device("cpu"),
         load_models_gpu=lambda models, **settings: None,
         throw_exception_if_processing_interrupted=lambda: None,
+        InterruptProcessingException=InterruptProcessingException,
         get_free_memory=lambda device: 8 << 30,
     )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from dreamtalk.errors import DreamTalkError, ImageError, OutputError
 from dreamtalk.face.portrait import Portrait
 from dreamtalk.motion import FACE, Motion
+from dreamtalk.networks.pirenderer import FaceGenerator
 from dreamtalk.pipeline import render_video
 from dreamtalk.pipeline.check import check_shot
 from dreamtalk.pipeline.jobs import Shot
@@ -30,6 +31,9 @@ from dreamtalk.render.background.choice import covering, needs_file
 from dreamtalk.render.background.matting import foreground_colours, plain_backdrop, solve_alpha
 from dreamtalk.render.group import together
 from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.pirenderer import PIRenderer, PIRendererOptions
+from dreamtalk.render.square import cut as cut_square
+from tests.parity_weights import fill_module
 
 GREEN = (0, 177, 64)
 
@@ -183,6 +187,66 @@ def test_any_renderer_is_followed_by_what_is_seen(cut: Portrait, renderer: MeshR
     )
     still = (known - known[:1])[2].abs().mean()
     assert float((seen - known)[2].abs().mean()) < 0.3 * float(still)
+
+
+PAD = 140
+
+
+@pytest.fixture(scope="module")
+def pirenderer(cut: Portrait) -> tuple[PIRenderer, Portrait]:
+    """With made-up weights, and a picture that is wider than the square that it renders."""
+    assert cut.mask is not None
+    image = np.pad(cut.image.numpy(), ((0, 0), (PAD, PAD), (0, 0)), "edge")
+    mask = np.pad(cut.mask.numpy(), ((0, 0), (PAD, PAD)))
+    landmarks = cut.landmarks + torch.tensor([float(PAD), 0.0, 0.0])
+    wide = replace(
+        cut, image=torch.from_numpy(image), mask=torch.from_numpy(mask), landmarks=landmarks
+    )
+    generator = FaceGenerator()
+    fill_module(generator)
+    return PIRenderer(generator, wide), wide
+
+
+def test_pirenderer_gets_another_background(pirenderer: tuple[PIRenderer, Portrait]) -> None:
+    """Motion of the face goes over into its own space, and its frames are followed as they come."""
+    renderer, portrait = pirenderer
+    motion = turning(2)
+    plain = torch.cat(list(renderer.frames(motion)))
+    green = placed(renderer, [portrait], motion, Background(colour=GREEN))
+    clear = placed(renderer, [portrait], motion, Background())
+    assert green.shape == plain.shape == (2, 264, 264 + 2 * PAD, 3)
+    untouched = renderer.mask() == 0
+    assert 0.1 < float(untouched.float().mean()) < 0.9
+    alpha = clear[..., 3]
+    assert bool((green[alpha == 0] == torch.tensor(GREEN)).all())
+    assert bool((alpha[:, :, : PAD // 2] == 0).all())
+    opaque = (alpha == 255) & untouched  # shoulders beside the square, as in the portrait
+    assert torch.equal(green[opaque], plain[opaque])
+    square = PIRenderer(renderer.generator, portrait, PIRendererOptions(paste_back=False))
+    with pytest.raises(ImageError, match="not the whole picture"):
+        over_background([], square, [portrait], motion, Background(colour=GREEN))
+
+
+def test_the_matte_follows_pirenderers_squares(
+    pirenderer: tuple[PIRenderer, Portrait], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if its weights moved the whole picture to the right."""
+    generator, portrait = pirenderer[0].generator, pirenderer[1]
+    renderer = PIRenderer(generator, portrait, PIRendererOptions(crop=False))
+    shifts = iter((0, 10))  # of the square's 256 px
+
+    def moved(network: Any, source: Any, windows: Tensor) -> Tensor:
+        return torch.cat([cut_square(portrait.image, renderer._box).roll(next(shifts), -1)
+                          for _ in windows])  # fmt: skip
+
+    monkeypatch.setattr("dreamtalk.render.pirenderer.renderer.render_windows", moved)
+    alpha = placed(renderer, [portrait], turning(2), Background())[..., 3].float() / 255
+    assert portrait.mask is not None
+    assert float((alpha[0] - portrait.mask).abs().mean()) < 0.02
+    rows = slice(0, int(portrait.landmarks[1, 1]))  # down to the nose: hair and ears
+    columns = torch.arange(alpha.shape[2])
+    centre = (alpha[:, rows].sum(1) * columns).sum(1) / alpha[:, rows].sum((1, 2))
+    assert float(centre[1] - centre[0]) == pytest.approx(10 * alpha.shape[2] / 256, rel=0.3)
 
 
 def test_several_faces_and_their_background(cut: Portrait) -> None:

@@ -19,6 +19,7 @@ from dreamtalk.render.mesh.mouth.own_mouth import OwnMouth, find_own_mouth
 from dreamtalk.render.mesh.mouth.seam import Mouth, find_mouth
 from dreamtalk.render.mesh.portrait.geometry import FaceGeometry, face_geometry
 from dreamtalk.render.mesh.portrait.softness import edge_softness
+from dreamtalk.render.mesh.warp.textures import make_sampler
 
 SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)
@@ -147,14 +148,24 @@ def test_softness_of_a_picture_is_measured(portrait: Portrait) -> None:
     assert edge_softness(np.full_like(sharp, 0.5), face) <= max(0.8 * face.mm, 1.2)
 
 
-def test_what_is_not_drawn_is_not_softened() -> None:
+@pytest.mark.parametrize("backend", ["opencv", "torch"])
+def test_what_is_not_drawn_is_not_softened(backend: str) -> None:
+    sampler = make_sampler(torch.device("cpu"), backend)
     pixels, drawn = torch.rand(2, 20, 30, 3), torch.zeros(2, 20, 30)
-    assert torch.equal(soften(pixels, drawn, 0.8), pixels)
+    assert torch.equal(soften(pixels, drawn, 0.8, sampler), pixels)
     drawn[:, 8:12, 10:20] = 1
-    made = soften(pixels, drawn, 0.8)
+    made = soften(pixels, drawn, 0.8, sampler)
     assert torch.equal(made[:, :3], pixels[:, :3])
     inside = (slice(None), slice(9, 11), slice(12, 18))
     assert made[inside].std() < 0.7 * pixels[inside].std()
+
+
+def test_both_backends_soften_alike() -> None:
+    pixels, drawn = torch.rand(2, 20, 30, 3), torch.zeros(2, 20, 30)
+    drawn[0, :5, :5], drawn[1, 8:12, 10:30] = 0.5, 1.0
+    ways = [make_sampler(torch.device("cpu"), name) for name in ("opencv", "torch")]
+    one, other = (soften(pixels, drawn, 1.7, sampler) for sampler in ways)
+    assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_teeth_hang_from_the_seam_of_a_smile(portrait: Portrait) -> None:

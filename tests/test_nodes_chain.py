@@ -448,6 +448,38 @@ def test_a_cancel_does_not_wait_for_work_without_checks(monkeypatch: pytest.Monk
         runtime.cancellable(lambda: 1 // 0)
 
 
+def test_work_that_nobody_waits_for_stops_at_its_next_look_at_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from threading import Event
+
+    import comfy.model_management as management  # type: ignore[import-not-found]
+    from dreamtalk_pack.nodes import runtime
+
+    started, go_on, ended = Event(), Event(), Event()
+    asked = [False]
+
+    def interrupted_once() -> None:  # as ComfyUI's: the flag is gone with the first who sees it
+        if started.is_set() and not asked[0]:
+            asked[0] = True
+            raise management.InterruptProcessingException
+
+    def work() -> None:
+        bar = runtime.Bar()
+        started.set()
+        go_on.wait(30)
+        try:
+            bar(1, 2)
+        except management.InterruptProcessingException:
+            ended.set()
+
+    monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", interrupted_once)
+    with pytest.raises(management.InterruptProcessingException):
+        runtime.cancellable(work)
+    go_on.set()
+    assert ended.wait(30)
+
+
 def test_difftalk_as_renderer(analysed: Any, motion: Any) -> None:
     (renderer,) = run_node(
         "DreamTalkLoadDiffTalk", checkpoint="starter (built in)", paint_steps=1, seed=3
@@ -499,6 +531,35 @@ def test_another_background_in_the_graph(analysed: Any, motion: Any) -> None:
     ):
         with pytest.raises(Exception, match=said):
             run_node("DreamTalkRenderVideo", **scene, **wrong)
+
+
+def test_pictures_of_the_work_have_the_background(
+    analysed: Any, motion: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import comfy.utils  # type: ignore[import-not-found]
+
+    from dreamtalk.motion.edit import trim
+
+    seen: list[Any] = []
+
+    class Bar:
+        def __init__(self, total: int, node_id: str | None = None) -> None:
+            pass
+
+        def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
+            seen.extend([preview[1]] if preview else [])
+
+    monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
+    scene = {"portrait": analysed, "motion": trim(motion, 0.0, 0.2)}
+    for background, behind in (("#0000ff", (0, 0, 255)), ("transparent", (128, 128, 128))):
+        seen.clear()
+        run_node("DreamTalkRender", **scene, background=background)
+        assert seen
+        assert {picture.getpixel((2, 2)) for picture in seen} == {behind}
+    seen.clear()
+    (video,) = run_node("DreamTalkRenderVideo", **scene, background="#0000ff")
+    video.get_stream_source()
+    assert {picture.getpixel((2, 2)) for picture in seen} == {(0, 0, 255)}
 
 
 def test_a_batch_is_worked_through(

@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -140,6 +142,32 @@ def test_ui_workflow(path: Path) -> None:
                 made = nodes[origin]["outputs"][out]
                 assert made["type"] == kind
                 assert item["link"] in made["links"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda p: p.stem)
+def test_nodes_stand_in_frames(path: Path) -> None:
+    """Each in one, and nothing lies on anything else."""
+    graph = json.loads(path.read_text())
+    title = 30  # px above a node's place
+    places = {node["id"]: (*node["pos"], *node["size"]) for node in graph["nodes"]}
+    boxes = {n: (x, y - title, x + w, y + h) for n, (x, y, w, h) in places.items()}
+    frames = [(x, y, x + w, y + h) for x, y, w, h in (g["bounding"] for g in graph["groups"])]
+    notes = [boxes[node["id"]] for node in graph["nodes"] if node["type"] == "MarkdownNote"]
+
+    def apart(one: Any, other: Any) -> bool:
+        overlaps = [min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1)]
+        return min(overlaps) <= 0
+
+    assert all(apart(a, b) for a, b in combinations([*frames, *notes], 2))
+    assert all(apart(a, b) for a, b in combinations(boxes.values(), 2))
+    for box in boxes.values():
+        around = [f for f in frames if not apart(f, box)]
+        assert len(around) == (box not in notes)
+        for frame in around:
+            assert frame[0] < box[0]
+            assert frame[1] + title <= box[1], "its title lies over a node"
+            assert frame[2] > box[2]
+            assert frame[3] > box[3]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "workflows").glob("*.json")), ids=lambda p: p.stem)

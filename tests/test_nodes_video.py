@@ -237,6 +237,39 @@ def test_the_bar_and_its_picture_move_where_it_is_saved(
     assert shown == [(8, 30), (16, 30), (24, 30), (30, 30)]
 
 
+def test_the_picture_shows_on_the_node_that_made_the_video(
+    film: Film, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The editor takes a picture that came in for the saved file, and shows no video."""
+    import comfy.utils  # type: ignore[import-not-found]
+    import comfy_execution.progress  # type: ignore[import-not-found]
+    from dreamtalk_pack.nodes.video import RenderedVideo
+
+    told: list[tuple[str | None, Any]] = []
+
+    class Bar:
+        def __init__(self, total: int, node_id: str | None = None) -> None:
+            self.node = node_id
+
+        def update_absolute(self, value: int, total: int, preview: Any = None) -> None:
+            told.append((self.node, preview and preview[1].mode))
+
+    class State:
+        def finish_progress(self, node_id: str) -> None:
+            told.append((node_id, "finished"))
+
+    monkeypatch.setattr(comfy.utils, "ProgressBar", Bar)
+    monkeypatch.setattr(comfy_execution.progress, "get_progress_state", State)
+    video = RenderedVideo(video_of(film)._footage, "7")
+    video.save_to(str(folders / "output" / "talk.mp4"))
+    assert {node for node, shown in told if shown} == {"7"}
+    assert told[:2] == [(None, None), ("7", "RGB")]
+    assert told[-1] == ("7", "finished")
+    told.clear()
+    video.as_trimmed(0.2, 0.4).save_to(str(folders / "output" / "cut.mp4"))
+    assert {node for node, shown in told if shown} == {"7"}
+
+
 def test_components_are_the_frames_and_the_sound(film: Film, folders: Path) -> None:
     film.size = (47, 63)
     made = video_of(film).get_components()

@@ -62,6 +62,21 @@ def test_teeth_of_the_other_picture_are_shown(
     assert off["borrowed"] < 0.75 * off["drawn"]
 
 
+def test_nothing_is_painted_over_it(
+    portrait: Portrait, closed: Portrait, with_teeth: Portrait
+) -> None:
+    drawn, painted = (MeshRenderer(with_teeth, mouth=kind) for kind in ("drawn", "painted"))
+    (a,), (b,) = (r.frames(smile(portrait)) for r in (drawn, painted))
+    assert torch.equal(a, b)
+    assert not any("is painted" in note for note in drawn.notes)
+    assert any("no mouth is painted over them" in note for note in painted.notes)
+    without = [MeshRenderer(closed, mouth=kind) for kind in ("drawn", "painted")]
+    (a,), (b,) = (r.frames(smile(portrait)) for r in without)
+    assert not torch.equal(a, b)
+    hardly = replace(with_teeth, open_mouth=replace(closed, open_mouth=None))  # shows no teeth
+    assert not any("is painted" in n for n in MeshRenderer(hardly, mouth="painted").notes)
+
+
 def test_a_closed_portrait_at_rest_stays_as_it_is(with_teeth: Portrait) -> None:
     renderer = MeshRenderer(with_teeth)
     assert renderer.mouth_layer.interior.borrowed

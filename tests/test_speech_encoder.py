@@ -34,6 +34,14 @@ def test_chunks_equal_the_whole(encoder: SpeechEncoder, waveform: torch.Tensor) 
         assert (encoder.encode(waveform, chunk=chunk) - whole).abs().max() < 1e-4
 
 
+def test_a_stretch_is_heard_without_the_rows_at_its_ends(encoder: SpeechEncoder) -> None:
+    mel = torch.randn(2 * (2 * encoder.context + 5), 64) * 4 - 6
+    inside = encoder.hear_inside(mel)
+    assert inside.shape == (5, encoder.row_dim)
+    whole = encoder.hear(mel)[encoder.context : -encoder.context]
+    torch.testing.assert_close(inside, whole, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("samples", [1, 100, 319, 320, 481, 640, 16_000, 16_001])
 def test_any_length(encoder: SpeechEncoder, waveform: torch.Tensor, samples: int) -> None:
     rows = encoder.encode(waveform[:samples])

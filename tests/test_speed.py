@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dreamtalk.cpu.denoiser import ArrangedDenoiser, FastDenoiser
+from dreamtalk.cpu.frame import FrameDenoiser
 from dreamtalk.cpu.winograd import WinogradConv2d
 from dreamtalk.speed import speed_up
 from tests.without_cpu import rendered, sampled, small_model
@@ -70,6 +71,32 @@ def test_changed_weights_are_noticed() -> None:
             net.net.decoder.lower_decoder.layers[0].linear1.weight.mul_(3)
     assert not torch.equal(sampled(model), before)
     assert torch.equal(sampled(model), sampled(other))
+
+
+def test_one_frame_after_the_other_is_the_same() -> None:
+    model = small_model()
+    denoiser = model.denoiser
+    arranged, single = denoiser.for_sampling(), denoiser.for_frames()
+    assert isinstance(single, FrameDenoiser)
+    styles = [model.presets["happy"][None], denoiser.encode_null_style()]
+    window = torch.randn(1, 1, 7, 12)
+    with torch.no_grad():
+        content = single.encode_content(window)
+        torch.testing.assert_close(content, denoiser.encode_content(window), atol=1e-5, rtol=1e-5)
+        for time in (50.0, 3.0, 50.0):
+            x, t = torch.randn(1, 1, 31), torch.tensor([time])
+            wanted = arranged.predict_both(x, t, content, *map(arranged.prepare, styles))
+            found = single.predict_both(x, t, content, *map(single.prepare, styles))
+            torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+            alone = single.predict(x, t, content, single.prepare(styles[0]))
+            assert torch.equal(alone, found[0])
+
+
+def test_what_numpy_can_not_compute_torch_does() -> None:
+    half = small_model().denoiser.to(torch.bfloat16)
+    assert half.for_frames() is half.for_sampling()
+    away = small_model().denoiser.to("meta")
+    assert away.for_frames() is away
 
 
 def test_everything_works_without_the_folder(tmp_path: Path) -> None:

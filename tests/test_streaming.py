@@ -56,6 +56,25 @@ def test_pieces_of_any_size_give_what_one_piece_gives(model: DreamTalkModel) -> 
             assert torch.equal(found, wanted)
 
 
+@pytest.mark.parametrize("lookahead", [0.02, 0.16])
+def test_the_sound_of_the_frames_is_what_was_said(model: DreamTalkModel, lookahead: float) -> None:
+    said = speech(1.0)
+    talking, heard, count = stream(model, lookahead=lookahead, steps=1), [], 0
+    for piece in said.split(700):
+        count += len(talking.push(piece))
+        heard.append(talking.sound)
+        assert sum(map(len, heard)) in (640 * count, 640 * count - 320)
+    talking.flush()
+    heard.append(talking.sound)
+    found = torch.cat(heard)
+    assert torch.equal(found, said[: len(found)])
+    assert len(found) >= len(said) - 320
+    talking.push(said[:5000])
+    talking.cancel()
+    assert not talking.sound[320:].any()
+    assert len(talking.sound) in (6400, 6400 - 320)
+
+
 def test_a_frame_waits_for_its_look_ahead_and_no_longer(model: DreamTalkModel) -> None:
     talking = stream(model, lookahead=0.2)
     assert len(talking.push(torch.zeros(SECOND // 5 - 1))) == 0
@@ -181,12 +200,19 @@ def test_frames_of_a_portrait(model: DreamTalkModel, portrait) -> None:
 
     renderer = MeshRenderer(portrait)
     said = speech(0.6)
-    talkers = [Talker(model, renderer, seed=1, lookahead=0.1) for _ in range(2)]
-    at_once = torch.cat([talkers[0].push(said), talkers[0].flush()])
-    pieces = torch.cat([*(talkers[1].push(p) for p in said.split(1111)), talkers[1].flush()])
-    assert at_once.shape == (15, 264, 264, 3)
-    assert torch.equal(at_once, pieces)
-    assert not torch.equal(at_once[0], at_once[-1])
+    made = []
+    for together in (1, 2):
+        options = {"seed": 1, "lookahead": 0.1, "together": together}
+        talkers = [Talker(model, renderer, **options) for _ in range(2)]
+        at_once = torch.cat([talkers[0].push(said), talkers[0].flush()])
+        parts = [talkers[1].push(p) for p in said.split(1111)]
+        pieces = torch.cat([*parts, talkers[1].flush()])
+        assert at_once.shape == (15, 264, 264, 3)
+        assert torch.equal(at_once, pieces)
+        assert all(len(part) % together == 0 for part in parts)
+        assert not torch.equal(at_once[0], at_once[-1])
+        made.append(at_once.int())
+    assert ((made[0] - made[1]).abs() > 1).float().mean() < 1e-3
 
 
 def test_what_can_not_be_streamed(model: DreamTalkModel) -> None:

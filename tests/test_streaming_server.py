@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -31,6 +33,7 @@ from dreamtalk.streaming.idle import idle_loop
 from dreamtalk.streaming.protocol import read_command, read_frame, read_samples
 from dreamtalk.streaming.server import PAGE, ServeSettings, make_app
 from dreamtalk.streaming.stream import StreamSettings
+from dreamtalk.streaming.talker import Talker
 from tests.conftest import babble
 
 
@@ -70,9 +73,15 @@ async def all_of(socket: ClientWebSocketResponse) -> tuple[list[bytes], list[dic
     return frames, said
 
 
-def test_samples_in_frames_out(model, renderer) -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_samples_in_frames_out(model, renderer, together: int) -> None:
+    settings = StreamSettings(steps=1, lookahead=0.1, together=together)
+
     async def work() -> None:
-        async with client(model, renderer) as made, made.ws_connect("/ws") as socket:
+        async with (
+            client(model, renderer, stream=settings) as made,
+            made.ws_connect("/ws") as socket,
+        ):
             ready = await socket.receive_json()
             assert (ready["type"], ready["rate"], ready["fps"]) == ("ready", 16000, 25)
             assert (ready["width"], ready["height"]) == (264, 264)
@@ -91,6 +100,58 @@ def test_samples_in_frames_out(model, renderer) -> None:
             assert picture.shape == (264, 264, 3)
 
     run(work)
+
+
+@pytest.mark.parametrize("ahead", [0.02, 0.1])
+def test_a_film_in_fragments(model, renderer, ahead: float, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with (
+            client(model, renderer, stream=StreamSettings(ahead, 1)) as made,
+            made.ws_connect("/ws?video=mp4") as socket,
+        ):
+            ready = await socket.receive_json()
+            assert ready["video"] == "mp4"
+            assert re.fullmatch(
+                r'video/mp4; codecs="avc1.42[0-9A-F]{4}, mp4a.40.2"', ready["codecs"]
+            )
+            sound = pcm(1.2)
+            for at in range(0, len(sound), 1280):
+                await socket.send_bytes(sound[at : at + 1280])
+            await socket.send_json({"type": "flush"})
+            await socket.send_json({"type": "close"})
+            parts, said = await all_of(socket)
+            assert said == [{"type": "end", "frames": 30}]
+            assert len(parts) > 10  # as they come, not at the end
+            assert [boxes(part)[0] for part in parts[:2]] == ["ftyp", "moof"]
+            assert all(set(boxes(part)) <= {"moof", "mdat", "mfra"} for part in parts[1:])
+            (tmp_path / "film.mp4").write_bytes(b"".join(parts))
+
+    run(work)
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        assert "AI-generated" in film.metadata["comment"]
+        pictures = [f.to_ndarray(format="rgb24") for f in film.decode(video=0)]
+    with av.open(str(tmp_path / "film.mp4")) as film:
+        heard = np.concatenate([f.to_ndarray()[0] for f in film.decode(audio=0)])
+    assert len(pictures) == 30
+    said = np.frombuffer(pcm(1.2), "<i2") / 32767
+    lags = np.correlate(heard, said[:8000], "valid")
+    assert lags.argmax() <= 1024  # no more than what an encoder puts before it
+    assert np.corrcoef(heard[lags.argmax() :][: len(said) - 1000], said[:-1000])[0, 1] > 0.9
+    expected = Talker(model, renderer, None, StreamSettings(ahead, 1))
+    frames = expected.push(torch.from_numpy(said.astype(np.float32)))
+    difference = np.abs(pictures[20].astype(int) - frames[20].numpy())
+    assert difference.mean() < 4
+
+
+def boxes(data: bytes) -> list[str]:
+    """The names of an mp4's boxes: whole ones."""
+    at, names = 0, []
+    while at < len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        names.append(name.decode())
+        at += size
+    assert at == len(data)
+    return names
 
 
 def test_barge_in_drops_what_waits(model, renderer) -> None:
@@ -130,11 +191,12 @@ def test_who_may_connect(model, renderer) -> None:
                 ("/ws?token=s3cret-token", {"Host": "["}),
                 ("/ws?token=s3cret-token", {"Origin": "http://["}),
                 ("/ws", {"Authorization": "Bearer \udcff"}),
+                ("/ws?token=s3cret-token&video=avi", {}),
             ):
                 upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
                 async with made.get(path, headers=upgrade | headers) as answer:
                     statuses.append(answer.status)
-            assert statuses == [401, 401, 403, 403, 403, 403, 401]
+            assert statuses == [401, 401, 403, 403, 403, 403, 401, 400]
             own = f"http://{made.host}:{made.port}"
             async with made.ws_connect("/ws?token=s3cret-token", headers={"Origin": own}):
                 bearer = {"Authorization": "Bearer s3cret-token"}

@@ -110,15 +110,15 @@ def as_markdown(measured: Sequence[Measured], command: str) -> str:
     lines = [
         f"`{command}`", "", f"{about}.", "",
         "| size | speech | threads | total s | CPU s | x real time | ms a frame | renderer alone "
-        "| first frame s | peak MiB | VRAM MiB | runs | load before |",
-        "| --- " * 13 + "|",
+        "| first frame s | first encoded s | peak MiB | VRAM MiB | runs | load before |",
+        "| --- " * 14 + "|",
     ]  # fmt: skip
     for m in measured:
         r = m.result
         lines.append(
             f"| {r.width}x{r.height} | {r.speech:g} s | {r.threads} | {r.total.wall:.2f} "
             f"| {r.total.cpu:.2f} | {r.real_time:.2f} | {r.per_frame:.1f} | {r.render:.1f} "
-            f"| {r.first_frame:.2f} "
+            f"| {r.first_frame:.2f} | {r.first_encoded:.2f} "
             f"| {r.peak_memory / 2**20:.0f} | {r.peak_vram / 2**20:.0f} "
             f"| {_spread(m.totals)} | {m.load:.1f} |"
         )

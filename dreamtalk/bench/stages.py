@@ -79,6 +79,8 @@ class Result:
         timings: in the order of the data's way; together they are the job.
         render: ms a frame of the renderer alone.
         first_frame: s from the beginning of the video stage to the first frame.
+        first_encoded: s from a motion and a picture to a finished video of one frame: the portrait,
+            the renderer, the frame, the encoder.
         speech: s of speech.
         frames: of the video.
         width, height: px.
@@ -91,6 +93,7 @@ class Result:
     timings: tuple[Timing, ...]
     render: float
     first_frame: float
+    first_encoded: float
     speech: float
     frames: int
     width: int
@@ -152,6 +155,11 @@ def measure(case: Case) -> Result:
     analysed = timed("portrait", lambda: analyze_portrait(picture))
     height, width = analysed.size
     renderer = timed("renderer set-up", lambda: MeshRenderer(analysed, device=case.device))
+    one = motion.with_(expression=motion.expression[:1], head=motion.head[:1])
+    first = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        write_video(Path(folder) / "v.mp4", renderer.frames(one))
+    first = time.perf_counter() - first + sum(t.wall for t in timings[-2:])
     begun: list[float] = []
 
     def frames() -> Iterator[Tensor]:
@@ -174,8 +182,8 @@ def measure(case: Case) -> Result:
     alone = (time.perf_counter() - alone) / len(some)
     vram = torch.cuda.max_memory_allocated() if cuda else 0
     return Result(
-        case, tuple(timings), 1000 * alone, begun[0] - start, speech.duration, count, width, height,
-        _peak_memory(), vram, torch.get_num_threads(),
+        case, tuple(timings), 1000 * alone, begun[0] - start, first, speech.duration, count,
+        width, height, _peak_memory(), vram, torch.get_num_threads(),
     )  # fmt: skip
 
 

@@ -268,12 +268,13 @@ class ArrangedDenoiser:
 
     @torch.no_grad()
     def __init__(self, denoiser: Denoiser) -> None:
-        self._net = net = denoiser.net
+        self.net = net = denoiser.net
+        self.encode_content = denoiser.encode_content
         fusion, decoder = net.content_xt_to_decoder_input_wo_time, net.decoder
         first, second, third = (cast(nn.Linear, fusion[i]) for i in (0, 2, 4))
-        self._noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
-        self._second = _linear(second)
-        self._branches = (
+        self.noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
+        self.second = _linear(second)
+        self.branches = (
             _Branch(decoder.upper_decoder, decoder.upper_tail_fc, third),
             _Branch(decoder.lower_decoder, decoder.lower_tail_fc, third),
         )
@@ -281,10 +282,10 @@ class ArrangedDenoiser:
     @torch.no_grad()
     def prepare(self, style: Tensor) -> list[_Start]:
         """A code (1, d), or (1, N, d) for one per frame -> where the two decoders start."""
-        positions = self._net.decoder.pos_embed.pos_table[0]
+        positions = self.net.decoder.pos_embed.pos_table[0]
         # one window, or one window a frame
         rows = positions + (style[0] if style.ndim == 2 else style[0][:, None])
-        return [branch.start(rows) for branch in self._branches]
+        return [branch.start(rows) for branch in self.branches]
 
     def predict(self, x_t: Tensor, t: Tensor, content: Tensor, style: list[_Start]) -> Tensor:
         """x_t (1, N, C), t (1,), content (1, N, W, d) -> the clean coefficients (1, N, C)."""
@@ -301,13 +302,13 @@ class ArrangedDenoiser:
     def _predict(
         self, x_t: Tensor, t: Tensor, content: Tensor, styles: Sequence[list[_Start]]
     ) -> list[Tensor]:
-        net, (_, frames, width, d) = self._net, content.shape
-        memory = (content[0] + (x_t[0] @ self._noisy)[:, None]).relu_().view(frames * width, d)
-        memory = self._second(memory).relu_()
+        net, (_, frames, width, d) = self.net, content.shape
+        memory = (content[0] + (x_t[0] @ self.noisy)[:, None]).relu_().view(frames * width, d)
+        memory = self.second(memory).relu_()
         time = net.time_embed_net(time_sinusoid(t, d).to(x_t.dtype))
         upper, lower = (
             branch(starts, memory, time, width)
-            for branch, starts in zip(self._branches, zip(*styles, strict=True), strict=True)
+            for branch, starts in zip(self.branches, zip(*styles, strict=True), strict=True)
         )
         both = (torch.cat(halves, dim=1) for halves in zip(upper, lower, strict=True))
         return [x[None, :, net.decoder.order] for x in both]
@@ -333,6 +334,15 @@ class FastDenoiser(Denoiser):
         if self._arranged is None or self._arranged[0] != stamp:
             self._arranged = (stamp, ArrangedDenoiser(self))
         return self._arranged[1]
+
+    def for_frames(self) -> SamplingNetwork:
+        """The arranged copy as it samples one frame at a time, where that can be."""
+        from .frame import FrameDenoiser, fits_frames
+
+        network = self.for_sampling()
+        if isinstance(network, ArrangedDenoiser) and fits_frames(network):
+            return FrameDenoiser(network)
+        return network
 
     def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> FastDenoiser:
         self._arranged = None  # torch calls this for every move and every change of dtype

@@ -102,6 +102,11 @@ class VideoFilm:
         wanted = self._frames[start:stop]
         if not wanted:
             return
+        if not self._path.is_file():
+            raise MotionError(
+                f"'{self._path.name}' is gone, and is read a second time for the painting: run its "
+                "dubbing again with a film that stays"
+            )
         begun = 0
         for frame, picture in self._from(wanted[0]):
             while begun < len(wanted) and wanted[begun] == frame:

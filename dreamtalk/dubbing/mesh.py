@@ -116,7 +116,8 @@ class MeshShotPainter:
         mouth = build_mouth(
             self._lips.image, self._lips.face, self._lips.mouth, self._lips.white, self._sampler
         )
-        self._layer = replace(mouth, interior=inside[best])
+        light = mouth.seam_light if options.lips == 1 else None  # filmed lips have no such line
+        self._layer = replace(mouth, interior=inside[best], seam_light=light)
         self.lower_face = build_lower_face(self._lips.face, basis)
 
     def paint(self, take: Take, progress: Progress = silent) -> Painted:

@@ -30,12 +30,13 @@ from ..networks.speech_encoder import heard_closures
 from ..options import checked
 from ..progress import Progress, Steps, silent
 from ..speech.speech import FPS, Features
-from ..speed import run_parallel, worker_count
+from ..speed import run_parallel, split, worker_count
 from ..style.style import Style
 from .calibration import Calibration
 
-CPU_CHUNK = 32
-"""Frames computed together on a CPU: few, to stay near its cache and to keep all cores busy."""
+CPU_CHUNK, CPU_VALUES = 32, 90_000
+"""Frames computed together on a CPU: as many as have so many values in their windows, to stay near
+its cache, but not fewer than 32; and fewer where that keeps all cores busy."""
 CHUNK = 256
 """Frames computed together elsewhere."""
 MOST_WORKERS = 8
@@ -97,8 +98,8 @@ def sample_motion(
         seed: for the noise, drawn on the CPU.
         noise: x_T (N, C) instead of the drawn one.
         chunk: frames computed together; the result does not depend on it (but for the ends of
-            chunks where ``sync`` is on). By default 256, and 32 on a CPU, where what passes from
-            layer to layer then stays in its cache.
+            chunks where ``sync`` is on). By default 256, and on a CPU as few as let what passes
+            from layer to layer stay in its cache.
         sync: scale of lip-sync guidance, 0 for none: by the lip expert (:func:`sync_guided`), and
             by the closures that the checkpoint's own speech encoder hears
             (:func:`close_lips`).
@@ -137,9 +138,14 @@ def sample_motion(
     network = model.denoiser if model.compiled else model.denoiser.for_sampling()
     null = None if _is_one(scale) else model.denoiser.encode_null_style()
     alone = device.type != "cpu" or model.compiled or bool(sync)
-    if chunk is None:
-        chunk = CPU_CHUNK if device.type == "cpu" and not sync else CHUNK
-    parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
+    workers = 1 if alone else worker_count(device, MOST_WORKERS)
+    if chunk is None and device.type == "cpu" and not sync:
+        config = model.denoiser.config
+        chunk = max(CPU_CHUNK, CPU_VALUES // ((2 * config.window + 1) * config.d_model))
+        parts = split(frames, chunk, workers)
+    else:
+        chunk = CHUNK if chunk is None else chunk
+        parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
     few = _FEW.get(sampler)
     calls = model.denoiser.config.diffusion_steps if few is None else steps
     expression = torch.empty(frames, channels)
@@ -178,7 +184,7 @@ def sample_motion(
         for part in parts:
             make(part)
     else:
-        run_parallel(make, parts, worker_count(device, MOST_WORKERS), done)
+        run_parallel(make, parts, workers, done)
     if calibration.settling:
         expression = settle(expression, calibration.settling)
     if closing is not None:

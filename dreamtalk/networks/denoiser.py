@@ -7,7 +7,7 @@ time. Names of modules and parameters are the official checkpoint's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
@@ -198,6 +198,9 @@ class TwoBranchDecoder(nn.Module):
 class SamplingNetwork(Protocol):
     """What a sampler asks of a denoiser; B = 1, shapes as in :class:`Denoiser`."""
 
+    encode_content: Callable[[Tensor], Tensor]
+    """Windows of feature rows -> content."""
+
     def prepare(self, style: Tensor) -> Any:
         """A style code as the other methods take it; to be called once, not at every step."""
 
@@ -293,6 +296,10 @@ class Denoiser(nn.Module):
     def for_sampling(self) -> SamplingNetwork:
         """What to sample with: this network itself, unless there is something faster."""
         return self
+
+    def for_frames(self) -> SamplingNetwork:
+        """The same to sample one frame at a time, N = 1."""
+        return self.for_sampling()
 
     def prepare(self, style: Tensor) -> Any:
         """A style as :meth:`predict` takes it, to be used for many steps."""

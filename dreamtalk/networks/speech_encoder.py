@@ -125,6 +125,19 @@ class _Block(nn.Module):
         h = self.norm(x.transpose(1, 2)).transpose(1, 2)
         return x + self.dropout(self.out(F.gelu(self.mix(h))))
 
+    def inside(self, x: Tensor) -> Tensor:
+        """As ``forward`` at inference, of rows (B, R, width), without those that hear an end."""
+        reach = self.mix.dilation[0]
+        h = F.gelu(_inside(self.mix, self.norm(x)))
+        return x[:, reach:-reach] + F.linear(h, self.out.weight[..., 0], self.out.bias)
+
+
+def _inside(conv: nn.Conv1d, rows: Tensor) -> Tensor:
+    """A convolution of three taps without padding as one product: (B, R, in) -> fewer rows."""
+    reach = conv.dilation[0]
+    taps = rows.unfold(1, 2 * reach + 1, 1)[..., ::reach]
+    return F.linear(taps.flatten(2), conv.weight.flatten(1), conv.bias)
+
 
 class SpeechEncoder(nn.Module):
     """Waveform at 16 kHz -> feature rows at 50 Hz; row r is centred on 20 r + 10 ms."""
@@ -156,7 +169,11 @@ class SpeechEncoder(nn.Module):
         h = self.stem(pairs)
         for block in self.blocks:
             h = block(h)
-        trunk = self.norm(h.transpose(1, 2))
+        return self._output(h.transpose(1, 2))
+
+    def _output(self, x: Tensor) -> SpeechOutput:
+        """From the trunk (B, R, width)."""
+        trunk = self.norm(x)
         logits = self.to_phones(trunk)
         curves = self.to_curves(trunk)
         hidden = torch.tanh(self.to_hidden(trunk))
@@ -207,10 +224,32 @@ class SpeechEncoder(nn.Module):
         Returns:
             (R, row_dim)
         """
-        warps = (1.0,) if self.training else self.config.warps
-        many = torch.stack([mel @ warp_matrix(w).to(mel) for w in warps])
-        rows: Tensor = self(many).rows.mean(0)
+        rows: Tensor = self(self._warped(mel)).rows.mean(0)
         return rows
+
+    @torch.no_grad()
+    def hear_inside(self, mel: Tensor) -> Tensor:
+        """As :meth:`hear`, without the rows that hear a cut, which are not computed either.
+
+        Of short stretches most are such rows.
+
+        Args:
+            mel: (2 R, 64) natural logarithms, R > 2 ``context``.
+
+        Returns:
+            (R - 2 * context, row_dim)
+        """
+        pairs = ((self._warped(mel) - _LOUD) / _SPREAD).unflatten(1, (-1, 2)).flatten(2)
+        h = _inside(self.stem, pairs)
+        for block in self.blocks:
+            h = block.inside(h)
+        rows: Tensor = self._output(h).rows.mean(0)
+        return rows
+
+    def _warped(self, mel: Tensor) -> Tensor:
+        """(2 R, 64) -> the same through several vocal tracts, (B, 2 R, 64)."""
+        warps = (1.0,) if self.training else self.config.warps
+        return torch.stack([mel @ warp_matrix(w).to(mel) for w in warps])
 
 
 def heard_closures(rows: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The one road from speech to video: what the command runs as a job, and the nodes in parts."""
 
 from .check import check_dub, check_performance, check_shot, check_talk
-from .dubbing import DUB_COMMENT, DubVoice, Look, dub, dub_film
+from .dubbing import DUB_COMMENT, DubVoice, Look, dub, dub_film, plan_dub
 from .jobs import Dub, Performance, Sampling, Shot, SpeechSource, StyleChoice, Talk
 from .loaders import Loaders
 from .parts import (
@@ -44,6 +44,7 @@ __all__ = [
     "heard_style",
     "load_source",
     "perform",
+    "plan_dub",
     "render",
     "render_video",
     "shoot",

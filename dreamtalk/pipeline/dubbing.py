@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,7 +155,37 @@ def dub_film(
         FaceNotFoundError: if the film shows no such face.
         OutputError: if the video can't be written; then nothing is left behind.
     """
-    with _traced(film, look.face, device, stages, name) as seen:
+    job = plan_dub(film, voice, look, device, stages, name)
+    with closing(job.trace.landmarks):
+        with stages("video") as stage, closing(dubbed(job, stage.progress)) as chunks:
+            frames: Iterator[Tensor] = marked(chunks) if look.visible_mark else chunks
+            count = write_video(out, frames, film.rate, voice.sound, look.comment, look.quality)
+            stage.note(f"{count} frames, {float(count / film.rate):.1f} s")
+        return wanted_motion(job)
+
+
+def plan_dub(
+    film: Film,
+    voice: DubVoice,
+    look: Look,
+    device: str | torch.device = "cpu",
+    stages: Stages = silent_stages,
+    name: str = "the video",
+) -> Dubbing:
+    """The first pass over a film, and the new lips: all that is known before anything is painted.
+
+    Args:
+        film, voice, look, device, stages, name: as :func:`dub_film` takes them.
+
+    Returns:
+        What ``dubbing.dub.dub`` paints, as often as it is asked to. Its landmarks lie in a
+        temporary file, which is gone when they are closed or forgotten.
+
+    Raises:
+        FaceNotFoundError: if the film shows no such face.
+    """
+    seen = _traced(film, look.face, device, stages, name)
+    try:
         with stages("motion") as stage:
             style = voice.style
             if style is None:
@@ -167,12 +197,10 @@ def dub_film(
             lips = spoken_lips(convert(motion, "face"))
             length = result_length(len(seen), voice.duration, film.rate, look.fit)
             stage.note(f"{length} frames, {style.name}")
-        job = Dubbing(film, seen, look.painter, lips, length, look.fit, voice.features)
-        with stages("video") as stage, closing(dubbed(job, stage.progress)) as chunks:
-            frames: Iterator[Tensor] = marked(chunks) if look.visible_mark else chunks
-            count = write_video(out, frames, film.rate, voice.sound, look.comment, look.quality)
-            stage.note(f"{count} frames, {float(count / film.rate):.1f} s")
-        return wanted_motion(job)
+    except BaseException:
+        seen.landmarks.close()
+        raise
+    return Dubbing(film, seen, look.painter, lips, length, look.fit, voice.features)
 
 
 def own_style(model: DreamTalkModel, filmed: Motion) -> Style:
@@ -180,15 +208,11 @@ def own_style(model: DreamTalkModel, filmed: Motion) -> Style:
     return model.encode_style(convert(filmed, model.space), name="in the film's own way")
 
 
-@contextmanager
-def _traced(
-    film: Film, face: str, device: str | torch.device, stages: Stages, name: str
-) -> Iterator[Trace]:
+def _traced(film: Film, face: str, device: str | torch.device, stages: Stages, name: str) -> Trace:
     with stages("tracking") as stage:
         seen = trace(film, face, device, stage.progress, name)
         shots = f", {len(seen.shots)} shots" if len(seen.shots) > 1 else ""
         stage.note(f"{len(seen)} frames, face in {seen.found.mean():.0%}{shots}")
     for start, end in seen.missing(float(film.rate)):
         log.warning("%s: no face to paint from %.2f to %.2f s: it stays as it is", name, start, end)
-    with closing(seen.landmarks):
-        yield seen
+    return seen

@@ -256,7 +256,7 @@ def _encode(
                     stream.height, stream.width = (side + side % 2 for side in image.shape[:2])
                 layout = "rgba" if image.shape[-1] == 4 else "rgb24"
                 frame = reformatter.reformat(
-                    av.VideoFrame.from_ndarray(_even(image), format=layout),
+                    av.VideoFrame.from_ndarray(even_sides(image), format=layout),
                     format=kind.pixels,
                     dst_colorspace=Colorspace.ITU709,
                 )
@@ -280,7 +280,8 @@ def container_options(kind: Container, metadata: Mapping[str, str]) -> dict[str,
     return options
 
 
-def _even(image: np.ndarray) -> np.ndarray:
+def even_sides(image: np.ndarray) -> np.ndarray:
+    """(H, W, C) with one row or column more, a copy of the last, where there is an odd number."""
     height, width = image.shape[:2]
     if height % 2 or width % 2:
         image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -30,8 +30,8 @@ def add_stream_parsers(commands: Any) -> None:
     serve.add_argument("--token", help="a secret of 8 characters or more that clients have to know")
     for name in (
         "serve.port", "serve.sessions", "serve.minutes", "serve.jpeg", "stream.lookahead",
-        "stream.steps", "guidance", "seed", "liveliness", "face", "renderer", "max_size",
-        "checkpoint", "device",
+        "stream.steps", "stream.together", "guidance", "seed", "liveliness", "face", "renderer",
+        "max_size", "checkpoint", "device",
     ):  # fmt: skip
         add_option(serve, name)
     add_open_mouth_option(serve)
@@ -82,7 +82,10 @@ def run_serve(args: argparse.Namespace) -> None:
 
     settings = ServeSettings(
         args.host, args.port, args.token, args.sessions, args.minutes, args.jpeg,
-        StreamSettings(args.lookahead, args.steps, args.guidance, args.seed, args.liveliness),
+        StreamSettings(
+            args.lookahead, args.steps, args.guidance, args.seed, args.liveliness,
+            together=args.together,
+        ),
     )  # fmt: skip
     with terminal_stages("model"):
         model = load_model(args.checkpoint, args.device)

@@ -23,6 +23,11 @@ class Listener:
     frame's rows are a function of the samples up to there, so that it doesn't matter in which
     pieces they came.
 
+    Attributes:
+        level: of what is said.
+        said: what is heard with the last frame, one piece after the other: (640,), where a
+            look-ahead of one row knows half of it the second half with the next.
+
     Args:
         encoder: the checkpoint's own speech encoder.
         window: rows on each side of a frame's middle row that the denoiser sees.
@@ -41,6 +46,8 @@ class Listener:
         self._samples = torch.zeros(self._behind)
         self._measured = 0  # samples after the beginning of the next frame that the level has heard
         self._frame = 0
+        self.said = torch.zeros(0)
+        self._told = 0  # samples after the beginning of the next frame that were said with the last
 
     @property
     def frame(self) -> int:
@@ -70,7 +77,7 @@ class Listener:
     def forget(self) -> None:
         """From now on it was always silent."""
         self._samples = torch.zeros(self._behind)
-        self._measured = 0
+        self._measured = self._told = 0
 
     @torch.no_grad()
     def next(self) -> tuple[Tensor, Tensor]:
@@ -90,11 +97,13 @@ class Listener:
         wanted = 2 * (2 * self._reach + 1)
         mel = torch.cat([mel, mel[-1:].expand(max(0, wanted - len(mel)), -1)])[:wanted]
         device = self._encoder.stem.weight.device
-        rows = self._encoder.hear(mel.to(device))
-        rows = rows[self._encoder.context : self._encoder.context + 2 * self._window + 1]
+        rows = self._encoder.hear_inside(mel.to(device))
         before = self._window - 2 * self._frame
         if before > 0:  # as where a recording begins
             rows = torch.cat([torch.zeros_like(rows[:before]), rows[before:]])
+        until = min(FRAME, known)
+        self.said = self._samples[self._behind + self._told : self._behind + until]
+        self._told = until - FRAME
         self._samples = self._samples[FRAME:]
         self._measured = known - FRAME
         self._frame += 1

@@ -22,13 +22,16 @@ from ..options import default
 from ..render.renderer import Renderer
 from ..speech.speech import FPS, SAMPLE_RATE
 from .listener import FRAME
-from .protocol import MOST_WAITING, read_command, read_samples, write_frame
+from .protocol import MOST_WAITING, read_command, read_samples
 from .stream import StreamSettings
 from .talker import Talker
+from .writers import Writer
 
 log = logging.getLogger("dreamtalk")
 
 T = TypeVar("T")
+_Moved = tuple[Motion, Tensor, bool]
+"""Motion, its sound, and whether nothing more comes for now."""
 _MOTIONS = 4
 """Pieces of motion that may wait for their pictures."""
 _PATIENCE = 5.0
@@ -42,7 +45,7 @@ class Session:
         socket: prepared.
         model, renderer: shared with other sessions.
         settings: of the stream.
-        jpeg: quality of the pictures.
+        writer: makes messages of frames.
     """
 
     def __init__(
@@ -51,15 +54,15 @@ class Session:
         model: DreamTalkModel,
         renderer: Renderer,
         settings: StreamSettings,
-        jpeg: int,
+        writer: Writer,
     ) -> None:
-        self._socket, self._model, self._jpeg = socket, model, jpeg
+        self._socket, self._model, self._writer = socket, model, writer
         self._talker = Talker(model, renderer, None, settings)
         self._pool = ThreadPoolExecutor(2, "dreamtalk-session", lambda: torch.set_num_threads(1))
         self._waiting: deque[Tensor] = deque()
         self._work: deque[Callable[[], Motion]] = deque()
         self._news = asyncio.Event()
-        self._motions: asyncio.Queue[Motion | None] = asyncio.Queue(_MOTIONS)
+        self._motions: asyncio.Queue[_Moved | None] = asyncio.Queue(_MOTIONS)
         self._idle = self._closing = False
         self._began = time.monotonic()
 
@@ -75,6 +78,7 @@ class Session:
                 "height": height,
                 "lookahead": self._talker.motion.settings.ahead / 50,
                 "emotions": sorted(self._model.presets),
+                **self._writer.told,
             }
         )
         parts = (self._read, self._tick, self._move, self._show)
@@ -139,8 +143,10 @@ class Session:
             work = self._next_work()
             if work is not None:
                 motion = await self._in_thread(work)
-                if len(motion):
-                    await self._motions.put(motion)
+                stream = self._talker.motion
+                last = work in (stream.flush, stream.cancel)
+                if len(motion) or last:
+                    await self._motions.put((motion, stream.sound, last))
                 continue
             if self._closing:
                 await self._motions.put(None)
@@ -170,18 +176,24 @@ class Session:
 
     async def _show(self) -> None:
         """Motion -> pictures, sent."""
-        index = 0
-        while (motion := await self._motions.get()) is not None:
-            for message in await self._in_thread(partial(self._pictures, motion, index)):
-                await self._socket.send_bytes(message)
-            index += len(motion)
-        await self._socket.send_json({"type": "end", "frames": index})
+        count = 0
+        while (moved := await self._motions.get()) is not None:
+            count += await self._send(partial(self._pictures, *moved))
+        end = self._talker.motion.idle(0), torch.zeros(0), True
+        count += await self._send(partial(self._pictures, *end))
+        await self._send(lambda: (0, self._writer.end()))
+        await self._socket.send_json({"type": "end", "frames": count})
 
-    def _pictures(self, motion: Motion, first: int) -> list[bytes]:
-        return [
-            write_frame(first + i, (first + i) / FPS, frame, self._jpeg)
-            for i, frame in enumerate(self._talker.render(motion).numpy())
-        ]
+    async def _send(self, make: Callable[[], tuple[int, list[bytes]]]) -> int:
+        """Messages, once they are made; how many frames they show."""
+        count, messages = await self._in_thread(make)
+        for message in messages:
+            await self._socket.send_bytes(message)
+        return count
+
+    def _pictures(self, motion: Motion, sound: Tensor, last: bool) -> tuple[int, list[bytes]]:
+        frames = self._talker.render(motion, last)
+        return len(frames), self._writer.write(frames, sound)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

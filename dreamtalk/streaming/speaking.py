@@ -42,7 +42,7 @@ class FrameSampler:
         channels = model.denoiser.config.expression_dim
         self._noise = FrameNoise(channels, seed, calibration.noise_smoothing)
         self._drawn: tuple[int, Tensor] = (-1, torch.zeros(0))
-        self._network = model.denoiser.for_sampling()
+        self._network = model.denoiser.for_frames()
         with torch.no_grad():
             self._null = self._network.prepare(model.denoiser.encode_null_style())
         self._from = self._to = self._checked(style)
@@ -90,7 +90,7 @@ class FrameSampler:
         """
         model = self._model
         device, dtype = model.motion_mean.device, next(model.denoiser.parameters()).dtype
-        content = model.denoiser.encode_content(rows[None, None].to(device, dtype))
+        content = self._network.encode_content(rows[None, None].to(device, dtype))
         code, scale = self._style()
         self._since = min(self._since + 1, self._length)
         if self._prepared is None or self._prepared[0] is not code:

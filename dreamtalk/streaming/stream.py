@@ -39,6 +39,8 @@ class StreamSettings:
         seed: for all that is drawn.
         liveliness: scale of blinks, gaze, head motion and breathing; 0 for none.
         gain: linear, that brings the speech to the common level; None judges it on the way.
+        together: frames that are rendered at once; the first ones wait for the last. The motion
+            does not depend on it.
     """
 
     lookahead: float = default("stream.lookahead")
@@ -47,11 +49,13 @@ class StreamSettings:
     seed: int = default("seed")
     liveliness: float = default("liveliness")
     gain: float | None = None
+    together: int = default("stream.together")
 
     def __post_init__(self) -> None:
         checked(
             guidance=self.guidance, seed=self.seed, liveliness=self.liveliness,
-            **{"stream.lookahead": self.lookahead, "stream.steps": self.steps},
+            **{"stream.lookahead": self.lookahead, "stream.steps": self.steps,
+               "stream.together": self.together},
         )  # fmt: skip
         if self.gain is not None:
             checked(**{"stream.gain": self.gain})
@@ -68,6 +72,10 @@ class MotionStream:
     A frame is a function of the samples up to its look-ahead, and of nothing that comes later:
     the pieces in which they are pushed make no difference. Frame i is for what is heard from
     40 i ms on. Memory and work a frame are constant.
+
+    Attributes:
+        sound: (640 n,) float32, what is heard with the n frames that were returned last; with a
+            look-ahead of less than a frame 320 samples of it come with the frame after.
 
     Args:
         model: a checkpoint with a speech encoder of its own, as the starter has.
@@ -94,6 +102,7 @@ class MotionStream:
         self._listener = Listener(model.speech_encoder, model.config.window, s.ahead, s.gain)
         self._sampler = FrameSampler(model, style, s.steps, s.guidance, s.seed)
         self._cues, self._life = Cues(), Life(s.seed, s.liveliness, FPS)
+        self.sound = torch.zeros(0)
         self._shown: Tensor | None = None
         self._leaving: Tensor | None = None  # the expression that speech was cancelled in
         self._left = 0  # frames since
@@ -166,12 +175,15 @@ class MotionStream:
 
     def _made(self, more: Callable[[], bool]) -> Motion:
         frames: list[Motion] = []
+        sound: list[Tensor] = []
 
         def make(_: None) -> None:
             while more():
                 frames.append(self._next())
+                sound.append(self._listener.said)
 
         run_parallel(make, [None], 1)  # on one thread: the operations are small
+        self.sound = torch.cat(sound) if sound else torch.zeros(0)
         return Motion(
             torch.cat([f.expression for f in frames]) if frames else torch.zeros(0, self._channels),
             torch.cat([f.head for f in frames]) if frames else torch.zeros(0, 6),

@@ -42,6 +42,7 @@ class Talker:
         **options: Any,
     ) -> None:
         self.renderer = renderer
+        self._waiting: Motion | None = None
         self.motion = MotionStream(
             model, style or model.preset("neutral"), settings or StreamSettings(**options)
         )
@@ -56,28 +57,46 @@ class Talker:
 
     def flush(self) -> Tensor:
         """Frames that wait for what comes next, as if silence came."""
-        return self.render(self.motion.flush())
+        return self.render(self.motion.flush(), last=True)
 
     def cancel(self, seconds: float = CANCEL) -> Tensor:
         """Frames of a face that stops talking and comes to rest."""
-        return self.render(self.motion.cancel(seconds))
+        return self.render(self.motion.cancel(seconds), last=True)
 
     def change_style(self, style: Style, transition: float = 0.8) -> None:
         """Speak in another style from now on."""
         self.motion.change_style(style, transition)
 
-    def render(self, motion: Motion) -> Tensor:
-        """Frames of a motion, (n, H, W, 3) uint8; each by itself, so that pieces don't matter."""
-        height, width = self.renderer.size
-        if len(motion) == 0:
-            return torch.zeros(0, height, width, 3, dtype=torch.uint8)
-        given = convert(motion, self.renderer.space)
-        singles = (
-            given.with_(
-                expression=given.expression[i : i + 1],
-                head=given.head[i : i + 1],
-                pose=None if given.pose is None else given.pose[i : i + 1],
-            )
-            for i in range(len(given))
-        )
-        return torch.cat([frame for one in singles for frame in self.renderer.frames(one)])
+    def render(self, motion: Motion, last: bool = False) -> Tensor:
+        """Frames of a motion, as many as make whole groups of ``settings.together``.
+
+        Groups are rendered one by one, so that the pieces in which motion comes don't matter.
+
+        Args:
+            motion: what follows the last one.
+            last: nothing more comes for now: render what is left, too.
+
+        Returns:
+            (n, H, W, 3) uint8
+        """
+        if self._waiting is not None:
+            motion = _joined(self._waiting, motion)
+        size = self.motion.settings.together
+        count = len(motion) if last else len(motion) // size * size
+        self._waiting = _part(motion, slice(count, None)) if count < len(motion) else None
+        frames = [torch.zeros(0, *self.renderer.size, 3, dtype=torch.uint8)]
+        for start in range(0, count, size):
+            group = _part(motion, slice(start, min(start + size, count)))
+            frames += self.renderer.frames(convert(group, self.renderer.space))
+        return torch.cat(frames) if len(frames) != 2 else frames[1]
+
+
+def _part(motion: Motion, part: slice) -> Motion:
+    return motion.with_(expression=motion.expression[part], head=motion.head[part])
+
+
+def _joined(first: Motion, second: Motion) -> Motion:
+    return first.with_(
+        expression=torch.cat([first.expression, second.expression]),
+        head=torch.cat([first.head, second.head]),
+    )

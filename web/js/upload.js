@@ -78,6 +78,13 @@ function addPlayer(node, combo) {
 
 app.registerExtension({
   name: "DreamTalk.Upload",
+  // The list of Nodes 2.0 and of the app view, where the button doesn't show, uploads by itself if
+  // it is told so. Said here and not by the server: ComfyUI's own extension, which has looked by
+  // now, would add a second button that wants a player of its own.
+  beforeRegisterNodeDef(nodeType, nodeData) {
+    const recording = nodeData.name === "DreamTalkLoadSpeech" && nodeData.input?.required?.audio;
+    if (recording) recording[1] = { ...recording[1], audio_upload: true };
+  },
   nodeCreated(node) {
     const settings = NODES[node.constructor.comfyClass];
     const combo = settings && node.widgets?.find((w) => w.name === settings.widget);

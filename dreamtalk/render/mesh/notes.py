@@ -19,6 +19,10 @@ SMALL_FACE = 60.0
 DARK = 0.10
 HELD = 0.6
 COVERED = 0.5
+SHOWN_NOT_PAINTED = (
+    "another picture shows the person's open mouth: its teeth are real ones, and no mouth is "
+    "painted over them"
+)
 
 
 def portrait_notes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -29,14 +30,13 @@ from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
 from .mouth.seam import find_mouth
-from .notes import portrait_notes
+from .notes import SHOWN_NOT_PAINTED, portrait_notes
 from .portrait.geometry import Box, face_geometry
-from .portrait.matte import person_matte
-from .portrait.plate import background_plate
+from .portrait.plate import cut_out
 from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lower_brows
 from .portrait.raster import grow
 from .skin.dynamics import TINT, build_skin, fold_gain
-from .warp.fields import build_fields
+from .warp.fields import build_fields, reach_of_landmarks
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
 from .warp.textures import SUPERSAMPLING, make_sampler
@@ -52,9 +52,7 @@ LARGE = 4_000_000
 
 
 class MeshRenderer:
-    """Animates one face of one portrait by warping it in layers.
-
-    Everything that depends on the portrait alone is computed here, in about two seconds.
+    """Animates one face of one portrait by warping it in layers, set up in about two seconds.
 
     Attributes:
         rest: (1, 31) channels at which a frame equals the portrait: 0 unless its lips are apart.
@@ -66,7 +64,7 @@ class MeshRenderer:
         device: where frames are made.
         backend: ``"opencv"``, ``"torch"`` or ``"auto"`` (OpenCV on the CPU, torch elsewhere).
         basis: how channels move landmarks; the bundled one by default.
-        mouth: what is between the lips: ``"drawn"``, or ``"painted"``, see :mod:`.mouth.painted`.
+        mouth: ``"drawn"``, or ``"painted"`` (see :mod:`.mouth.painted`) if no other picture shows.
     """
 
     def __init__(
@@ -90,20 +88,20 @@ class MeshRenderer:
         given = None
         if portrait.mask is not None:
             given = portrait.mask.detach().cpu().float().numpy()[rows, columns]
-        self.matte = person_matte(image, self.face, given)
-        self.plate = background_plate(image, self.matte, self.face)
-        self.fields = build_fields(self.face, self.matte)
-
-        eyes = [build_eye(image, self.face, marks, self._sampler) for marks in t.EYES]
-        self.eyes = [eye for eye, _ in eyes]
-        sclera = np.mean([colour for _, colour in eyes], axis=0)
-        self.mouth = find_mouth(image, self.face)
-        self.mouth_layer = build_mouth(
-            image, self.face, self.mouth, sclera, self._sampler, portrait.open_mouth
-        )
-
-        self.skin = build_skin(image, self.face, self._sampler)
-
+        # What depends on who is cut out of the picture waits for that, beside all the rest.
+        with ThreadPoolExecutor(1) as pool:
+            person = pool.submit(cut_out, image, self.face, given)
+            eyes = [build_eye(image, self.face, marks, self._sampler) for marks in t.EYES]
+            self.eyes = [eye for eye, _ in eyes]
+            sclera = np.mean([colour for _, colour in eyes], axis=0)
+            self.mouth = find_mouth(image, self.face)
+            self.mouth_layer = build_mouth(
+                image, self.face, self.mouth, sclera, self._sampler, portrait.open_mouth
+            )
+            self.skin = build_skin(image, self.face, self._sampler)
+            reach = reach_of_landmarks(self.face, *image.shape[:2])
+            self.matte, self.plate = person.result()
+        self.fields = build_fields(self.face, reach, self.matte)
         cover = self.matte[..., None]
         layer = np.concatenate([image - (1 - cover) * self.plate, cover], -1)
         self._box = self._moving_box()
@@ -117,18 +115,20 @@ class MeshRenderer:
         self._freedom = head_freedom(self.fields, self.face)
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
         self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom, given)
-        for note in self.notes:
-            logger.warning("portrait: %s", note)
         self._points = self._tensor(self.face.landmarks)
         self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
         self._painted: PaintedMouth | None = None
-        if mouth == "painted":
+        if mouth == "painted" and self.mouth_layer.interior.borrowed:
+            self.notes.append(SHOWN_NOT_PAINTED)
+        elif mouth == "painted":
             from .mouth.painted import PaintedMouth
 
             # The network's picture is soft enough: what is mixed with it stays sharp.
             self.mouth_layer = replace(self.mouth_layer, blur=0.0)
             self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
+        for note in self.notes:
+            logger.warning("portrait: %s", note)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).to(self.device)
@@ -166,9 +166,8 @@ class MeshRenderer:
         result = torch.zeros(self.face.size)
         inside = np.zeros((crop.height, crop.width), bool)
         inside[self._box.slices] = True
-        result[crop.slices] = torch.from_numpy(
-            ((support > 0) & (reach > 0) & inside).astype(np.float32)
-        )
+        moving = (support > 0) & (reach > 0) & inside
+        result[crop.slices] = torch.from_numpy(moving.astype(np.float32))
         return result
 
     space = "face"
@@ -338,16 +337,18 @@ class MeshRenderer:
         crop, box = self.face.crop, self._box
         rows = slice(crop.y0 + box.y0, crop.y0 + box.y1)
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
-        frames = self.picture.expand(len(offsets), -1, -1, -1).clone()
+        frames = torch.empty(len(offsets), *self.picture.shape, dtype=torch.uint8)
+        if (box.width, box.height) != self.size[::-1]:
+            frames[:] = self.picture
         step = batch_size(box.width * box.height)
         with torch.inference_mode(), self._exact():
             moved = self._moved(offsets)
             bent_a, bent_b = self._warp.bend(moved)
             for start in range(0, len(offsets), step):
                 part = slice(start, start + step)
-                frames[part, rows, columns] = self._render_box(
-                    moved[part], (bent_a[part], bent_b[part]), head[part], channels[part]
-                )
+                fields = bent_a[part], bent_b[part]
+                made = self._render_box(moved[part], fields, head[part], channels[part])
+                self._sampler.to_bytes(made, frames[part, rows, columns])
         if self._painted is not None:
             marks, moves = self._places(offsets, head)
             self._painted.paint(frames, marks, channels, moves)
@@ -410,7 +411,7 @@ class MeshRenderer:
             lip,
             mouth_pose(self.mouth_layer.interior, moved, turn),
         )
-        return self._sampler.to_bytes(frame)
+        return frame
 
     def _shade(
         self, frame: Tensor, channels: Tensor, marks: Tensor, source: tuple[Tensor, Tensor]
@@ -425,10 +426,9 @@ class MeshRenderer:
         x = (source[0][:, rows, columns] - skin.box.x0) * skin.scale
         y = (source[1][:, rows, columns] - skin.box.y0) * skin.scale
         change = self._sampler.sample_planes(gain - 1, x, y)
-        tint = self._tensor(np.array(TINT))
         # Frame by frame, so that the work stays in the processor's cache.
         for pixels, share in zip(frame[:, rows, columns], change, strict=True):
-            pixels.addcmul_(pixels, share[..., None] * tint)
+            pixels.addcmul_(pixels, self._sampler.tinted(share, TINT))
 
     def _inside(self, region: Box) -> tuple[slice, slice]:
         """A box of the crop as indices into the moving box."""

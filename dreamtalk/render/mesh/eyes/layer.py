@@ -18,6 +18,8 @@ from ..warp.textures import Sampler, Texture
 from .textures import complete_eyeball, eye_strokes, lid_skin, overhang
 
 TABLE = 129
+HALF_SHUT, SHUTTING = 0.45, 0.72
+"""Closures from which on lashes hang down, and the seam between the lids is drawn."""
 WIDEST = -0.14
 """How far lids open beyond the portrait's opening, as a negative closure."""
 
@@ -320,11 +322,41 @@ def paint_eye(
     ends = (u / (0.06 * eye.width)).clamp(0, 1) * ((eye.width - u) / (0.06 * eye.width)).clamp(0, 1)
     shade = torch.exp(-((depth.clamp_min(0) / (0.10 * eye.width)) ** 2))
     ball = ball * (1 - 0.35 * closure.clamp(0, 1) * shade)[..., None]
-    fade = ((closure - 0.72) / 0.22).clamp(0, 1)
+    fade = ((closure - SHUTTING) / 0.22).clamp(0, 1)
     ball = ball + fade[..., None] * (eye.lash - ball)
     open_share = (torch.minimum(depth, now_lower - v) + 0.5).clamp(0, 1) * ends
     open_share = open_share * (now_lower - now_upper).clamp(0, 1)
-    out = frame
+    out, most = frame, float(pose.closure.max())
+    # What is not there in any of the frames is not drawn: most of the time eyes are open.
+    if most > 0:
+        out = _paint_lid(eye, sampler, out, view, bent, ends)
+    out = out + (open_share * activity)[..., None] * (ball - out)
+    if most <= HALF_SHUT:
+        return out
+    # The lash line of a closed eye: without it the seam shimmers.
+    along = (u / eye.width).clamp(0, 1)
+    taper = (4 * along * (1 - along)).sqrt()
+    thick = 0.3 + 0.017 * eye.width * taper
+    off = v - now_lower - 0.25 * thick
+    # Sharp above, where the lid ends; lashes blur it below.
+    off = torch.where(off > 0, off * 0.55, off)
+    line = torch.exp(-((off / thick) ** 2)) * fade * taper.clamp(0, 1)
+    out = out + (0.7 * line)[..., None] * (eye.lash - out)
+    lashes = _turned_lashes(eye, sampler, u, upper, v - now_lower)
+    share = 0.8 * lashes * ((closure - HALF_SHUT) / 0.4).clamp(0, 1)
+    return out + share[..., None] * (eye.lash - out)
+
+
+def _paint_lid(
+    eye: EyeLayer,
+    sampler: Sampler,
+    frame: Tensor,
+    view: EyeView,
+    bent: tuple[Tensor, Tensor],
+    ends: Tensor,
+) -> Tensor:
+    """The skin of an upper lid that has come down, as :func:`paint_eye`; ends (n, h, w) 0..1."""
+    x, y, u, v, upper, now_upper = view.x, view.y, view.u, view.v, view.upper, view.now_upper
     come = ((now_upper - upper) / (0.14 * eye.width)).clamp(0, 1)
     edge = (now_upper - v) / eye.width
     crease = upper - 0.06 * eye.width
@@ -339,20 +371,7 @@ def paint_eye(
     gone = 0.9 * come * dark[..., 1] * ((edge - 0.03) / 0.05).clamp(0, 1)
     shading = 1 + (shading - 1) * body
     share = torch.maximum(share, gone)
-    out = out + share[..., None] * (skin * shading[..., None] - out)
-    out = out + (open_share * activity)[..., None] * (ball - out)
-    # The lash line of a closed eye: without it the seam shimmers.
-    along = (u / eye.width).clamp(0, 1)
-    taper = (4 * along * (1 - along)).sqrt()
-    thick = 0.3 + 0.017 * eye.width * taper
-    off = v - now_lower - 0.25 * thick
-    # Sharp above, where the lid ends; lashes blur it below.
-    off = torch.where(off > 0, off * 0.55, off)
-    line = torch.exp(-((off / thick) ** 2)) * fade * taper.clamp(0, 1)
-    out = out + (0.7 * line)[..., None] * (eye.lash - out)
-    lashes = _turned_lashes(eye, sampler, u, upper, v - now_lower)
-    share = 0.8 * lashes * ((closure - 0.45) / 0.4).clamp(0, 1)
-    return out + share[..., None] * (eye.lash - out)
+    return frame + share[..., None] * (skin * shading[..., None] - frame)
 
 
 def _turned_lashes(

@@ -13,6 +13,7 @@ from ....curves.easing import smoothstep
 from ....face import topology as t
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
+from ..warp.inverse import count_up
 from ..warp.textures import Sampler, Texture
 from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light, own_light
 from .seam import Mouth
@@ -319,15 +320,15 @@ def paint_interior(
         (n, h, w, 3).
     """
     mm, own = interior.mm, interior.own
-    px = torch.arange(box.x0, box.x1, device=sampler.device, dtype=torch.float32)
-    py = torch.arange(box.y0, box.y1, device=sampler.device, dtype=torch.float32)
+    px = count_up(box.x0, box.x1, sampler.device)
+    py = count_up(box.y0, box.y1, sampler.device)
     n, height, width = from_upper.shape
 
-    def millimetres(shift: Tensor) -> tuple[Tensor, Tensor]:
-        x = px[None, None, :] - (pose.origin[:, 0] + shift[:, 0])[:, None, None]
-        y = py[None, :, None] - (pose.origin[:, 1] + shift[:, 1])[:, None, None]
-        m = pose.matrix[:, :, :, None, None]
-        return m[:, 0, 0] * x + m[:, 0, 1] * y, m[:, 1, 0] * x + m[:, 1, 1] * y
+    def millimetres(shift: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        x, y = (pose.origin if shift is None else pose.origin + shift)[:, :, None, None].unbind(1)
+        x, y = px - x, py[:, None] - y
+        (a, b), (c, d) = (row.unbind(1) for row in pose.matrix[..., None, None].unbind(1))
+        return a * x + b * y, c * x + d * y
 
     def look(sprite: SpriteTexture, x: Tensor, y: Tensor) -> Tensor:
         return sampler.sample(
@@ -350,7 +351,7 @@ def paint_interior(
         assert own.upper is not None
         return look_own(own.upper, x, y)
 
-    skull_x, skull_y = millimetres(torch.zeros_like(pose.jaw))
+    skull_x, skull_y = millimetres()
     jaw_x, jaw_y = millimetres(pose.jaw)
     tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
     lift, tuck = pose.lift[:, None, None], pose.tuck[:, None, None]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ....curves.easing import smoothstep
 from ....face.portrait import Portrait
@@ -17,6 +16,7 @@ from ..warp.textures import Sampler
 from .borrowed import borrow_interior
 from .interior import Interior, MouthPose, build_interior, paint_interior
 from .seam import Mouth
+from .seam_light import SeamLight, find_seam_light, seam_light
 
 DRAWN_SOFTNESS = 0.55
 """Sigma in px of the edges that are drawn here: with it, they come out as sharp as filmed ones."""
@@ -31,6 +31,7 @@ class MouthLayer:
         upper_table, lower_table: the contours on the device.
         interior: what is behind the lips.
         blur: sigma in px of the blur that makes what is drawn as soft as the portrait.
+        seam_light: for lips that are closed in the portrait.
     """
 
     mouth: Mouth
@@ -38,6 +39,7 @@ class MouthLayer:
     lower_table: Tensor
     interior: Interior
     blur: float
+    seam_light: SeamLight | None = None
 
 
 def build_mouth(
@@ -72,6 +74,7 @@ def build_mouth(
         upper_table=upper,
         lower_table=lower,
         interior=interior,
+        seam_light=None if mouth.is_open else find_seam_light(image, mouth, face.mm, sampler),
     )
 
 
@@ -142,21 +145,28 @@ def paint_mouth(
         hole = hole * pose.activity[:, None, None]
     inside = paint_interior(layer.interior, sampler, cavity, pose, from_upper, from_lower)
     frame = frame.clone()
+    if layer.seam_light is not None:
+        sources = ((x[part], y[part]) for x, y in (source_a, source_b))
+        lights = seam_light(layer.seam_light, sampler, gap, *sources)
+        lip_pixels = lip_pixels.clone()
+        frame[part] += lights[0]
+        lip_pixels[part] += lights[1]
     frame[part] += hole[..., None] * (inside - frame[part])
     frame = frame + low[..., None] * (lip_pixels - frame)
     # The lower lip hides what is drawn under it; at rest nothing is drawn.
     shown = hole * (1 - low[part]) * pose.activity[:, None, None]
-    frame[part] = soften(frame[part], shown, layer.blur)
+    frame[part] = soften(frame[part], shown, layer.blur, sampler)
     return frame
 
 
-def soften(pixels: Tensor, drawn: Tensor, sigma: float) -> Tensor:
+def soften(pixels: Tensor, drawn: Tensor, sigma: float, sampler: Sampler) -> Tensor:
     """Blur what is drawn, and its edges with what is around it.
 
     Args:
         pixels: (n, h, w, 3).
         drawn: (n, h, w) 0..1, where something is drawn.
         sigma: px; under 0.1 nothing is done.
+        sampler: who blurs.
 
     Returns:
         (n, h, w, 3).
@@ -164,16 +174,10 @@ def soften(pixels: Tensor, drawn: Tensor, sigma: float) -> Tensor:
     if sigma < 0.1:
         return pixels
     reach = max(1, round(2.5 * sigma))
-    at = torch.arange(-reach, reach + 1, device=pixels.device, dtype=pixels.dtype)
+    at = torch.arange(-reach, reach + 1, dtype=pixels.dtype)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    share = F.max_pool2d(drawn[:, None], 2 * reach + 1, 1, reach)
-    planes = torch.cat([pixels.permute(0, 3, 1, 2), share], 1)
-    n, channels, height, width = planes.shape
-    padded = F.pad(planes, (reach,) * 4, mode="replicate")
-    flat = padded.reshape(n * channels, 1, *padded.shape[2:])
-    flat = F.conv2d(F.conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None])
-    blurred = flat.reshape(n, channels, height, width).permute(0, 2, 3, 1)
+    planes = torch.cat([pixels, sampler.grow(drawn, reach)[..., None]], -1)
+    blurred = sampler.blur(planes, kernel / kernel.sum())
     return pixels + blurred[..., 3:] * (blurred[..., :3] - pixels)
 
 

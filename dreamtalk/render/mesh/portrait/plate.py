@@ -7,9 +7,18 @@ import numpy as np
 
 from ....curves.easing import smoothstep
 from .geometry import FaceGeometry
+from .matte import person_matte
 from .raster import blur, fit_within, grow, push_pull, signed_distance
 
 WORK_SIDE = 256
+
+
+def cut_out(
+    image: np.ndarray, face: FaceGeometry, given: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`person_matte`, and :func:`background_plate` behind it."""
+    matte = person_matte(image, face, given)
+    return matte, background_plate(image, matte, face)
 
 
 def background_plate(image: np.ndarray, matte: np.ndarray, face: FaceGeometry) -> np.ndarray:

@@ -56,20 +56,32 @@ class Fields:
     support: np.ndarray
 
 
-def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
-    """Everything that can be precomputed about motion in a portrait.
+@dataclass(frozen=True)
+class Reach:
+    """What of :class:`Fields` does not depend on who is cut out of the picture.
 
-    Args:
-        face: the face in the crop.
-        matte: (H, W) float32, the person.
+    Attributes:
+        cell, face, weights_a, lip, weights_b, lids: as there.
+        nodes: (rows, columns, 2) px of the crop.
+        window: (rows, columns) how far landmarks act.
     """
-    height, width = matte.shape
+
+    cell: float
+    nodes: np.ndarray
+    window: np.ndarray
+    face: Box
+    weights_a: np.ndarray
+    lip: Box
+    weights_b: np.ndarray
+    lids: np.ndarray
+
+
+def reach_of_landmarks(face: FaceGeometry, height: int, width: int) -> Reach:
+    """How landmarks move the grid of a crop of that size, px."""
     fw = face.face_width
     cell = max(fw / CELLS_PER_FACE, 1.0)
     rows, columns = int(np.ceil((height - 1) / cell)) + 1, int(np.ceil((width - 1) / cell)) + 1
     nodes = pixel_grid(rows, columns) * np.float32(cell)
-
-    held = head_field(face, nodes, matte)
 
     # Landmarks act inside the face and fade out around it, further down than up (chin and neck).
     pad = int(np.ceil(1.2 * fw / cell))
@@ -101,29 +113,44 @@ def build_fields(face: FaceGeometry, matte: np.ndarray) -> Fields:
         np.min(lip_points, 0) / cell, np.max(lip_points, 0) / cell, columns, rows, least=4
     )
     rings = np.concatenate([rings_around(face, 1.22, 1.5), rings_around(face, 1.57, 1.85)]) / fw
-    weights = []
     middles = face.points[[eye[lid][3] for eye in t.EYES for lid in ("upper", "lower")]]
+    weights, lids = [], np.zeros((len(middles), 478), np.float32)
     for left_out, area in ((t.LOWER_RINGS, patch), (t.UPPER_RINGS, lip)):
         skip = {i for ring in left_out for i in ring} | set(t.LIDS)
         used = [i for i in range(478) if i not in skip]
         controls = np.concatenate([face.points[used] / fw, rings])
-        targets = np.concatenate([nodes[area.slices].reshape(-1, 2), middles]) / fw
-        operator = thin_plate_operator(controls, targets, ridge=6e-4)
-        full = np.zeros((len(targets), 478), np.float32)
-        full[:, used] = operator[:, : len(used)]
-        full[: -len(middles)] *= window[area.slices].reshape(-1, 1)
+        share = window[area.slices].ravel()
+        reached = np.flatnonzero(share)
+        targets = np.concatenate([nodes[area.slices].reshape(-1, 2)[reached], middles]) / fw
+        operator = thin_plate_operator(controls, targets, ridge=6e-4)[:, : len(used)]
+        full = np.zeros((len(share), 478), np.float32)
+        full[np.ix_(reached, used)] = operator[: -len(middles)] * share[reached, None]
         weights.append(full)
+        if area is patch:
+            lids[:, used] = operator[-len(middles) :]
+    return Reach(float(cell), nodes, window, patch, weights[0], lip, weights[1], lids)
+
+
+def build_fields(face: FaceGeometry, reach: Reach, matte: np.ndarray) -> Fields:
+    """Everything that can be precomputed about motion in a portrait.
+
+    Args:
+        face: the face in the crop.
+        reach: of its landmarks.
+        matte: (H, W) float32, the person.
+    """
+    held = head_field(face, reach.nodes, matte)
     return Fields(
-        cell=float(cell),
-        shape=(rows, columns),
-        points=np.concatenate([nodes, held.depth[..., None]], -1).astype(np.float32),
+        cell=reach.cell,
+        shape=reach.window.shape,
+        points=np.concatenate([reach.nodes, held.depth[..., None]], -1).astype(np.float32),
         head=held.weight,
         torso=held.torso,
         pins=held.pins,
-        face=patch,
-        weights_a=weights[0][: -len(middles)],
-        lip=lip,
-        weights_b=weights[1][: -len(middles)],
-        lids=weights[0][-len(middles) :],
-        support=(window > 1e-4) | (held.weight > 1e-4) | (held.torso > 1e-4),
+        face=reach.face,
+        weights_a=reach.weights_a,
+        lip=reach.lip,
+        weights_b=reach.weights_b,
+        lids=reach.lids,
+        support=(reach.window > 1e-4) | (held.weight > 1e-4) | (held.torso > 1e-4),
     )

@@ -6,12 +6,52 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..portrait.geometry import Box, FaceGeometry
 from .fields import Fields
-from .inverse import invert_displacement
+from .inverse import count_up, invert_displacement
 from .textures import Sampler
+
+_LEAST_ROWS = 4
+"""Of a product of matrices."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """How the nodes of an area follow the landmarks: a matrix without its rows and columns of 0.
+
+    Attributes:
+        marks: (k,) landmarks that move any node.
+        nodes: (m,) nodes that are moved.
+        weights: (k, m) landmark displacements -> node displacements.
+        area: rows and columns of the grid.
+    """
+
+    marks: Tensor
+    nodes: Tensor
+    weights: Tensor
+    area: Box
+
+    @classmethod
+    def build(cls, weights: np.ndarray, area: Box, device: torch.device) -> Carried:
+        """From (nodes, 478)."""
+        nodes, marks = (np.flatnonzero((weights != 0).any(axis)) for axis in (1, 0))
+        used = np.ascontiguousarray(weights[np.ix_(nodes, marks)].T)
+        tensors = (torch.from_numpy(array).to(device) for array in (marks, nodes, used))
+        return cls(*tensors, area)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Landmark displacements (r, 478) -> (r, h, w); each row by itself.
+
+        Of three rows and fewer BLAS makes products of vectors, whose sums go another way: the
+        three of a single frame get company.
+        """
+        moving = F.pad(rows[:, self.marks], (0, 0, 0, max(0, _LEAST_ROWS - len(rows))))
+        moved = rows.new_zeros(len(rows), self.area.height * self.area.width)
+        moved[:, self.nodes] = (moving @ self.weights)[: len(rows)]
+        return moved.view(-1, self.area.height, self.area.width)
 
 
 @dataclass(frozen=True)
@@ -50,7 +90,7 @@ class WarpGrid:
         rigid: (7, rows, columns): the share of the head's motion times each node's x, y, z (px) and
             1, and that of the shoulders' motion times x, y and 1.
         pins: (4, rows, columns) what the picture's borders hold back.
-        weights_a, weights_b: (nodes, 478) landmark displacements -> node displacements.
+        face, lip: how nodes follow the landmarks in field A and in field B.
         sampler: who expands nodes to pixels.
     """
 
@@ -58,8 +98,8 @@ class WarpGrid:
     head: Tensor
     rigid: Tensor
     pins: Tensor
-    weights_a: Tensor
-    weights_b: Tensor
+    face: Carried
+    lip: Carried
     sampler: Sampler
 
     @classmethod
@@ -79,8 +119,8 @@ class WarpGrid:
                 np.stack([*(head * p for p in (x, y, z, one)), *(torso * p for p in (x, y, one))])
             ),
             pins=tensor(fields.pins),
-            weights_a=tensor(fields.weights_a),
-            weights_b=tensor(fields.weights_b),
+            face=Carried.build(fields.weights_a, fields.face, sampler.device),
+            lip=Carried.build(fields.weights_b, fields.lip, sampler.device),
             sampler=sampler,
         )
 
@@ -95,13 +135,8 @@ class WarpGrid:
         Returns:
             (n, 3, h, w) px in field A and in field B, without head motion.
         """
-        # In this order, in which a sum is the same however many frames there are.
-        flat = moved.permute(1, 0, 2).reshape(moved.shape[1], -1)
-        areas = ((self.weights_a, self.fields.face), (self.weights_b, self.fields.lip))
-        bent_a, bent_b = (
-            (weights @ flat).T.contiguous().view(len(moved), 3, area.height, area.width)
-            for weights, area in areas
-        )
+        rows = moved.permute(0, 2, 1).flatten(0, 1)
+        bent_a, bent_b = (carried(rows).unflatten(0, (-1, 3)) for carried in (self.face, self.lip))
         return bent_a, bent_b
 
     def sources_a(self, bent: Tensor, head: HeadMotion, box: Box) -> tuple[Tensor, Tensor]:
@@ -171,8 +206,8 @@ class WarpGrid:
         """Source minus node (n, 2, rows, columns) in cells -> look-up positions of a box."""
         x, y = self.sampler.expand(shift, self.fields.cell, first, box)
         device = self.sampler.device
-        px = torch.arange(box.x0, box.x1, device=device, dtype=torch.float32)
-        py = torch.arange(box.y0, box.y1, device=device, dtype=torch.float32)
+        px = count_up(box.x0, box.x1, device)
+        py = count_up(box.y0, box.y1, device)
         return x.add_(px), y.add_(py[:, None])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,18 @@ def sample_grid(values: Tensor, x: Tensor, y: Tensor) -> Tensor:
     rows, columns = values.shape[-2:]
     at = torch.stack([x * (2 / max(columns - 1, 1)) - 1, y * (2 / max(rows - 1, 1)) - 1], -1)
     return F.grid_sample(values, at, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+@lru_cache(maxsize=8)
+def _numbers(length: int, device: torch.device) -> Tensor:
+    # the cache may be filled under inference mode and used elsewhere later
+    with torch.inference_mode(False):
+        return torch.arange(length, device=device, dtype=torch.float32)
+
+
+def count_up(first: int, last: int, device: torch.device) -> Tensor:
+    """first, first + 1 .. last - 1 as float32, not to be written to: a part of one long row."""
+    return _numbers(1 << max(12, last.bit_length()), device)[first:last]
 
 
 WHOLE_STEPS = 3
@@ -51,11 +64,8 @@ def invert_displacement(
     """
     n, _, rows, columns = displacement.shape
     device, dtype = displacement.device, displacement.dtype
-    by, bx = torch.meshgrid(
-        torch.arange(rows, device=device, dtype=dtype),
-        torch.arange(columns, device=device, dtype=dtype),
-        indexing="ij",
-    )
+    by, bx = (count_up(0, size, device).to(dtype) for size in (rows, columns))
+    by = by[:, None]
     padded = F.pad(displacement, (1, 1, 1, 1), mode="replicate")
     dx = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     dy = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2

@@ -15,10 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..portrait.geometry import Box
-from .inverse import sample_grid
+from .inverse import count_up, sample_grid
 
 SUPERSAMPLING = 2
 """Textures are enlarged once with a cubic kernel: bilinear look-ups then come close to bicubic."""
+
+BAND_PIXELS = 65_536
+"""Pixels of the person that are laid over the plate together."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,24 @@ class Sampler(Protocol):
         """Values (n, h, w) of one plane (n, H, W) per frame at positions x, y (n, h, w)."""
         ...
 
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        """A plane (h, w) times a colour: (h, w, 3)."""
+        ...
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """The premultiplied person at x, y (n, h, w) over the plate (h, w, 3): (n, h, w, 3)."""
         ...
 
-    def to_bytes(self, frames: Tensor) -> Tensor:
-        """(n, h, w, 3) in 0..1 -> uint8 on the CPU."""
+    def grow(self, planes: Tensor, reach: int) -> Tensor:
+        """The largest value of planes (n, h, w) within so many px."""
+        ...
+
+    def blur(self, pictures: Tensor, kernel: Tensor) -> Tensor:
+        """Pictures (n, h, w, C) filtered in both directions with a kernel (2 k + 1,)."""
+        ...
+
+    def to_bytes(self, frames: Tensor, out: Tensor | None = None) -> Tensor:
+        """(n, h, w, 3) in 0..1 -> uint8 on the CPU, into ``out`` where that is given."""
         ...
 
     def expand(
@@ -117,26 +132,42 @@ class OpenCVSampler:
             _remap(plane, xs, ys, target)
         return torch.from_numpy(out)
 
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        # Repeated first, and the colour along a row too: rows of three are a long way round.
+        wide = torch.from_numpy(cv2.cvtColor(plane.numpy(), cv2.COLOR_GRAY2RGB))
+        wide.view(len(plane), -1).mul_(torch.tensor(tint).repeat(plane.shape[1]))
+        return wide
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         out = torch.empty((*x.shape, 3))
-        # Frame by frame in the same few arrays, so that the work stays in the processor's cache.
-        shape = tuple(x.shape[1:])
-        layer = np.empty((*shape, 4), np.float32)
-        clear, wide = np.empty(shape, np.float32), np.empty((*shape, 3), np.float32)
+        # In bands, all in the same few arrays, so that the work stays in the processor's cache.
+        height = max(1, BAND_PIXELS // x.shape[2])
+        room = np.empty(10 * height * x.shape[2], np.float32)
         for frame, xs, ys in zip(out, x, y, strict=True):
-            _remap(person.array, _texels(person, xs), _texels(person, ys), layer)
-            cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB, dst=frame.numpy())
-            # A share repeated for every colour: three times as fast as one that is broadcast.
-            np.subtract(1, layer[..., 3], out=clear)
-            cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB, dst=wide)
-            frame.addcmul_(torch.from_numpy(wide), plate)
+            parts = (planes.split(height) for planes in (plate, xs, ys, frame))
+            for part in zip(*parts, strict=True):
+                _lay_over(person, *part, room)
         return out
 
-    def to_bytes(self, frames: Tensor) -> Tensor:
-        out = torch.empty(frames.shape, dtype=torch.uint8)
+    def grow(self, planes: Tensor, reach: int) -> Tensor:
+        out = np.empty(planes.shape, np.float32)
+        around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+        for source, target in zip(planes.contiguous().numpy(), out, strict=True):
+            cv2.dilate(source, around, dst=target)
+        return torch.from_numpy(out)
+
+    def blur(self, pictures: Tensor, kernel: Tensor) -> Tensor:
+        out, weights = np.empty(pictures.shape, np.float32), kernel.numpy()
+        for source, target in zip(pictures.contiguous().numpy(), out, strict=True):
+            border = cv2.BORDER_REPLICATE
+            cv2.sepFilter2D(source, cv2.CV_32F, weights, weights, dst=target, borderType=border)
+        return torch.from_numpy(out)
+
+    def to_bytes(self, frames: Tensor, out: Tensor | None = None) -> Tensor:
+        out = torch.empty(frames.shape, dtype=torch.uint8) if out is None else out
         for source, target in zip(frames, out, strict=True):
             # Colours as columns: of pictures with three channels OpenCV does this tenfold slower.
-            flat, bytes_ = (array.numpy().reshape(len(array), -1) for array in (source, target))
+            flat, bytes_ = (picture.view(len(picture), -1).numpy() for picture in (source, target))
             cv2.multiply(flat, 1.0, dst=bytes_, scale=255.0, dtype=cv2.CV_8U)
         return out
 
@@ -159,6 +190,25 @@ class OpenCVSampler:
                     borderMode=cv2.BORDER_REPLICATE,
                 )
         return torch.from_numpy(out[0]), torch.from_numpy(out[1])
+
+
+def _lay_over(
+    person: Texture, plate: Tensor, x: Tensor, y: Tensor, out: Tensor, room: np.ndarray
+) -> None:
+    """The person at x, y (h, w) over the plate (h, w, 3) into ``out``, by way of ``room``."""
+    size = tuple(x.shape)
+    count = x.numel()
+    xs, ys, clear = (room[k * count : (k + 1) * count].reshape(size) for k in range(3))
+    layer = room[3 * count : 7 * count].reshape(*size, 4)
+    wide = room[7 * count : 10 * count].reshape(*size, 3)
+    for at, texels in ((x, xs), (y, ys)):
+        np.multiply(at.numpy(), np.float32(person.factor), out=texels)
+    _remap(person.array, xs, ys, layer)
+    cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB, dst=out.numpy())
+    # A share repeated for every colour: three times as fast as one that is broadcast.
+    np.subtract(1, layer[..., 3], out=clear)
+    cv2.cvtColor(clear, cv2.COLOR_GRAY2RGB, dst=wide)
+    out.addcmul_(torch.from_numpy(wide), plate)
 
 
 def _texels(texture: Texture, at: Tensor) -> np.ndarray:
@@ -202,18 +252,34 @@ class TorchSampler:
     def sample_planes(self, planes: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return sample_grid(planes[:, None], x, y)[:, 0]
 
+    def tinted(self, plane: Tensor, tint: tuple[float, float, float]) -> Tensor:
+        return plane[..., None] * torch.tensor(tint, device=plane.device)
+
     def compose(self, person: Texture, plate: Tensor, x: Tensor, y: Tensor) -> Tensor:
         layer = self.sample(person, x, y)
         return layer[..., :3] + (1 - layer[..., 3:]) * plate
 
-    def to_bytes(self, frames: Tensor) -> Tensor:
-        return (frames * 255).round_().clamp_(0, 255).to(torch.uint8).cpu()
+    def grow(self, planes: Tensor, reach: int) -> Tensor:
+        return F.max_pool2d(planes[:, None], 2 * reach + 1, 1, reach)[:, 0]
+
+    def blur(self, pictures: Tensor, kernel: Tensor) -> Tensor:
+        n, height, width, channels = pictures.shape
+        planes = pictures.permute(0, 3, 1, 2)
+        padded = F.pad(planes, (len(kernel) // 2,) * 4, mode="replicate")
+        flat = padded.reshape(n * channels, 1, *padded.shape[2:])
+        line = kernel.to(pictures)[None, None, None]
+        flat = F.conv2d(F.conv2d(flat, line), line.mT)
+        return flat.reshape(n, channels, height, width).permute(0, 2, 3, 1)
+
+    def to_bytes(self, frames: Tensor, out: Tensor | None = None) -> Tensor:
+        made = (frames * 255).round_().clamp_(0, 255).to(torch.uint8)
+        return made.cpu() if out is None else out.copy_(made)
 
     def expand(
         self, nodes: Tensor, cell: float, first: tuple[int, int], box: Box
     ) -> tuple[Tensor, Tensor]:
-        px = torch.arange(box.x0, box.x1, device=self.device, dtype=torch.float32)
-        py = torch.arange(box.y0, box.y1, device=self.device, dtype=torch.float32)
+        px = count_up(box.x0, box.x1, self.device)
+        py = count_up(box.y0, box.y1, self.device)
         shape = (len(nodes), box.height, box.width)
         x = (px / cell - first[0]).expand(shape)
         y = (py / cell - first[1])[:, None].expand(shape)
