@@ -294,7 +294,7 @@ def test_what_has_no_room_in_a_packet(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize("rate", [(0, 1), (25, 0), (-25, 1), (1, -(1 << 31))])
 def test_a_packet_without_a_rate(rate: tuple[int, int]) -> None:
     whole = encode_frame(LiveFrame((0.0,) * 61, 1, 0.0, Fraction(25)))
-    with pytest.raises(MotionError, match="packet at .* has no rate"):
+    with pytest.raises(MotionError, match=r"packet at .* has no rate"):
         decode_frame(whole[:-253] + struct.pack(">ii", *rate) + whole[-245:])
 
 

@@ -148,8 +148,9 @@ def decode_frame(data: bytes) -> LiveFrame:
         values = _VALUES.unpack_from(data, place + 1)
         return LiveFrame(values, number, part, Fraction(numerator, denominator), subject, device)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
+        why = "a text in it is none" if isinstance(error, UnicodeDecodeError) else "it is cut off"
         raise MotionError(
-            f"{len(data)} bytes are no Live Link Face packet with a face: {error}"
+            f"{len(data)} bytes are no Live Link Face packet with a face: {why}"
         ) from error
 
 
