@@ -43,6 +43,7 @@ class Option:
         step: of a widget for it.
         choices: of an option that is one of a list.
         seed: whether a widget may draw a new value for every run.
+        least: of a number that is not 0, where 0 stands for something else than so much.
     """
 
     default: Any
@@ -52,6 +53,7 @@ class Option:
     step: float | None = None
     choices: tuple[str, ...] = ()
     seed: bool = False
+    least: float | None = None
 
     def problem(self, value: Any) -> str | None:
         """Why a value can't be, as the end of a sentence; None if it can."""
@@ -63,9 +65,12 @@ class Option:
         if self.low is None or self.high is None:
             return None
         whole = isinstance(self.default, int)
-        wanted = f"give a {'whole ' if whole else ''}number from {self.low} to {self.high}"
+        least = self.low if self.least is None else self.least
+        wanted = f"give a {'whole ' if whole else ''}number from {least} to {self.high}"
+        wanted += "" if self.least is None else f", or {self.low:g}"
         try:
-            fits = math.isfinite(value) and self.low <= value <= self.high
+            in_range = least <= value <= self.high or (value == self.low and least > self.low)
+            fits = math.isfinite(value) and in_range
         except (TypeError, ValueError, OverflowError, RuntimeError):
             return wanted  # a text, a list, an integer beyond every float, a tensor of several
         return None if fits and (not whole or value == int(value)) else wanted
@@ -141,11 +146,12 @@ OPTIONS: dict[str, Option] = {
     "frame_rate": Option(25.0, "frames a second", 1.0, 1000.0, 0.01),
     "fps": Option(
         0.0, "frames a second of the video, for example 24, 29.97 or 60: the motion is read off "
-        "more or less often, no frame is repeated; 0 keeps the motion's", 0.0, 240.0, 0.01,
+        "more or less often, no frame is repeated; 0 keeps the motion's",
+        0.0, 240.0, 0.01, least=1.0,
     ),
     "file.fps": Option(
         0.0, "frames a second, for files that don't say or say it wrongly; 0 takes the file's own",
-        0.0, 1000.0, 0.01,
+        0.0, 1000.0, 0.01, least=1.0,
     ),
     "max_gap": Option(0.5, "seconds without a face that are interpolated", 0.0, 60.0, 0.1),
     "crossfade": Option(0.3, "seconds in which two motions overlap", 0.0, 10.0, 0.05),
@@ -216,7 +222,7 @@ OPTIONS: dict[str, Option] = {
     "serve.minutes": Option(30.0, "minutes after which a session ends", 0.01, 1440.0, 1.0),
     "serve.jpeg": Option(85, "quality of the pictures that are sent", 1, 100, 1),
     "live.fps": Option(
-        0.0, "frames a second to send; 0 takes the motion's own", 0.0, 240.0, 0.01
+        0.0, "frames a second to send; 0 takes the motion's own", 0.0, 240.0, 0.01, least=1.0
     ),
     "live.loop": Option(False, "begin again at the end, until you stop it"),
     "visemes.fps": Option(60.0, "frames a second of the track", 1.0, 240.0, 0.01),

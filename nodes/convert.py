@@ -111,7 +111,7 @@ def waveform_of(audio: Any, cls: Any) -> tuple[Tensor, int]:
 def _described(value: Any) -> str:
     if isinstance(value, dict):
         return f"a dict with {', '.join(map(str, value)) or 'nothing in it'}"
-    return f"a {type(value).__name__}"
+    return "nothing" if value is None else f"a {type(value).__name__}"
 
 
 def mask_of(mask: Any, height: int, width: int, cls: Any) -> Tensor | None:
@@ -163,12 +163,12 @@ def curve_values(curve: Any, count: int) -> Tensor:
 
     places = np.linspace(0.0, 1.0, max(1, count))
     try:
-        values = np.asarray(CurveInput.from_raw(curve).interp_array(places), dtype=np.float32)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        values = np.asarray(CurveInput.from_raw(curve).interp_array(places), dtype=np.float64)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise DreamTalkError(f"this is no CURVE, but {_described(curve)}") from error
     if values.shape != places.shape or not np.isfinite(values).all():
         raise DreamTalkError("the curve holds values that are no numbers: draw it anew")
-    return torch.from_numpy(values).clamp(0.0, 1.0)
+    return torch.from_numpy(values.clip(0.0, 1.0)).float()
 
 
 def option_input(option: str, tooltip: str, id: str | None = None, optional: bool = False) -> Any:

@@ -178,6 +178,15 @@ def test_marks_go_to_the_next_pause() -> None:
     assert far[0].time == 2.65 + MARK_REACH
 
 
+def test_a_mark_in_the_last_word_keeps_its_turn() -> None:
+    """The end of a recording that is cut off in a word is no pause: a turn there would be none."""
+    speech = talk_of((0.0, 2.0), (2.6, 4.0), seconds=4.0)
+    marks = settled(speech, parse_speaker_track("0:left 3.8:right"))
+    assert marks[1].time == pytest.approx(3.8, abs=0.1)
+    turns, _ = turns_of(marks, 2, speech.duration)
+    assert len(turns[1]) == 1
+
+
 def test_a_voice_knows_its_turns() -> None:
     speech = talk_of((0.2, 2.0), (2.5, 3.0), (5.0, 6.0), seconds=7.0)
     left, right = split_track(speech, parse_speaker_track("0:left 4:right"), 2)

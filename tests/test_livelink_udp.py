@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -275,6 +276,26 @@ def test_a_cut_packet_and_one_without_a_face() -> None:
             decode_frame(whole[:length])
     with pytest.raises(MotionError, match="61 values, not 60"):
         encode_frame(LiveFrame((0.0,) * 60, 1, 0.0, Fraction(25)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": Fraction(0)}, {"rate": Fraction(1, 1 << 40)}, {"number": 1 << 31},
+        {"values": (1e39,) * 61}, {"part": 1e39}, {"subject": "\ud800"},
+    ],
+)  # fmt: skip
+def test_what_has_no_room_in_a_packet(wrong: dict[str, Any]) -> None:
+    frame = LiveFrame((0.0,) * 61, 1, 0.0, Fraction(25))
+    with pytest.raises(MotionError, match="live frame"):
+        encode_frame(replace(frame, **wrong))
+
+
+@pytest.mark.parametrize("rate", [(0, 1), (25, 0), (-25, 1), (1, -(1 << 31))])
+def test_a_packet_without_a_rate(rate: tuple[int, int]) -> None:
+    whole = encode_frame(LiveFrame((0.0,) * 61, 1, 0.0, Fraction(25)))
+    with pytest.raises(MotionError, match=r"packet at .* has no rate"):
+        decode_frame(whole[:-253] + struct.pack(">ii", *rate) + whole[-245:])
 
 
 def test_damaged_packets_raise_nothing_else() -> None:

@@ -84,3 +84,11 @@ def test_the_node_edits_a_part() -> None:
     assert torch.equal(partly.expression[40:60], everywhere.expression[40:60])
     (plain,) = run_node("DreamTalkEditMotion", motion=motion, **settings, ease=2.0)
     assert torch.equal(plain.expression, everywhere.expression)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.2, 0.0), (0.0, 0.2), (0.2, 0.4)])
+def test_an_ease_too_short_to_count_is_none(start: float, end: float) -> None:
+    """Added to a time it changes nothing: the step would be 0 / 0 in the frame at that time."""
+    motion = noise(20)
+    sharp = range_weights(motion, start, end, 0.0)
+    assert torch.equal(range_weights(motion, start, end, 1e-20), sharp)

@@ -89,7 +89,9 @@ def test_curve_without_a_recording(styles: list[Any]) -> None:
         )
 
 
-@pytest.mark.parametrize("curve", ["high", {"points": []}, {"pints": 1}, 3.0])
+@pytest.mark.parametrize(
+    "curve", ["high", {"points": []}, {"pints": 1}, 3.0, {"points": [(0, 10**400)]}]
+)
 def test_what_is_no_curve(motion: Any, curve: Any) -> None:
     with pytest.raises(Exception, match="no CURVE"):
         run_node("DreamTalkEditMotion", motion=motion, lips=0.0, curve=curve)

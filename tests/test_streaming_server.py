@@ -214,6 +214,7 @@ def test_who_may_connect(model, renderer) -> None:
     [
         (b"odd", "even number"),
         ("{", "not JSON"),
+        ('{"type": "flush", "rate": 48000}', "it takes nothing"),
         ('{"type": "dance"}', "known type"),
         ('{"type": "emotion", "emotion": "hungry"}', "no emotion 'hungry'"),
         ('{"type": "emotion", "emotion": "\\ud800"}', "no emotion '?'"),

@@ -104,6 +104,10 @@ def settled(speech: Speech, marks: Sequence[SpeakerMark]) -> list[SpeakerMark]:
     """Marks, in the order of time, moved into the pauses next to them."""
     phrases = analyse(speech, speech.duration).phrases
     pauses = np.concatenate([[0.0], phrases.reshape(-1), [speech.duration]]).reshape(-1, 2)
+    # a word that is cut off at an end has no pause there: whoever is moved to it loses the turn
+    pauses = pauses[pauses[:, 0] < pauses[:, 1]]
+    if not len(pauses):
+        return list(marks)
     inside = np.minimum(_WITHIN, (pauses[:, 1] - pauses[:, 0]) / 2)
     low, high = pauses[:, 0] + inside, pauses[:, 1] - inside
     moved: list[SpeakerMark] = []

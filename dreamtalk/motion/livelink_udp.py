@@ -99,14 +99,26 @@ class Sent:
 
 
 def encode_frame(frame: LiveFrame) -> bytes:
-    """The datagram of a frame; raises :class:`MotionError` if there are not 61 values."""
+    """The datagram of a frame.
+
+    Raises:
+        MotionError: if there are not 61 values, there is no rate, or a number has no room.
+    """
     if len(frame.values) != len(LIVE_CHANNELS):
         raise MotionError(f"a live frame has {len(LIVE_CHANNELS)} values, not {len(frame.values)}")
+    if frame.rate <= 0:
+        raise MotionError(f"a live frame with {frame.rate} frames a second has no rate")
     stamp = (frame.number, frame.part, frame.rate.numerator, frame.rate.denominator)
-    return b"".join((
-        bytes([VERSION]), _text(frame.device), _text(frame.subject), _TIME.pack(*stamp),
-        bytes([len(frame.values)]), _VALUES.pack(*frame.values),
-    ))  # fmt: skip
+    try:
+        return b"".join((
+            bytes([VERSION]), _text(frame.device), _text(frame.subject), _TIME.pack(*stamp),
+            bytes([len(frame.values)]), _VALUES.pack(*frame.values),
+        ))  # fmt: skip
+    except (struct.error, OverflowError, UnicodeEncodeError) as error:
+        raise MotionError(
+            f"a live frame with the number {frame.number} at {frame.rate} a second can't be sent: "
+            f"{error}"
+        ) from error
 
 
 def _text(text: str) -> bytes:
@@ -131,11 +143,14 @@ def decode_frame(data: bytes) -> LiveFrame:
             raise MotionError(
                 f"a Live Link Face packet has {len(LIVE_CHANNELS)} values, not {data[place]}"
             )
+        if numerator <= 0 or denominator <= 0:
+            raise MotionError(f"a packet at {numerator}/{denominator} frames a second has no rate")
         values = _VALUES.unpack_from(data, place + 1)
         return LiveFrame(values, number, part, Fraction(numerator, denominator), subject, device)
-    except (IndexError, struct.error, UnicodeDecodeError, ZeroDivisionError) as error:
+    except (IndexError, struct.error, UnicodeDecodeError) as error:
+        why = "a text in it is none" if isinstance(error, UnicodeDecodeError) else "it is cut off"
         raise MotionError(
-            f"{len(data)} bytes are no Live Link Face packet with a face: {error}"
+            f"{len(data)} bytes are no Live Link Face packet with a face: {why}"
         ) from error
 
 

@@ -44,9 +44,10 @@ def range_weights(
     at = torch.arange(len(motion), dtype=torch.float64) / motion.fps
     reach = min(ease, (stop - start) / 2)
     weights = ((at >= start) & (at < stop)).double()
-    if reach > 0 and start > 0:
+    # a time so short that adding it changes nothing is none to fade in
+    if start + reach > start > 0:
         weights *= smoothstep(start, start + reach, at)
-    if reach > 0 and stop < motion.duration:
+    if stop - reach < stop < motion.duration:
         weights *= smoothstep(stop, stop - reach, at)
     return weights.float()
 

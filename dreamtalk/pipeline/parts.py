@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..curves.length import hold_last
-from ..errors import DreamTalkError
+from ..errors import DreamTalkError, MotionError
 from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, is_picture, load_image
 from ..face.portrait import Portrait
@@ -201,6 +201,7 @@ def at_rate(motion: Motion, fps: float) -> Motion:
     Raises:
         MotionError: if it is no frame rate.
     """
+    checked(MotionError, fps=fps)
     return motion if fps == 0 else resample(motion, float(exact_rate(fps)))
 
 

@@ -49,13 +49,14 @@ def read_command(text: str) -> dict[str, Any]:
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
-        raise DreamTalkError(f"not JSON: {text[:40]!r}") from None
+        raise DreamTalkError(f"a message that is not JSON: {text[:40]!r}") from None
     kind = message.get("type") if isinstance(message, dict) else None
     if not isinstance(kind, str) or kind not in COMMANDS:
         raise DreamTalkError(f"no message of a known type ({', '.join(COMMANDS)}): {text[:60]!r}")
     unknown = [name for name in message if name not in ("type", *COMMANDS[kind])]
     if unknown:
-        raise DreamTalkError(f"'{kind}' has no '{unknown[0][:40]}'")
+        takes = ", ".join(COMMANDS[kind]) or "nothing"
+        raise DreamTalkError(f"'{kind}' has no '{unknown[0][:40]}': it takes {takes}")
     return message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...options import default
 
 KEEP: str = default("background")
 TRANSPARENT = "transparent"
+_LONG = 8.0  # times as long as what is shown: of such a strip only the middle is scaled
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def _colour(text: str) -> tuple[int, int, int] | None:
 def covering(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """A picture (h, w, 3) uint8 scaled until it covers (height, width), its middle cut out."""
     scale = max(height / picture.shape[0], width / picture.shape[1])
+    if max(scale * picture.shape[0] / height, scale * picture.shape[1] / width) > _LONG:
+        picture = _middle(picture, math.ceil(height / scale) + 2, math.ceil(width / scale) + 2)
     size = (
         max(width, round(picture.shape[1] * scale)),
         max(height, round(picture.shape[0] * scale)),
@@ -122,5 +126,11 @@ def covering(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     if size != picture.shape[1::-1]:
         flag = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         picture = cv2.resize(picture, size, interpolation=flag)
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    return np.ascontiguousarray(_middle(picture, height, width))
+
+
+def _middle(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """At most so many rows and columns."""
+    top = max(0, (picture.shape[0] - height) // 2)
+    left = max(0, (picture.shape[1] - width) // 2)
+    return picture[top : top + height, left : left + width]
