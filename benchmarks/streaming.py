@@ -55,8 +55,8 @@ def live(
         time.sleep(max(0.0, due - time.perf_counter()))
         frames = talker.push(piece)
         messages = writer.write(frames[:0], talker.motion.sound)
-        for frame in frames.split(1):
-            messages += writer.write(frame, talker.motion.sound[:0])
+        for at in range(len(frames)):
+            messages += writer.write(frames[at : at + 1], talker.motion.sound[:0])
             needed = (len(delays) / FPS) + settings.ahead / 50
             delays.append(time.perf_counter() - began - needed)
         sent += sum(map(len, messages))

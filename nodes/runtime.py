@@ -20,14 +20,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import comfy.model_management
+import comfy.model_patcher
+import comfy.utils
 import comfy_execution.progress
 import folder_paths
 import torch
 from torch import Tensor, nn
-
-import comfy.model_management
-import comfy.model_patcher
-import comfy.utils
 
 from ..dreamtalk.errors import DreamTalkError, ModelNotFoundError, OutputError
 from ..dreamtalk.files.atomic import atomic_write

@@ -269,7 +269,7 @@ class ArrangedDenoiser:
     @torch.no_grad()
     def __init__(self, denoiser: Denoiser) -> None:
         self.net = net = denoiser.net
-        self.encode_content = denoiser.encode_content
+        self._encode_content = denoiser.encode_content
         fusion, decoder = net.content_xt_to_decoder_input_wo_time, net.decoder
         first, second, third = (cast(nn.Linear, fusion[i]) for i in (0, 2, 4))
         self.noisy = first.weight[:, denoiser.config.d_model :].T.contiguous()
@@ -278,6 +278,10 @@ class ArrangedDenoiser:
             _Branch(decoder.upper_decoder, decoder.upper_tail_fc, third),
             _Branch(decoder.lower_decoder, decoder.lower_tail_fc, third),
         )
+
+    def encode_content(self, windows: Tensor) -> Tensor:
+        """As the denoiser whose weights these are."""
+        return self._encode_content(windows)
 
     @torch.no_grad()
     def prepare(self, style: Tensor) -> list[_Start]:

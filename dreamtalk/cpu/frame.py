@@ -8,7 +8,7 @@ alone is kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -56,7 +56,11 @@ class FrameDenoiser:
         self._norm_own = _Norm([layer.plain.norm1 for layer in last])
         self._norm = _Norm([branch.norm for branch in arranged.branches])
         self._tails = [
-            [(_array(m.weight.T), _array(m.bias)) for m in branch.tail if isinstance(m, nn.Linear)]
+            [
+                (_array(m.weight.T), _array(m.bias))
+                for m in branch.tail.children()
+                if isinstance(m, nn.Linear)
+            ]
             for branch in arranged.branches
         ]
         self._times: dict[float, tuple[Array, Array]] = {}
@@ -215,8 +219,10 @@ class _Content:
         embed = encoder.increase_embed_dim
         self._embed = _array(embed.weight.T)
         self._start = _array(embed.bias + encoder.pos_embed.pos_table[0])
-        self._layers = [_EncoderLayer(layer) for layer in encoder.encoder.layers]
-        fuse = arranged.net.content_xt_to_decoder_input_wo_time[0]
+        self._layers = [
+            _EncoderLayer(cast(EncoderLayer, layer)) for layer in encoder.encoder.layers
+        ]
+        fuse = cast(nn.Linear, arranged.net.content_xt_to_decoder_input_wo_time[0])
         self._fuse = _array(fuse.weight[:, : self._embed.shape[1]].T), _array(fuse.bias)
 
     def __call__(self, rows: Array) -> Array:

@@ -7,7 +7,7 @@ time. Names of modules and parameters are the official checkpoint's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
@@ -198,8 +198,8 @@ class TwoBranchDecoder(nn.Module):
 class SamplingNetwork(Protocol):
     """What a sampler asks of a denoiser; B = 1, shapes as in :class:`Denoiser`."""
 
-    encode_content: Callable[[Tensor], Tensor]
-    """Windows of feature rows -> content."""
+    def encode_content(self, windows: Tensor) -> Tensor:
+        """Windows of feature rows -> content."""
 
     def prepare(self, style: Tensor) -> Any:
         """A style code as the other methods take it; to be called once, not at every step."""

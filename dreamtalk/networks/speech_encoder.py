@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from einops import rearrange
@@ -243,7 +243,7 @@ class SpeechEncoder(nn.Module):
         pairs = ((self._warped(mel) - _LOUD) / _SPREAD).unflatten(1, (-1, 2)).flatten(2)
         h = _inside(self.stem, pairs)
         for block in self.blocks:
-            h = block.inside(h)
+            h = cast(_Block, block).inside(h)
         rows: Tensor = self._output(h).rows.mean(0)
         return rows
 

@@ -91,7 +91,7 @@ class Mp4Writer:
         self._sound.layout, self._sound.bit_rate = "mono", 64_000
         context.open()
         self.told: Mapping[str, Any] = {
-            "video": "mp4", "codecs": f'video/mp4; codecs="{_codec(context.extradata)}, mp4a.40.2"',
+            "video": "mp4", "codecs": f'video/mp4; codecs="{_codec(context)}, mp4a.40.2"',
         }  # fmt: skip
         self._reformatter = VideoReformatter()
         self._count = self._samples = 0
@@ -140,10 +140,11 @@ class _Pipe(io.RawIOBase):
         return [whole] if whole else []
 
 
-def _codec(extradata: bytes) -> str:
+def _codec(context: Any) -> str:
     """The name of an H.264 stream's profile and level, from its sequence parameters."""
-    at = extradata.index(b"\x00\x00\x01\x67") + 4
-    return f"avc1.{extradata[at : at + 3].hex().upper()}"
+    data = bytes(context.extradata)
+    at = data.index(b"\x00\x00\x01\x67") + 4
+    return f"avc1.{data[at : at + 3].hex().upper()}"
 
 
 WRITERS: dict[str, Callable[[int, int, int], Writer]] = {"jpeg": JpegWriter, "mp4": Mp4Writer}

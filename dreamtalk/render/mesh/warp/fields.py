@@ -124,7 +124,7 @@ def reach_of_landmarks(face: FaceGeometry, height: int, width: int) -> Reach:
         targets = np.concatenate([nodes[area.slices].reshape(-1, 2)[reached], middles]) / fw
         operator = thin_plate_operator(controls, targets, ridge=6e-4)[:, : len(used)]
         full = np.zeros((len(share), 478), np.float32)
-        full[np.ix_(reached, used)] = operator[: -len(middles)] * share[reached, None]
+        full[np.ix_(reached, np.array(used))] = operator[: -len(middles)] * share[reached, None]
         weights.append(full)
         if area is patch:
             lids[:, used] = operator[-len(middles) :]

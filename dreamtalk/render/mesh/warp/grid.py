@@ -39,8 +39,8 @@ class Carried:
         """From (nodes, 478)."""
         nodes, marks = (np.flatnonzero((weights != 0).any(axis)) for axis in (1, 0))
         used = np.ascontiguousarray(weights[np.ix_(nodes, marks)].T)
-        tensors = (torch.from_numpy(array).to(device) for array in (marks, nodes, used))
-        return cls(*tensors, area)
+        m, n, w = (torch.from_numpy(array).to(device) for array in (marks, nodes, used))
+        return cls(m, n, w, area)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Landmark displacements (r, 478) -> (r, h, w); each row by itself.

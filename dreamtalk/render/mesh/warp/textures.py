@@ -144,9 +144,9 @@ class OpenCVSampler:
         height = max(1, BAND_PIXELS // x.shape[2])
         room = np.empty(10 * height * x.shape[2], np.float32)
         for frame, xs, ys in zip(out, x, y, strict=True):
-            parts = (planes.split(height) for planes in (plate, xs, ys, frame))
-            for part in zip(*parts, strict=True):
-                _lay_over(person, *part, room)
+            for start in range(0, len(plate), height):
+                rows = slice(start, start + height)
+                _lay_over(person, plate[rows], xs[rows], ys[rows], frame[rows], room)
         return out
 
     def grow(self, planes: Tensor, reach: int) -> Tensor:
