@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,7 +58,7 @@ def train_difftalk(
 
         bank = speech_bank(speech, work / "speech.npz", progress)
     data = MouthFrames(frames, bank)
-    log.info("%d frames of %d people", len(data), len(data.people))
+    log.info("%d frames of %d people", len(data), len(np.unique(data.person)))
     model = _new_model(recipe, data, settings.seed).to(device)
     features = load_features().to(device) if recipe.feature_weight else None
     step = partial(_step, model, data, recipe, device, features)
@@ -65,7 +66,8 @@ def train_difftalk(
     if recipe.sharpen.steps and stop_after is None:
         sharpen(model, data, recipe, device, work / "sharpen", progress)
     target = work / "difftalk.safetensors"
-    about = {"steps": settings.steps, "frames": len(data), "people": len(data.people)}
+    people = len(np.unique(data.person))
+    about = {"steps": settings.steps, "frames": len(data), "people": people}
     save_mouth_painter(target, model.cpu(), torch.float16, speech=bank is not None, trained=about)
     return target
 

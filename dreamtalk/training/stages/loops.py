@@ -40,6 +40,8 @@ class LoopSettings:
         weight_decay: of AdamW, on matrices only.
         clip: largest gradient norm.
         ema: decay of the averaged weights, reached gradually.
+        restart: a step at which the schedule begins anew, with a warm-up (Loshchilov and Hutter
+            2017); for a finished run that goes on.
         save_every: steps between checkpoints.
         seed: of dropout and of what the stage draws from its data.
     """
@@ -50,14 +52,16 @@ class LoopSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.998
+    restart: int = 0
     save_every: int = 200
     seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of a step."""
+        """The learning rate of a step, from ``restart`` on."""
+        step, steps = step - self.restart, self.steps - self.restart
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        done = (step - self.warmup) / max(1, steps - self.warmup)
         return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 

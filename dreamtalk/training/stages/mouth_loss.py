@@ -16,6 +16,7 @@ from ..data.mouth_frames import MouthBatch
 from ..recipe import read_toml
 from .feature_loss import LiteFeatures, feature_loss
 from .loops import LoopSettings
+from .structure_loss import structure_loss
 
 DEFAULT = Path(__file__).resolve().parents[1] / "difftalk.toml"
 LOOPS = ("loop", "sharpen")
@@ -35,6 +36,7 @@ class DiffTalkRecipe:
         inside_weight: of pixels between the lips, beside those around them.
         feature_weight: of the features of EfficientNet-Lite0; 0 leaves them out, see
             :mod:`.feature_loss`.
+        structure_weight: of what SSIM misses, see :mod:`.structure_loss`; 0 leaves it out.
         sharpen: settings of the loop that follows, with a critic; no steps leave it out.
         critic_share: of the critic's gradient, beside that of the errors.
         bfloat16: compute in mixed precision, on CUDA and on CPUs that are quick at it.
@@ -48,6 +50,7 @@ class DiffTalkRecipe:
     pixel_weight: float = 0.5
     inside_weight: float = 4.0
     feature_weight: float = 0.0
+    structure_weight: float = 0.0
     sharpen: LoopSettings = field(default_factory=lambda: LoopSettings(steps=0))
     critic_share: float = 0.4
     bfloat16: bool = True
@@ -115,11 +118,12 @@ def errors(
     predicted: Tensor,
     recipe: DiffTalkRecipe,
 ) -> tuple[Tensor, dict[str, float]]:
-    """Squared error of the latents; absolute errors of pixels and of their gradients."""
+    """Squared error of the latents; absolute errors of pixels and of their gradients; structure."""
     latent = (predicted - clean).square().mean()
     weight = 1 + (recipe.inside_weight - 1) * batch.inside
     weight = weight / weight.mean()
-    difference = model.patches.decode(predicted) - batch.target
+    made = model.patches.decode(predicted)
+    difference = made - batch.target
     pixel = (difference.abs() * weight).mean()
     edges = difference.new_zeros(())
     for scale in range(3):
@@ -129,6 +133,10 @@ def errors(
         edges = edges + (small.diff(dim=-2).abs() * heavy[..., 1:, :]).mean()
     figures = {"latent": latent.item(), "pixel": pixel.item(), "edges": edges.item()}
     total = recipe.latent_weight * latent + recipe.pixel_weight * (pixel + edges)
+    if recipe.structure_weight:
+        structure = structure_loss(made, batch.target, weight)
+        total = total + recipe.structure_weight * structure
+        figures["structure"] = structure.item()
     return total, figures
 
 
