@@ -236,7 +236,8 @@ def _pair(
     if noise is not None:
         own = (torch.rand(len(marks), generator=noise) < 0.4).float()
         known = own[:, None, None, None].to(device)
-        placed = placed + known * (_emptied(shown, placed, inside, noise) - placed)
+        wrong = _opened_wrongly(shown, placed, inside, noise)
+        placed = placed + known * (wrong - placed)
     given = MouthConditions(
         shown=shown,
         reference=reference[..., rows, columns],
@@ -248,17 +249,23 @@ def _pair(
     return MouthBatch(shown, given, inside)
 
 
-def _emptied(shown: Tensor, placed: Tensor, inside: Tensor, noise: torch.Generator) -> Tensor:
+def _opened_wrongly(
+    shown: Tensor, placed: Tensor, inside: Tensor, noise: torch.Generator
+) -> Tensor:
     """Frames (B, 3, 64, 80) as another renderer would hand them on: wrong between the lips.
 
     There they have what the bent reference shows, what another person has, or one dark colour.
+    Lips and skin are the target's own in half of them, in the others the bent reference's, as a
+    renderer that bends a picture has them.
     """
     size, device = len(shown), shown.device
     dark = torch.rand(size, 3, 1, 1, generator=noise).to(device) * 0.6 - 1
     kind = torch.rand(size, 1, 1, 1, generator=noise).to(device)
+    true = torch.rand(size, 1, 1, 1, generator=noise).to(device) < 0.5
     wrong = torch.where(kind < 0.4, placed, torch.where(kind < 0.7, shown.roll(1, 0), dark))
+    frame = torch.where(true, shown, placed)
     grown = F.max_pool2d(inside, 3, 1, 1)  # such a renderer may also be a little off at the rim
-    return shown + grown * (wrong - shown)
+    return frame + grown * (wrong - frame)
 
 
 def _changed(pictures: Tensor, noise: torch.Generator) -> Tensor:
