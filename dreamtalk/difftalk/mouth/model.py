@@ -50,6 +50,10 @@ class MouthConditions:
     has_lips: Tensor | None = None
     has_speech: Tensor | None = None
 
+    def __getitem__(self, items: slice) -> MouthConditions:
+        """Of some of the items."""
+        return MouthConditions(**{k: v if v is None else v[items] for k, v in vars(self).items()})
+
 
 @dataclass(frozen=True)
 class Known:

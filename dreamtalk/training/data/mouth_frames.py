@@ -1,8 +1,9 @@
 """Frames of many people's mouths as pairs of a reference and a target: what DiffTalk trains on.
 
-A folder, or folders in it, of ``shard_*.npz``, each with n frames: ``images`` (n, 128, 128, 3) uint8, cut by the
-irises; ``landmarks`` (n, 68, 2) px of them; ``lips`` (n, 13), the lip channels of a ``Motion``;
-``person`` (n,); ``real`` (n,) bool, true for photographs, false for frames that were made of one.
+A folder, or folders in it, of ``shard_*.npz``, each with n frames: ``images`` (n, 128, 128, 3)
+uint8, cut by the irises; ``landmarks`` (n, 68, 2) px of them; ``lips`` (n, 13), the lip channels of
+a ``Motion``; ``person`` (n,); ``real`` (n,) bool, true for photographs, false for frames that were
+made of one.
 """
 
 from __future__ import annotations

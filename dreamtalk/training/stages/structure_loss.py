@@ -1,6 +1,6 @@
-"""How unlike two pictures are in structure: 1 - SSIM (Wang et al. 2004) as a loss (Zhao et al. 2017).
+"""How unlike two pictures are in structure: 1 - SSIM as a loss.
 
-Absolute and squared errors are least for a picture that is softer than any true one. SSIM compares
+Wang et al. 2004; as a loss Zhao et al. 2017. Absolute and squared errors are least for a picture that is softer than any true one. SSIM compares
 local contrast too, and so asks for edges where the others settle for grey.
 """
 
