@@ -25,7 +25,7 @@ from .mouth_loss import DiffTalkRecipe, mouth_loss
 
 log = logging.getLogger("dreamtalk")
 
-_FITTED = 2000
+FITTED = 2000
 """Pictures that the first stage is fitted on."""
 
 
@@ -82,7 +82,7 @@ def train_difftalk(
 def _new_model(recipe: DiffTalkRecipe, data: MouthFrames, seed: int) -> MouthPainterNet:
     torch.manual_seed(seed)
     model = MouthPainterNet(MouthConfig.from_json(recipe.network))
-    targets = [data.batch(i, 50, seed, augment=False).target for i in range(_FITTED // 50)]
+    targets = [data.batch(i, 50, seed, augment=False).target for i in range(FITTED // 50)]
     kept = model.patches.fit(torch.cat(targets))
     log.info("the first stage keeps %.2f %% of the variance", 100 * kept)
     return model

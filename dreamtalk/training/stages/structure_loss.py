@@ -1,7 +1,8 @@
 """How unlike two pictures are in structure: 1 - SSIM as a loss.
 
-Wang et al. 2004; as a loss Zhao et al. 2017. Absolute and squared errors are least for a picture that is softer than any true one. SSIM compares
-local contrast too, and so asks for edges where the others settle for grey.
+Wang et al. 2004; as a loss Zhao et al. 2017. Absolute and squared errors are least for a picture
+that is softer than any true one. SSIM compares local contrast too, and so asks for edges where the
+others settle for grey.
 """
 
 from __future__ import annotations
