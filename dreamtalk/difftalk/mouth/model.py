@@ -7,7 +7,7 @@ Each of speech and lips may be missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -52,7 +52,7 @@ class MouthConditions:
 
     def __getitem__(self, items: slice) -> MouthConditions:
         """Of some of the items."""
-        return MouthConditions(**{k: v if v is None else v[items] for k, v in vars(self).items()})
+        return replace(self, **{k: v[items] for k, v in vars(self).items() if v is not None})
 
 
 @dataclass(frozen=True)
