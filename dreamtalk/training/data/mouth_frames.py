@@ -237,8 +237,7 @@ def _pair(
     if noise is not None:
         own = (torch.rand(len(marks), generator=noise) < 0.4).float()
         known = own[:, None, None, None].to(device)
-        wrong = _opened_wrongly(shown, placed, inside, noise)
-        placed = placed + known * (wrong - placed)
+        placed = placed + known * (_emptied(shown, placed, inside, noise) - placed)
     given = MouthConditions(
         shown=shown,
         reference=reference[..., rows, columns],
@@ -250,38 +249,17 @@ def _pair(
     return MouthBatch(shown, given, inside)
 
 
-def _opened_wrongly(
-    shown: Tensor, placed: Tensor, inside: Tensor, noise: torch.Generator
-) -> Tensor:
+def _emptied(shown: Tensor, placed: Tensor, inside: Tensor, noise: torch.Generator) -> Tensor:
     """Frames (B, 3, 64, 80) as another renderer would hand them on: wrong between the lips.
 
-    In half of them a mouth was drawn there that is right about some things; the others have what
-    the bent reference shows, what another person has, or one dark colour. Lips and skin are the
-    target's own in half of them, in the others the bent reference's, as a renderer that bends a
-    picture has them.
+    There they have what the bent reference shows, what another person has, or one dark colour.
     """
     size, device = len(shown), shown.device
     dark = torch.rand(size, 3, 1, 1, generator=noise).to(device) * 0.6 - 1
-    kind, true, drawn = torch.rand(3, size, 1, 1, 1, generator=noise).to(device)
+    kind = torch.rand(size, 1, 1, 1, generator=noise).to(device)
     wrong = torch.where(kind < 0.4, placed, torch.where(kind < 0.7, shown.roll(1, 0), dark))
-    wrong = torch.where(drawn < 0.5, _drawn_mouths(shown, noise), wrong)
-    frame = torch.where(true < 0.5, shown, placed)
     grown = F.max_pool2d(inside, 3, 1, 1)  # such a renderer may also be a little off at the rim
-    return frame + grown * (wrong - frame)
-
-
-def _drawn_mouths(shown: Tensor, noise: torch.Generator) -> Tensor:
-    """Pictures (B, 3, 64, 80) whose teeth and tongue lie elsewhere, in another light, and are in
-    part another person's: what is true of them, the network has to find out."""
-    size, (height, width) = len(shown), shown.shape[-2:]
-    moved = torch.eye(2, 3).repeat(size, 1, 1)
-    reach = torch.tensor([2 / width, 3 / height])  # 1 px to the sides, 1.5 up and down
-    moved[:, :, 2] = torch.randn(size, 2, generator=noise) * reach
-    grid = F.affine_grid(moved, list(shown.shape), align_corners=False).to(shown)
-    mouths = F.grid_sample(shown, grid, padding_mode="border", align_corners=False)
-    light, other = torch.rand(2, size, 1, 1, 1, generator=noise).to(shown)
-    mouths = mouths + 0.5 * other * (mouths.roll(1, 0) - mouths)
-    return (mouths + 1) * (0.5 + light) - 1
+    return shown + grown * (wrong - shown)
 
 
 def _changed(pictures: Tensor, noise: torch.Generator) -> Tensor:
