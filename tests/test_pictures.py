@@ -270,6 +270,8 @@ def test_a_portrait_becomes_frames_and_a_run_goes_on(head: Head, tmp_path: Path)
     before = (folders[0] / "shard_00000.npz").stat().st_mtime_ns
     write_shards(people, [0], raster, folders[0], frames=4, seed=3)
     assert (folders[0] / "shard_00000.npz").stat().st_mtime_ns == before
+    with pytest.raises(DreamTalkError, match="another set"):
+        write_shards(people, [0], raster, folders[0], frames=6, seed=3)
     with np.load(folders[0] / "shard_00000.npz") as shard:
         assert shard["images"].shape == (5, 128, 128, 3)
         assert shard["images"].std() > 10

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from dreamtalk.cli import main
 from dreamtalk.difftalk.mouth.config import MouthConfig
@@ -15,6 +20,7 @@ from dreamtalk.difftalk.mouth.file import load_mouth_painter
 from dreamtalk.difftalk.mouth.model import MouthPainterNet
 from dreamtalk.errors import DreamTalkError
 from dreamtalk.training.data.mouth_frames import MouthFrames, SpeechBank
+from dreamtalk.training.stages import difftalk
 from dreamtalk.training.stages.critic import Critic, Sharpening, sharpening_loss
 from dreamtalk.training.stages.difftalk import export_checkpoint, train_difftalk
 from dreamtalk.training.stages.feature_loss import (
@@ -25,12 +31,25 @@ from dreamtalk.training.stages.feature_loss import (
     load_features,
 )
 from dreamtalk.training.stages.loops import LoopSettings
-from dreamtalk.training.stages.mouth_loss import DiffTalkRecipe, load_difftalk_recipe
+from dreamtalk.training.stages.mouth_loss import (
+    DiffTalkRecipe,
+    load_difftalk_recipe,
+    mouth_loss,
+)
+from dreamtalk.training.stages.structure_loss import structure_loss
 from tests.test_difftalk_mouth import face_points
 
 NETWORK = {"unet": {"channels": 16, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1],
                     "head_dim": 16, "groups": 4}, "code_dim": 32}  # fmt: skip
 RECIPE = DiffTalkRecipe(LoopSettings(steps=4, warmup=1, save_every=2), NETWORK, batch=2)
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _few_pictures_fit_the_first_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(difftalk, "FITTED", 100)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +134,89 @@ def test_resumed_is_as_if_never_stopped(frames: Path, tmp_path: Path) -> None:
     )
     assert straight.config.unet.channels == 16
     assert not straight.hears
+
+
+SHARED = replace(RECIPE, batch=4, structure_weight=0.5)
+_TWO_PROCESSES = """
+import sys
+from pathlib import Path
+from dreamtalk.training.stages import difftalk
+from tests.test_training_difftalk import SHARED
+
+difftalk.FITTED = 100
+difftalk.train_difftalk(SHARED, Path(sys.argv[1]), Path(sys.argv[2]), devices=2)
+"""
+
+
+def test_two_processes_train_as_one(frames: Path, tmp_path: Path) -> None:
+    pytest.importorskip("lightning_fabric")
+    one = load_mouth_painter(train_difftalk(SHARED, frames, tmp_path / "one"))
+    half = load_mouth_painter(train_difftalk(SHARED, frames, tmp_path / "two", stop_after=2))
+    script = tmp_path / "two.py"
+    script.write_text(_TWO_PROCESSES)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), str(frames), str(tmp_path / "two")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    two = load_mouth_painter(tmp_path / "two" / "difftalk.safetensors")
+    for key, value in one.state_dict().items():
+        assert torch.allclose(value, two.state_dict()[key], atol=2e-3), key
+    # what they learned together is far more than what they differ by
+    learned = (one.unet.out[2].weight - half.unet.out[2].weight).abs().mean()
+    apart = (one.unet.out[2].weight - two.unet.out[2].weight).abs().mean()
+    assert apart < 0.02 * learned
+    rows = (tmp_path / "two" / "curves.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", "0", "3"]  # the first process's alone
+
+
+def test_a_share_of_a_batch_is_part_of_the_whole(frames: Path) -> None:
+    data = MouthFrames(frames)
+    torch.manual_seed(0)
+    model = MouthPainterNet(MouthConfig.from_json(NETWORK))
+    batch = data.batch(0, 8, augment=False)
+    model.patches.fit(batch.target)
+
+    def loss(share: slice) -> float:
+        noise = torch.Generator().manual_seed(0)
+        return mouth_loss(model, batch, SHARED, noise, share=share)[0].item()
+
+    halves = [loss(slice(0, None, 2)), loss(slice(1, None, 2))]
+    assert loss(slice(None)) == pytest.approx(np.mean(halves), rel=1e-5)
+    assert halves[0] != pytest.approx(halves[1], rel=1e-3)
+
+
+def test_devices_that_cant_be_had(frames: Path, tmp_path: Path) -> None:
+    with pytest.raises(DreamTalkError, match="divisor of 2"):
+        train_difftalk(RECIPE, frames, tmp_path, devices=3)
+    with pytest.raises(DreamTalkError, match="'half' is none of"):
+        replace(RECIPE, precision="half")
+
+
+def test_a_schedule_begins_anew() -> None:
+    plain = LoopSettings(steps=100, warmup=10)
+    again = LoopSettings(steps=300, warmup=10, restart=200)
+    rates = [plain.learning_rate_at(step) for step in range(100)]
+    assert [again.learning_rate_at(200 + step) for step in range(100)] == rates
+    assert again.learning_rate_at(200) < again.learning_rate_at(220)
+
+
+def test_structure_is_what_blur_loses() -> None:
+    true = torch.rand(1, 3, 64, 80, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    weight = torch.ones(1, 1, 64, 80)
+    soft = F.avg_pool2d(true, 3, 1, 1)
+    assert structure_loss(true, true, weight) == pytest.approx(0, abs=1e-5)
+    assert structure_loss(soft, true, weight) > 0.5
+    assert structure_loss(0.8 * true, true, weight) < 0.1
+
+
+def test_people_of_two_folders_are_never_paired(frames: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(frames, tmp_path / name)
+    both, one = MouthFrames(tmp_path), MouthFrames(frames)
+    assert len(both) == 2 * len(one)
+    assert len(both.people) == 2 * len(one.people)
+    targets, references = both.pairs(np.random.default_rng(0), 64)
+    assert ((targets < len(one)) == (references < len(one))).all()
 
 
 def test_command_and_recipe(frames: Path, tmp_path: Path) -> None:

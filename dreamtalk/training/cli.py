@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,13 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     difftalk.add_argument("--work", type=user_path, required=True, help="checkpoints and curves")
     difftalk.add_argument("--device", default="cpu", help="cpu, cuda, mps")
     difftalk.add_argument(
+        "--devices", type=int, default=1,
+        help="of that kind, which share every batch; needs lightning-fabric",
+    )  # fmt: skip
+    difftalk.add_argument(
+        "--precision", help="32, bf16 (mixed), or auto: what is quick; instead of the recipe's"
+    )
+    difftalk.add_argument(
         "--export", action="store_true", help="write the weights that WORK holds, train no further"
     )
     difftalk.set_defaults(run=_command(_difftalk))
@@ -152,7 +160,8 @@ def _command(stage: Stage) -> Callable[[argparse.Namespace], None]:
     def run(args: argparse.Namespace) -> None:
         with terminal_bar(args.stage) as progress:
             report = stage(args, progress)
-        say(report)
+        if report:
+            say(report)
 
     return run
 
@@ -279,6 +288,7 @@ def _style_predictor(args: argparse.Namespace, progress: Progress) -> str:
 
 
 def _difftalk(args: argparse.Namespace, progress: Progress) -> str:
+    from .stages.devices import first_process
     from .stages.difftalk import export_checkpoint, train_difftalk
     from .stages.mouth_loss import load_difftalk_recipe
 
@@ -286,10 +296,13 @@ def _difftalk(args: argparse.Namespace, progress: Progress) -> str:
     if args.export:
         export_checkpoint(recipe, args.work, args.work / "difftalk.safetensors")
         return str(args.work / "difftalk.safetensors")
+    if args.precision is not None:
+        recipe = replace(recipe, precision=args.precision)
     made = train_difftalk(
-        recipe, args.frames, args.work, args.steps, args.speech, args.device, progress
-    )
-    return f"{made}\ncurves in {made.parent}"
+        recipe, args.frames, args.work, args.steps, args.speech, args.device, progress,
+        devices=args.devices,
+    )  # fmt: skip
+    return f"{made}\ncurves in {made.parent}" if first_process() else ""
 
 
 def _evaluate(args: argparse.Namespace, progress: Progress) -> str:

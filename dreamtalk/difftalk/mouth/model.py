@@ -7,7 +7,7 @@ Each of speech and lips may be missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -49,6 +49,10 @@ class MouthConditions:
     windows: Tensor | None = None
     has_lips: Tensor | None = None
     has_speech: Tensor | None = None
+
+    def __getitem__(self, items: slice) -> MouthConditions:
+        """Of some of the items."""
+        return replace(self, **{k: v[items] for k, v in vars(self).items() if v is not None})
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Frames of many people's mouths as pairs of a reference and a target: what DiffTalk trains on.
 
-A folder of ``shard_*.npz``, each with n frames: ``images`` (n, 128, 128, 3) uint8, cut by the
-irises; ``landmarks`` (n, 68, 2) px of them; ``lips`` (n, 13), the lip channels of a ``Motion``;
-``person`` (n,); ``real`` (n,) bool, true for photographs, false for frames that were made of one.
+A folder, or folders in it, of ``shard_*.npz``, each with n frames: ``images`` (n, 128, 128, 3)
+uint8, cut by the irises; ``landmarks`` (n, 68, 2) px of them; ``lips`` (n, 13), the lip channels of
+a ``Motion``; ``person`` (n,); ``real`` (n,) bool, true for photographs, false for frames that were
+made of one.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class MouthFrames:
     """All frames of a folder, in memory.
 
     Args:
-        folder: with the shards.
+        folder: with the shards, or with folders of them. The people of two folders are never
+            paired, whatever their numbers: one face is drawn with other teeth by another seed.
         speech: sound to pair frames with; None leaves speech out.
         held_out: take the people that training does not see.
 
@@ -97,14 +99,18 @@ class MouthFrames:
     def __init__(
         self, folder: Path, speech: SpeechBank | None = None, held_out: bool = False
     ) -> None:
-        paths = sorted(folder.glob("shard_*.npz"))
+        paths = sorted([*folder.glob("shard_*.npz"), *folder.glob("*/shard_*.npz")])
         if not paths:
             raise DreamTalkError(f"there are no frames (shard_*.npz) in '{folder}'")
         parts = [_read_shard(path, held_out) for path in paths]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self.images, self.landmarks = joined["images"], joined["landmarks"]
         self.lips, self.real, self.person = joined["lips"], joined["real"], joined["person"]
-        self.people = [p for p in map(self._of, np.unique(self.person)) if len(p) > 1]
+        folders = [path.parent for path in paths]
+        sets = [sorted(set(folders)).index(folder) for folder in folders]
+        self._set = np.repeat(sets, [len(part["person"]) for part in parts])
+        whose = np.unique(np.stack([self._set, self.person], 1), axis=0)
+        self.people = [p for p in map(self._of, whose) if len(p) > 1]
         if not self.people:
             raise DreamTalkError(f"nobody in '{folder}' has two frames to make a pair of")
         self.speech = speech
@@ -113,8 +119,8 @@ class MouthFrames:
     def __len__(self) -> int:
         return len(self.images)
 
-    def _of(self, person: int) -> npt.NDArray[np.int64]:
-        return np.flatnonzero(self.person == person)
+    def _of(self, whose: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.flatnonzero((self._set == whose[0]) & (self.person == whose[1]))
 
     def pairs(self, rng: np.random.Generator, size: int) -> tuple[npt.NDArray[np.int64], ...]:
         """Targets and references (size,) each, of different people as far as there are enough."""

@@ -6,6 +6,7 @@ of frames alone, so that a run that was cut off goes on where it stopped.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ def write_shards(
     order = np.random.default_rng([seed, 0]).permutation(used)
     at_once = max(1, round(SHARD / (each + 1)))
     groups = [order[i : i + at_once] for i in range(0, len(order), at_once)]
+    asked = {"each": each, "seed": seed, "motions": [talker.name for talker in talkers]}
+    _same_set(out / "drawn.json", asked)
     started, new = time.process_time(), 0
     for number, group in enumerate(groups):
         path = out / f"shard_{number:05d}.npz"
@@ -136,6 +139,19 @@ def write_shards(
         len(used), len(people.seen.names), each * len(used), len(groups), new,
         time.process_time() - started,
     )  # fmt: skip
+
+
+def _same_set(path: Path, asked: dict[str, object]) -> None:
+    """Shards of two sets don't mix: people would be in both parts, or in none."""
+    text = json.dumps(asked)
+    if not path.exists():
+        with atomic_write(path, "what was asked for") as part:
+            part.write_text(text, encoding="utf-8")
+    elif path.read_text(encoding="utf-8") != text:
+        raise DreamTalkError(
+            f"the shards in '{path.parent}' are of another set: '{path.name}' has the frames a "
+            "person, the seed and the motions that they were drawn with. Choose another folder"
+        )
 
 
 def _frames_of(

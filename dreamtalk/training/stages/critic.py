@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ...difftalk.mouth.model import MouthPainterNet
 from ...progress import Progress, silent
 from ..data.mouth_frames import MouthBatch, MouthFrames
+from .devices import WHOLE, Worker
 from .loops import train
 from .mouth_loss import DiffTalkRecipe, errors, paint_noisy
 
@@ -54,42 +55,50 @@ def sharpen(
     painter: MouthPainterNet,
     data: MouthFrames,
     recipe: DiffTalkRecipe,
-    device: str,
+    worker: Worker,
     folder: Path,
     progress: Progress = silent,
 ) -> None:
-    """Train a painter further with a critic, in place; resumes from ``folder``."""
+    """Train a painter further with a critic, in place; resumes from ``folder``.
+
+    Several workers bound the critic's say each by its own share of the batch.
+    """
     torch.manual_seed(recipe.sharpen.seed)
-    both = Sharpening(painter).to(device)
+    both = Sharpening(painter).to(worker.device)
 
     def loss(step: int) -> tuple[Tensor, dict[str, float]]:
         number = _FIRST_BATCH + step
-        batch = data.batch(number, recipe.batch, recipe.sharpen.seed, device)
+        batch = data.batch(number, recipe.batch, recipe.sharpen.seed, worker.device)
         noise = torch.Generator().manual_seed(recipe.sharpen.seed * 1_000_003 + number)
-        return sharpening_loss(both, batch, recipe, noise)
+        return sharpening_loss(both, batch, recipe, noise, worker.share)
 
-    train(both, loss, recipe.sharpen, folder, progress)
+    train(both, loss, recipe.sharpen, folder, progress, worker=worker)
 
 
 def sharpening_loss(
-    both: Sharpening, batch: MouthBatch, recipe: DiffTalkRecipe, noise: torch.Generator
+    both: Sharpening,
+    batch: MouthBatch,
+    recipe: DiffTalkRecipe,
+    noise: torch.Generator,
+    share: slice = WHOLE,
 ) -> tuple[Tensor, dict[str, float]]:
     """The painter's errors with the critic's say, and the critic's own hinge loss."""
     painter, critic = both.painter, both.critic
-    clean, predicted = paint_noisy(painter, batch, recipe, noise)
-    total, figures = errors(painter, batch, clean, predicted, recipe)
+    clean, predicted = paint_noisy(painter, batch, recipe, noise, share)
+    total, figures = errors(painter, batch, clean, predicted, recipe, share)
     made = painter.patches.decode(predicted)
-    weight = F.adaptive_avg_pool2d(batch.inside, (16, 20))
+    target, inside = batch.target[share], batch.inside[share]
+    weight = F.adaptive_avg_pool2d(inside, (16, 20))
     weight = weight / weight.sum().clamp(min=1e-6)
 
     # the critic judges here and does not learn
     frozen = {k: v.detach() for k, v in critic.named_parameters()}
-    disliked = -(functional_call(critic, frozen, (made, batch.inside)) * weight).sum()
+    disliked = -(functional_call(critic, frozen, (made, inside)) * weight).sum()
     wanted = torch.autograd.grad(total, predicted, retain_graph=True)[0].norm()
     asked = torch.autograd.grad(disliked, predicted, retain_graph=True)[0].norm()
-    share = (recipe.critic_share * wanted / asked.clamp(min=1e-8)).clamp(max=10.0)
+    say = (recipe.critic_share * wanted / asked.clamp(min=1e-8)).clamp(max=10.0)
 
-    true = (F.relu(1 - critic(batch.target, batch.inside)) * weight).sum()
-    false = (F.relu(1 + critic(made.detach(), batch.inside)) * weight).sum()
-    figures |= {"critic": (true + false).item(), "share": share.item()}
-    return total + share.detach() * disliked + true + false, figures
+    true = (F.relu(1 - critic(target, inside)) * weight).sum()
+    false = (F.relu(1 + critic(made.detach(), inside)) * weight).sum()
+    figures |= {"critic": (true + false).item(), "share": say.item()}
+    return total + say.detach() * disliked + true + false, figures

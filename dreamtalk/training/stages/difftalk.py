@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,13 +18,14 @@ from ...errors import DreamTalkError
 from ...progress import Progress, silent
 from ..data.mouth_frames import MouthFrames, SpeechBank
 from .critic import sharpen
+from .devices import Worker, join
 from .feature_loss import LiteFeatures, load_features
 from .loops import train
 from .mouth_loss import DiffTalkRecipe, mouth_loss
 
 log = logging.getLogger("dreamtalk")
 
-_FITTED = 2000
+FITTED = 2000
 """Pictures that the first stage is fitted on."""
 
 
@@ -36,6 +38,7 @@ def train_difftalk(
     device: str = "cpu",
     progress: Progress = silent,
     stop_after: int | None = None,
+    devices: int = 1,
 ) -> Path:
     """Train the painter and write its weights. Resumes from ``work`` if it holds a checkpoint.
 
@@ -46,26 +49,32 @@ def train_difftalk(
             with the frames. None trains without speech.
         device: where to train.
         stop_after: leave after so many steps of this call, as if interrupted.
+        devices: of that kind, see :func:`.devices.join`; what they do is what one does.
 
     Returns:
         ``work/difftalk.safetensors``
     """
     settings = recipe.loop if steps is None else replace(recipe.loop, steps=steps)
+    worker = join(device, devices, recipe.batch)
     bank: SpeechBank | None = None
     if speech is not None:
         from ..data.speech_bank import speech_bank
 
-        bank = speech_bank(speech, work / "speech.npz", progress)
+        with worker.first_alone():
+            bank = speech_bank(speech, work / "speech.npz", progress)
     data = MouthFrames(frames, bank)
-    log.info("%d frames of %d people", len(data), len(data.people))
-    model = _new_model(recipe, data, settings.seed).to(device)
-    features = load_features().to(device) if recipe.feature_weight else None
-    step = partial(_step, model, data, recipe, device, features)
-    train(model, step, settings, work, progress, stop_after)
+    log.info("%d frames of %d people", len(data), len(np.unique(data.person)))
+    model = _new_model(recipe, data, settings.seed).to(worker.device)
+    features = load_features().to(worker.device) if recipe.feature_weight else None
+    step = partial(_step, model, data, recipe, worker, features)
+    train(model, step, settings, work, progress, stop_after, worker)
     if recipe.sharpen.steps and stop_after is None:
-        sharpen(model, data, recipe, device, work / "sharpen", progress)
+        sharpen(model, data, recipe, worker, work / "sharpen", progress)
     target = work / "difftalk.safetensors"
-    about = {"steps": settings.steps, "frames": len(data), "people": len(data.people)}
+    if not worker.first:
+        return target
+    people = len(np.unique(data.person))
+    about = {"steps": settings.steps, "frames": len(data), "people": people}
     save_mouth_painter(target, model.cpu(), torch.float16, speech=bank is not None, trained=about)
     return target
 
@@ -73,7 +82,7 @@ def train_difftalk(
 def _new_model(recipe: DiffTalkRecipe, data: MouthFrames, seed: int) -> MouthPainterNet:
     torch.manual_seed(seed)
     model = MouthPainterNet(MouthConfig.from_json(recipe.network))
-    targets = [data.batch(i, 50, seed, augment=False).target for i in range(_FITTED // 50)]
+    targets = [data.batch(i, 50, seed, augment=False).target for i in range(FITTED // 50)]
     kept = model.patches.fit(torch.cat(targets))
     log.info("the first stage keeps %.2f %% of the variance", 100 * kept)
     return model
@@ -83,13 +92,13 @@ def _step(
     model: MouthPainterNet,
     data: MouthFrames,
     recipe: DiffTalkRecipe,
-    device: str,
+    worker: Worker,
     features: LiteFeatures | None,
     step: int,
 ) -> tuple[Tensor, dict[str, float]]:
-    batch = data.batch(step, recipe.batch, recipe.loop.seed, device)
+    batch = data.batch(step, recipe.batch, recipe.loop.seed, worker.device)
     noise = torch.Generator().manual_seed(recipe.loop.seed * 1_000_003 + step)
-    return mouth_loss(model, batch, recipe, noise, features)
+    return mouth_loss(model, batch, recipe, noise, features, worker.share)
 
 
 def export_checkpoint(recipe: DiffTalkRecipe, work: Path, target: Path) -> None:

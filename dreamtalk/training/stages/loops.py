@@ -21,6 +21,7 @@ from ...errors import OutputError
 from ...files.atomic import atomic_write
 from ...files.tensors import save_torch
 from ...progress import Progress, silent
+from .devices import ALONE, Worker
 from .plots import plot_curves
 
 log = logging.getLogger("dreamtalk")
@@ -40,6 +41,8 @@ class LoopSettings:
         weight_decay: of AdamW, on matrices only.
         clip: largest gradient norm.
         ema: decay of the averaged weights, reached gradually.
+        restart: a step at which the schedule begins anew, with a warm-up (Loshchilov and Hutter
+            2017); for a finished run that goes on.
         save_every: steps between checkpoints.
         seed: of dropout and of what the stage draws from its data.
     """
@@ -50,14 +53,16 @@ class LoopSettings:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.998
+    restart: int = 0
     save_every: int = 200
     seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
-        """The learning rate of a step."""
+        """The learning rate of a step, from ``restart`` on."""
+        step, steps = step - self.restart, self.steps - self.restart
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        done = (step - self.warmup) / max(1, steps - self.warmup)
         return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
 
 
@@ -68,6 +73,7 @@ def train(
     folder: Path,
     progress: Progress = silent,
     stop_after: int | None = None,
+    worker: Worker = ALONE,
 ) -> dict[str, Tensor]:
     """Train ``model`` in place and return its averaged weights.
 
@@ -77,20 +83,25 @@ def train(
         settings: how.
         folder: for ``last.pt`` (resumed from if there), ``curves.csv`` and ``curves.png``.
         stop_after: leave after so many steps of this call, as if interrupted.
+        worker: which of several processes this is. ``loss`` is that of its share; all end with the
+            same weights, and the first one writes them.
 
     Returns:
         The averaged state dict.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    progress = progress if worker.first else silent
     optimizer = torch.optim.AdamW(_groups(model, settings.weight_decay), lr=settings.learning_rate)
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     checkpoint, first = folder / "last.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        average, first = state["average"], int(state["step"])
-        _drop_rows(folder / "curves.csv", first)
+        average = {k: v.to(average[k].device) for k, v in state["average"].items()}
+        first = int(state["step"])
+        if worker.first:
+            _drop_rows(folder / "curves.csv", first)
         log.info("resumed from step %d", first)
     last = settings.steps if stop_after is None else min(settings.steps, first + stop_after)
     model.train()
@@ -103,12 +114,15 @@ def train(
         value, figures = loss(step)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
+        worker.average_gradients(model)
         norm = nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         if torch.isfinite(norm):
             optimizer.step()
         else:
             log.warning("step %d has no finite gradient and is left out", step)
         _update_average(average, model, min(settings.ema, (step + 1) / (step + 10)))
+        if not worker.first:
+            continue
         if step % 20 == 0 or step + 1 == settings.steps:
             row = {
                 "step": step,
@@ -121,7 +135,9 @@ def train(
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             save_torch(checkpoint, {**state, "average": average, "step": step + 1})
     progress(last, settings.steps)
-    plot_curves(folder)
+    if worker.first:
+        plot_curves(folder)
+    worker.wait()
     if last == settings.steps:
         model.load_state_dict(average)
     model.eval()

@@ -13,11 +13,14 @@ from torch.nn import functional as F
 from ...difftalk.mouth.model import MouthPainterNet
 from ..data.mouth_frames import MouthBatch
 from ..recipe import read_recipe
+from .devices import WHOLE
 from .feature_loss import LiteFeatures, feature_loss
 from .loops import LoopSettings
+from .structure_loss import structure_loss
 
 DEFAULT = Path(__file__).resolve().parents[1] / "difftalk.toml"
 LOOPS = ("loop", "sharpen")
+PRECISIONS = ("auto", "32", "bf16")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,11 @@ class DiffTalkRecipe:
         inside_weight: of pixels between the lips, beside those around them.
         feature_weight: of the features of EfficientNet-Lite0; 0 leaves them out, see
             :mod:`.feature_loss`.
+        structure_weight: of what SSIM misses, see :mod:`.structure_loss`; 0 leaves it out.
         sharpen: settings of the loop that follows, with a critic; no steps leave it out.
         critic_share: of the critic's gradient, beside that of the errors.
-        bfloat16: compute in mixed precision, on CUDA and on CPUs that are quick at it.
+        precision: ``bf16`` computes in mixed precision, ``32`` does not; ``auto`` takes bf16 on
+            CUDA and on CPUs that are quick at it.
     """
 
     loop: LoopSettings = field(default_factory=LoopSettings)
@@ -47,9 +52,19 @@ class DiffTalkRecipe:
     pixel_weight: float = 0.5
     inside_weight: float = 4.0
     feature_weight: float = 0.0
+    structure_weight: float = 0.0
     sharpen: LoopSettings = field(default_factory=lambda: LoopSettings(steps=0))
     critic_share: float = 0.4
-    bfloat16: bool = True
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise DreamTalkError(f"the precision '{self.precision}' is none of {known}")
+
+    def halves(self, device: torch.device) -> bool:
+        """Whether to compute in bfloat16 there."""
+        return self.precision == "bf16" or (self.precision == "auto" and _quick(device))
 
 
 def load_difftalk_recipe(path: Path | None = None) -> DiffTalkRecipe:
@@ -67,36 +82,45 @@ def mouth_loss(
     recipe: DiffTalkRecipe,
     noise: torch.Generator,
     features: LiteFeatures | None = None,
+    share: slice = WHOLE,
 ) -> tuple[Tensor, dict[str, float]]:
     """Errors of the predicted clean mouth, in the latent and in pixels.
 
     Args:
         noise: on the CPU; draws times and noise.
+        share: the items of the batch to look at; the mean over equal shares is that of the whole.
         features: what else to compare, with the recipe's ``feature_weight``.
     """
-    clean, predicted = paint_noisy(model, batch, recipe, noise)
-    total, figures = errors(model, batch, clean, predicted, recipe)
+    clean, predicted = paint_noisy(model, batch, recipe, noise, share)
+    total, figures = errors(model, batch, clean, predicted, recipe, share)
     if features is None:
         return total, figures
-    made = model.patches.decode(predicted)
-    weight = 1 + (recipe.inside_weight - 1) * batch.inside
-    away = feature_loss(features, made, batch.target, weight)
+    made, weight = model.patches.decode(predicted), places_weight(batch, recipe)[share]
+    away = feature_loss(features, made, batch.target[share], weight)
     return total + recipe.feature_weight * away, {**figures, "features": away.item()}
 
 
 def paint_noisy(
-    model: MouthPainterNet, batch: MouthBatch, recipe: DiffTalkRecipe, noise: torch.Generator
+    model: MouthPainterNet,
+    batch: MouthBatch,
+    recipe: DiffTalkRecipe,
+    noise: torch.Generator,
+    share: slice = WHOLE,
 ) -> tuple[Tensor, Tensor]:
-    """The clean latents of the targets and what the network takes for them, (B, C, 16, 20) each."""
+    """The clean latents of the targets and what the network takes for them, (B, C, 16, 20) each.
+
+    Of the share's items; times and noise are drawn for all.
+    """
     clean = model.patches.encode(batch.target)
     size, device = len(clean), clean.device
     last = model.config.schedule.steps - 1
     t = torch.randint(0, last + 1, (size,), generator=noise)
     t = torch.where(torch.rand(size, generator=noise) < recipe.from_noise, last, t).to(device)
     drawn = torch.randn(clean.shape, generator=noise).to(device)
-    x = model.schedule.add_noise(clean, t, drawn)
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bfloat16 and _quick(device)):
-        return clean, model(x, t, model.know(batch.given)).float()
+    clean, t = clean[share], t[share]
+    x = model.schedule.add_noise(clean, t, drawn[share])
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.halves(device)):
+        return clean, model(x, t, model.know(batch.given[share])).float()
 
 
 def errors(
@@ -105,12 +129,13 @@ def errors(
     clean: Tensor,
     predicted: Tensor,
     recipe: DiffTalkRecipe,
+    share: slice = WHOLE,
 ) -> tuple[Tensor, dict[str, float]]:
-    """Squared error of the latents; absolute errors of pixels and of their gradients."""
+    """Squared error of the latents; absolute errors of pixels and of their gradients; structure."""
     latent = (predicted - clean).square().mean()
-    weight = 1 + (recipe.inside_weight - 1) * batch.inside
-    weight = weight / weight.mean()
-    difference = model.patches.decode(predicted) - batch.target
+    weight, target = places_weight(batch, recipe)[share], batch.target[share]
+    made = model.patches.decode(predicted)
+    difference = made - target
     pixel = (difference.abs() * weight).mean()
     edges = difference.new_zeros(())
     for scale in range(3):
@@ -120,7 +145,17 @@ def errors(
         edges = edges + (small.diff(dim=-2).abs() * heavy[..., 1:, :]).mean()
     figures = {"latent": latent.item(), "pixel": pixel.item(), "edges": edges.item()}
     total = recipe.latent_weight * latent + recipe.pixel_weight * (pixel + edges)
+    if recipe.structure_weight:
+        structure = structure_loss(made, target, weight)
+        total = total + recipe.structure_weight * structure
+        figures["structure"] = structure.item()
     return total, figures
+
+
+def places_weight(batch: MouthBatch, recipe: DiffTalkRecipe) -> Tensor:
+    """(B, 1, 64, 80) how much places count, more between the lips; 1 on average over the batch."""
+    weight = 1 + (recipe.inside_weight - 1) * batch.inside
+    return weight / weight.mean()
 
 
 def _quick(device: torch.device) -> bool:
