@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...difftalk.mouth.model import MouthPainterNet
+from ...errors import DreamTalkError
 from ..data.mouth_frames import MouthBatch
 from ..recipe import read_recipe
 from .devices import WHOLE
