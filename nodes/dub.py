@@ -194,9 +194,9 @@ def film_of(video: Any, images: Tensor | None, rate: float) -> Film:
     """
     from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
 
-    if video is None and images is None:
-        raise MotionError("connect a video or a batch of images to dub")
     if video is None:
+        if images is None:
+            raise MotionError("connect a video or a batch of images to dub")
         return PictureFilm(images, rate)
     with ExitStack() as stack:
         film = VideoFilm(stack.enter_context(runtime.video_file(video)))
