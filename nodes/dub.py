@@ -190,7 +190,7 @@ class DreamTalkDub(io.ComfyNode):
 def film_of(video: Any, images: Tensor | None, rate: float) -> Film:
     """The film of whichever is connected; the video, if both are.
 
-    A video that exists in memory only lies in the temp folder as long as its film is in use.
+    A video that is in memory, or trimmed, lies in the temp folder as long as its film is in use.
     """
     from ..dreamtalk.dubbing.film import PictureFilm, VideoFilm
 

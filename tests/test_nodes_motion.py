@@ -230,6 +230,33 @@ def still_video(image: Tensor, frames: int) -> io.BytesIO:
     return data
 
 
+class TrimmedVideo:
+    """A VIDEO as ComfyUI 0.33's Trim Video leaves it: the whole file, and a note of the part."""
+
+    def __init__(self, whole: Path, part: io.BytesIO) -> None:
+        self.whole, self.part = whole, part
+
+    def get_stream_source(self) -> str:
+        return str(self.whole)
+
+    def get_active_trim_window(self) -> tuple[float, float]:
+        return 0.08, 0.12
+
+    def save_to(self, path: str, crf: float | None = None) -> None:
+        Path(path).write_bytes(self.part.getbuffer())
+
+
+def test_only_the_part_of_a_trimmed_video_is_tracked(
+    portrait_image: Tensor, folders: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.mp4"
+    whole.write_bytes(still_video(portrait_image, 8).getbuffer())
+    video = TrimmedVideo(whole, still_video(portrait_image, 3))
+    (tracked,) = run_node("DreamTalkTrackMotion", video=video, smoothing=0.0)
+    assert len(tracked) == 3
+    assert not list((folders / "temp").iterdir())
+
+
 def test_track_video_and_images(portrait_image: Tensor, folders: Path) -> None:
     video = MemoryVideo(still_video(portrait_image, 6))
     (tracked,) = run_node("DreamTalkTrackMotion", video=video, smoothing=0.0)

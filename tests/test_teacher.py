@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,6 @@ from dreamtalk.training.corpus.recognizer import (
     pieces,
 )
 from dreamtalk.training.corpus.recordings import build_corpus, read_corpus
-from dreamtalk.training.corpus.talkie import unpack_lines
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.recipe import load_recipe
 from dreamtalk.training.stages.run import train_speech
@@ -89,23 +87,6 @@ def test_what_is_no_recognizer_is_refused(tmp_path: Path) -> None:
     (tmp_path / "encoder.ort").write_bytes(b"nothing")
     with pytest.raises(DreamTalkError, match="no encoder"):
         load_recognizer(tmp_path / "encoder.ort")
-
-
-def test_lines_are_unpacked(tmp_path: Path) -> None:
-    sounds = {b"020001P2.SB": 3000, b"020002J1.SB": 2600, b"NOISE.SB": 100, b"PICTURE.PCX": 4000}
-    head = b"QTBLCEM10\0\0\0\1" + len(sounds).to_bytes(2, "big")
-    offset, table, body = len(head) + 21 * len(sounds), b"", b""
-    for name, size in sounds.items():
-        table += struct.pack(">12sBII", name, 1, offset + len(body), size)
-        body += bytes([len(body) % 251]) * size
-    (tmp_path / "queen.1c").write_bytes(head + table + body)
-    assert unpack_lines(tmp_path / "queen.1c", tmp_path / "lines", 1.0) == 2
-    found = {p.name: p.read_bytes() for p in (tmp_path / "lines").iterdir()}
-    assert found["020002J1.mp3"] == body[3000:5600]
-    assert unpack_lines(tmp_path / "queen.1c", tmp_path / "few", 1 / 3600) == 1
-    (tmp_path / "other").write_bytes(b"RIFF")
-    with pytest.raises(DreamTalkError, match=r"queen\.1c"):
-        unpack_lines(tmp_path / "other", tmp_path / "lines", 1.0)
 
 
 def test_the_reader_writes_down_what_is_said(corpus: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DreamTalkError
 from ..files.clashes import check_outputs
 from ..files.names import user_path
 from ..progress import Progress, terminal_bar
@@ -50,10 +49,6 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     teacher.add_argument(
         "--sounds", type=user_path, help="folder of speech without transcripts, for the corpus"
     )
-    teacher.add_argument(
-        "--game", type=user_path, help="queen.1c, whose lines are unpacked into SOUNDS first"
-    )
-    teacher.add_argument("--hours", type=float, default=0.75, help="of the game's lines")
     teacher.add_argument("--steps", type=int, help="of the reader's training")
     teacher.add_argument("--work", type=user_path, required=True, help="what it reads")
     teacher.set_defaults(run=_command(_teacher))
@@ -220,14 +215,9 @@ def _speech(args: argparse.Namespace, progress: Progress) -> str:
 def _teacher(args: argparse.Namespace, progress: Progress) -> str:
     from ..speech.loading import load_speech
     from .corpus.recognizer import load_recognizer
-    from .corpus.talkie import unpack_lines
     from .stages.teacher import train_teacher
 
-    if args.game is not None and args.sounds is None:
-        raise DreamTalkError("--game unpacks its lines into a folder: name it with --sounds")
     listen = load_recognizer(args.recognizer)
-    if args.game is not None:
-        unpack_lines(args.game, args.sounds, args.hours)
     files = [] if args.sounds is None else sorted(f for f in args.sounds.iterdir() if f.is_file())
     sounds = (load_speech(file).waveform.numpy() for file in files)
     return train_teacher(

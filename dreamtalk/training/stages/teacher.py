@@ -24,7 +24,7 @@ from ...networks.speech_encoder import num_rows
 from ...progress import Progress, silent
 from ...speech.speech import SAMPLE_RATE
 from ..corpus.phones import PHONE_INDEX, PHONES
-from ..corpus.recognizer import WIDTH, Features, Listen, at_rows
+from ..corpus.recognizer import WIDTH, Listen, at_rows
 from ..corpus.recordings import Recording, read_corpus, save_recordings
 from ..corpus.utterance import Samples
 from ..measure.hearing import Ears, row_phones
@@ -33,6 +33,8 @@ from .loops import LoopSettings, train
 
 log = logging.getLogger("dreamtalk")
 
+Halves = npt.NDArray[np.float16]
+"""What a recognizer hears at our rows, (R, 288), kept for a whole corpus."""
 HEARD = "heard"
 """Voice and part of the corpus of recordings whose phones the teacher has written down."""
 POSTERIORS = "posteriors.npz"
@@ -138,7 +140,7 @@ def teacher_ears(work: Path, listen: Listen) -> Ears:
 
 
 def fit_reader(
-    frames: Sequence[Features],
+    frames: Sequence[Halves],
     labels: Sequence[npt.NDArray[np.int64]],
     folder: Path,
     seed: int,
@@ -166,7 +168,7 @@ def fit_reader(
 
 
 @torch.no_grad()
-def read_phones(reader: PhoneReader, features: Features) -> Tensor:
+def read_phones(reader: PhoneReader, features: Halves) -> Tensor:
     """Log-posteriors (R, 44) of features at rows."""
     logits: Tensor = reader(torch.from_numpy(features.astype(np.float32))[None])
     return logits[0].log_softmax(-1)
@@ -181,10 +183,10 @@ def heard_recording(reader: PhoneReader, listen: Listen, waveform: Samples) -> R
 
 def _features(
     listen: Listen, waveform: Samples, progress: Progress = silent, number: int = 0, count: int = 1
-) -> npt.NDArray[np.float16]:
+) -> Halves:
     progress(number, count)
     rows = at_rows(listen(waveform), num_rows(len(waveform)))
-    out: npt.NDArray[np.float16] = rows.astype(np.float16)
+    out: Halves = rows.astype(np.float16)
     return out
 
 
