@@ -74,9 +74,16 @@ def repeat(server: Server, names: Iterable[str], widgets: dict[str, Any]) -> Row
             name,
             f"{first.seconds:.1f}",
             f"{second.cached:.0%}" if second.cached == 1 else f"{second.cached:.0%} FAILED",
-            "same bytes" if digest(content) == digest(again) else "other bytes FAILED",
+            _alike(content, again),
             "other frames" if streams(content) != streams(other) else "same frames FAILED",
         ]
+
+
+def _alike(content: bytes, again: bytes) -> str:
+    """Of two files; a .webm has numbers in it that FFmpeg draws anew for each."""
+    if digest(content) == digest(again):
+        return "same bytes"
+    return "same packets" if streams(content) == streams(again) else "other bytes FAILED"
 
 
 def cancel(server: Server, rounds: int) -> Rows:
