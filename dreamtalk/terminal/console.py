@@ -44,7 +44,8 @@ def say(text: str) -> None:
         OutputError: if it can't be written.
     """
     try:
-        print(text, flush=True)
+        # with its end in one piece: a signal may come between two
+        print(f"{text}\n", end="", flush=True)
     except ValueError:  # closed by who calls
         return
     except OSError as error:
@@ -56,7 +57,7 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """Print a remark on standard error, if that is possible."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(f"{text}\n", end="", file=sys.stderr, flush=True)
     except (OSError, ValueError):
         _give_up(sys.stderr)
 
