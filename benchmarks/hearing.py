@@ -37,7 +37,7 @@ from dreamtalk.training.measure.hearing import (  # noqa: E402
     hear_talkers,
     means,
 )
-from dreamtalk.training.measure.tables import WRITTEN_BY, table  # noqa: E402
+from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
 from dreamtalk.training.measure.talkers import read_talkers  # noqa: E402
 from dreamtalk.training.stages.run import load_encoder  # noqa: E402
 from dreamtalk.training.stages.teacher import teacher_ears  # noqa: E402
@@ -121,9 +121,8 @@ def main() -> None:
     text = "\n\n".join(parts)
     if args.out is None:
         print(text)
-        return
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(f"{WRITTEN_BY}\n\n`{COMMAND}`\n\n{text}\n", encoding="utf-8")
+    else:
+        write_document(args.out, COMMAND, text)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from dreamtalk.training.measure.figures import (
     features_of,
     moved_segments,
 )
-from dreamtalk.training.measure.tables import WRITTEN_BY, table
+from dreamtalk.training.measure.tables import table, write_document
 from dreamtalk.training.rules.compose import rule_motion
 from dreamtalk.training.rules.expressions import emotion_offsets
 
@@ -236,9 +236,8 @@ def main() -> None:
         command += " --out docs/figures/guidance.md --plot docs/images/starter-guidance.png"
     if args.out is None:
         print(tables)
-        return
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(f"{WRITTEN_BY}\n\n`{command}`\n\n{tables}\n", encoding="utf-8")
+    else:
+        write_document(args.out, command, tables)
 
 
 if __name__ == "__main__":

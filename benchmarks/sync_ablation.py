@@ -24,7 +24,7 @@ from benchmarks.starter import HARD, first_seconds, judge, mean_of_known  # noqa
 from dreamtalk.model import DreamTalkModel, load_model  # noqa: E402
 from dreamtalk.training.corpus.recordings import Recording, read_corpus  # noqa: E402
 from dreamtalk.training.measure.figures import evaluate_speech, features_of  # noqa: E402
-from dreamtalk.training.measure.tables import WRITTEN_BY, table  # noqa: E402
+from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
 
 CONDITIONS = ("as recorded", "emotions at intensity 1", "emotions at intensity 2", "noise at 5 dB")
 HEAD = (
@@ -82,15 +82,13 @@ def main() -> None:
         model.lip_expert = referee.lip_expert
         rows += rows_of(model, label, recordings)
     text = table(HEAD, rows)
-    if args.out is None:
-        print(text)
-        return
     command = (
         f"python benchmarks/sync_ablation.py --corpus C --work W --recordings {len(recordings)}"
     )
-    args.out.write_text(
-        f"{WRITTEN_BY}\n\n`{command} --out {args.out}`\n\n{text}\n", encoding="utf-8"
-    )
+    if args.out is None:
+        print(text)
+    else:
+        write_document(args.out, f"{command} --out {args.out}", text)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from dreamtalk.model import load_model  # noqa: E402
 from dreamtalk.training.measure.figures import features_of  # noqa: E402
-from dreamtalk.training.measure.tables import WRITTEN_BY, table  # noqa: E402
+from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
 from dreamtalk.training.measure.talkers import (  # noqa: E402
     Talker,
     TalkerFigures,
@@ -116,12 +116,11 @@ def main() -> None:
         },
     }
     text = measure(talkers, makers, args.each)
+    command = "python benchmarks/talkers.py CLIPS --cache FOLDER --out docs/figures/talkers.md"
     if args.out is None:
         print(text)
-        return
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    command = "python benchmarks/talkers.py CLIPS --cache FOLDER --out docs/figures/talkers.md"
-    args.out.write_text(f"{WRITTEN_BY}\n\n`{command}`\n\n{text}\n", encoding="utf-8")
+    else:
+        write_document(args.out, command, text)
 
 
 if __name__ == "__main__":

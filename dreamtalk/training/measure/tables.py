@@ -134,3 +134,9 @@ def _as_json(evaluation: Evaluation, command: str) -> str:
 
 
 _REPORTS: dict[str, Callable[[Evaluation, str], str]] = {".md": markdown, ".json": _as_json}
+
+
+def write_document(path: Path, command: str, text: str) -> None:
+    """Write what a benchmark measured as Markdown, behind the command that prints it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{WRITTEN_BY}\n\n`{command}`\n\n{text}\n", encoding="utf-8")
