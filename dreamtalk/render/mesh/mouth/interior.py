@@ -38,6 +38,8 @@ BACK_MM = 12.0
 """What is behind the teeth gets this little light in a narrow opening, all of it in a wide one."""
 HIDDEN_MM = 1.0
 """How far upper teeth that a portrait hides end below its upper lip, in the lip's shadow."""
+SPAN_FADE_MM = 3.0
+"""Beyond the teeth that a portrait shows, over how much drawn ones come into the lips' shadow."""
 SKULL_SHARE = 0.6
 """How much of the nose base's displacement the upper teeth take."""
 DEPTH_MM = 6.0
@@ -65,6 +67,7 @@ class OwnTextures:
         anchor: (x, y) px of the crop, the middle of the seam.
         x_mm, y_mm: (x, y) px of the crop per mm along the face's x and -y.
         upper_edge: mm below the anchor where the upper teeth end in the middle, None without any.
+        upper_span, lower_span: from where to where a row shows, mm from the anchor.
     """
 
     upper: Texture | None
@@ -75,6 +78,8 @@ class OwnTextures:
     x_mm: tuple[float, float]
     y_mm: tuple[float, float]
     upper_edge: float | None
+    upper_span: tuple[float, float]
+    lower_span: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,7 @@ def build_interior(
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
     flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
     tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
-    own = find_own_mouth(image, face, mouth, skin) if mouth.is_open else None
+    own = find_own_mouth(image, face, mouth, skin, gum) if mouth.is_open else None
     if own is not None and own.tint is not None:
         tint = own.tint  # its own teeth say what colour the hidden ones have
     upper_edge, lower_edge = _edges(mouth, own, mm)
@@ -236,6 +241,7 @@ def _textures(own: OwnMouth, sampler: Sampler, face: FaceGeometry, mouth: Mouth)
     return OwnTextures(
         upper, lower, back, (own.box.x0, own.box.y0),
         (float(mouth.origin[0]), float(mouth.origin[1])), (xx, xy), (yx, yy), own.upper_edge,
+        own.upper_span, own.lower_span,
     )  # fmt: skip
 
 
@@ -351,6 +357,9 @@ def paint_interior(
         assert own.upper is not None
         return look_own(own.upper, x, y)
 
+    def within(x: Tensor, ends: tuple[float, float]) -> Tensor:
+        return 1 - smoothstep(0.0, SPAN_FADE_MM, torch.maximum(ends[0] - x, x - ends[1]))
+
     skull_x, skull_y = millimetres()
     jaw_x, jaw_y = millimetres(pose.jaw)
     tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
@@ -362,23 +371,34 @@ def paint_interior(
     # The throat is darkest; the cheeks catch some light.
     side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
     colour = interior.dark * (0.55 + 0.5 * side)[..., None]
+    shown = torch.zeros_like(gap)  # how much of it was photographed, in its own shadows
     colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM + lift))
     if own is not None and own.back is not None:
         back = look_own(own.back, tongue_x, tongue_y)
         back = torch.cat([back[..., :3] * deep[..., None], back[..., 3:]], -1)
         colour = over(colour, back)
+        shown = back[..., 3]
     # Teeth throw a shadow on what is behind them.
     colour = colour * (1 - 0.45 * upper_row(skull_x, skull_y - 2.2)[..., 3:])
     if interior.lower_teeth is not None:
-        colour = over(colour, look(interior.lower_teeth, jaw_x, jaw_y))
+        lower = look(interior.lower_teeth, jaw_x, jaw_y)
+        colour, shown = over(colour, lower), shown * (1 - lower[..., 3])
     elif own is not None and own.lower is not None:
-        colour = over(colour, look_own(own.lower, jaw_x, jaw_y))
+        lower = look_own(own.lower, jaw_x, jaw_y)
+        colour = over(colour, lower)
+        shown = shown + lower[..., 3] * (within(jaw_x, own.lower_span) - shown)
     colour = colour * (1 - 0.25 * upper_row(skull_x, skull_y - 1.0)[..., 3:])
-    colour = over(colour, upper_row(skull_x, skull_y))
+    upper = upper_row(skull_x, skull_y)
+    colour = over(colour, upper)
+    photographed = (
+        0.0 if interior.upper_teeth is not None or own is None else within(skull_x, own.upper_span)
+    )
+    shown = shown + upper[..., 3] * (photographed - shown)
 
     u = (from_upper / (LIGHT_MM * mm)).clamp(0, 1)
     low = (from_lower / (LIGHT_MM * mm)).clamp(0, 1)
-    light = lip_light(u, low) if own is None else own_light(u, low)
+    light = lip_light(u, low)
+    light = light + shown * (own_light(u, low) - light)
     # Teeth that rest on the lower lip are in front of it: no shadow, no rim between.
     light = light + TUCK_LIGHT * tuck * (1 - light)
     colour = colour * light[..., None]

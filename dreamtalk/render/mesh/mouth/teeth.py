@@ -20,6 +20,8 @@ LOWER_LENGTHS = (8.6, 8.9, 9.4, 8.2, 7.4, 6.8)
 UPPER_EDGES = (0.0, -0.75, -0.1, -0.7, -0.9, -1.0)
 """Where each upper tooth ends against the arch, mm (negative is shorter)."""
 LOWER_EDGES = (0.0, 0.1, -0.25, 0.3, 0.5, 0.6)
+ARCHES_MM = (1.9, 1.1)
+"""How much higher the upper and the lower row's cutting edges lie 24 mm from the midline."""
 SIDE_LIGHT = (
     (0, 1.0), (6, 0.99), (10, 0.95), (14, 0.90), (18, 0.80), (22, 0.57), (26, 0.38), (32, 0.2),
 )  # fmt: skip
@@ -84,7 +86,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     lengths = UPPER_LENGTHS if upper else LOWER_LENGTHS
     edges = UPPER_EDGES if upper else LOWER_EDGES
     soft = 1.2 / DRAWN_DENSITY
-    arc = 1.9 if upper else 1.1
+    arc = ARCHES_MM[0 if upper else 1]
     # Distance from the cutting edge towards the gum, which the arch bends up at the sides.
     depth = sign * (edge - y) - (arc * (x / 24) ** 2 if upper else -arc * (x / 24) ** 2)
     rng = np.random.default_rng(7 if upper else 11)
