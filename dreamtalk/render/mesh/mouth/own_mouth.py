@@ -19,8 +19,9 @@ Values = TypeVar("Values", np.ndarray, Tensor)
 
 EDGE = 0.45
 """A tooth's edge has at least this share of the skin's lightness, as its lightest has ``TOOTH``."""
-RED = 0.6
-"""Teeth have at most this share of the skin's redness; lips, gums and skin have more."""
+RED = (0.9, 0.76)
+"""A pixel of a tooth, and half of those of a row, have at most these shares of the skin's redness;
+lips and gums have more than the first, skin that is taken for a row more than the second."""
 LEAST_RED = 0.06
 """The redness of skin in a picture that has colours."""
 SIDE_SHADE = 0.9
@@ -31,7 +32,9 @@ LIGHT_MM = 5.5
 EDGE_FADE = 0.007
 """exp(-LIGHT_MM / 1.1 mm): the upper lip's shadow ends within some millimetres."""
 BACK_MM = 2.4
-"""Tongue and cavity are taken from a picture that shows a spot of this radius of them."""
+"""Where a picture shows no spot of this radius of tongue and cavity, only their tone is its own."""
+TONE_MM, TONE_SHARE = 2.5, 0.5
+"""Over how much it is averaged, and how much of what is drawn it covers."""
 BACK_LIGHT = 0.8
 """Share of the skin's lightness that they stay below."""
 LEAST_EDGE = 0.85
@@ -96,15 +99,19 @@ def find_own_mouth(
     values = cv2.remap(
         image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    pale = np.where(_is_red(values, skin), 0, toothness(values))
+    redness = _redness(values, skin)
+    pale = np.where(redness > RED[0], 0, toothness(values))
     margin = 0.35 * mm
     inside = (rows[:, None] > up + margin) & (rows[:, None] < low - margin)
     split, level = _split(pale, inside, rows, up, low, float(skin.mean()))
     # Teeth get darker towards the corners.
     side = 1 - SIDE_SHADE * (columns / mouth.half_width) ** 2
     is_tooth = inside & (pale > level * side) if level is not None else np.zeros_like(inside)
-    upper = find_row(is_tooth & (rows[:, None] < split), rows, columns, mm)
-    lower = find_row(is_tooth & (rows[:, None] >= split), rows, columns, mm)
+    above = rows[:, None] < split
+    teeth = [is_tooth & part for part in (above, ~above)]
+    teeth = [mask & (_median(redness[mask]) < RED[1]) for mask in teeth]
+    upper, lower = (find_row(mask, rows, columns, mm) for mask in teeth)
+    tint = _tint(values, pale, teeth[0] | teeth[1])
     if upper is not None:
         # Teeth that fill the whole opening end just behind the lower lip.
         fills = upper.last > low - margin - 0.6 * mm
@@ -124,10 +131,6 @@ def find_own_mouth(
     )
     box = Box.around(corners.min(0), corners.max(0), image.shape[1], image.shape[0], least=4)
     grid = mouth.to_frame(pixel_grid(box.height, box.width) + np.array([box.x0, box.y0]))
-    tint = None
-    if is_tooth.sum() > 3:
-        lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))
-        tint = values[lit].mean(0).astype(np.float32)
     empty = np.zeros((*grid.shape[:2], 4), np.float32)
     ends = (up + margin, low - margin)
     layers = [
@@ -142,7 +145,10 @@ def find_own_mouth(
         & (np.abs(grid[..., 0]) < mouth.half_width)
     )
     covered = np.maximum(layers[0][..., 3], layers[1][..., 3]) > 0.05
-    back = _behind(image[box.slices], opening, covered, mm, BACK_LIGHT * float(skin.mean()))
+    picture = image[box.slices]
+    if level is not None:
+        covered |= toothness(picture) > level
+    back = _behind(picture, opening, covered, mm, BACK_LIGHT * float(skin.mean()))
     middle = len(columns) // 2
     return OwnMouth(
         box=box,
@@ -157,12 +163,26 @@ def find_own_mouth(
     )
 
 
-def _is_red(values: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Which pixels (..., 3) are too red for a tooth; none of a grey picture."""
-    limit = float(skin[0] / max(skin[1], 1e-3)) - 1
-    if limit < LEAST_RED:
-        return np.zeros(values.shape[:-1], bool)
-    return values[..., 0] > (1 + RED * limit) * np.maximum(values[..., 1], 1e-3)
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else 0.0
+
+
+def _tint(values: np.ndarray, pale: np.ndarray, is_tooth: np.ndarray) -> np.ndarray | None:
+    """(3,) the colour of the lighter half of the teeth's pixels, or None without any to speak of."""
+    if is_tooth.sum() <= 3:
+        return None
+    lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))
+    colour: np.ndarray = values[lit].mean(0).astype(np.float32)
+    return colour
+
+
+def _redness(values: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """How much redder than grey pixels (..., 3) are, in that of the skin; 0 in a grey picture."""
+    least = np.float32(1e-3)
+    of_skin = float(skin[0] / max(skin[1], least)) - 1
+    if of_skin < LEAST_RED:
+        return np.zeros(values.shape[:-1], np.float32)
+    return (values[..., 0] / np.maximum(values[..., 1], least) - 1) / of_skin
 
 
 def lip_light(u: Values, low: Values) -> Values:
@@ -258,9 +278,11 @@ def _behind(
     """
     known = (grow(opening, -0.5 * mm) > 0) & (grow(covered.astype(np.uint8), 0.6 * mm) == 0)
     known &= image.mean(-1) < lightest
-    room = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 3).max()
-    if room < BACK_MM * mm or known.sum() < max(6.0, 0.08 * opening.sum()):
+    if known.sum() < max(6.0, 0.08 * opening.sum()):
         return np.zeros((*opening.shape, 4), np.float32)
     filled = push_pull(image, known.astype(np.float32))
-    cover = blur(grow(opening, 2.0 * mm).astype(np.float32), 1.0 * mm)[..., None]
+    share = 1.0
+    if cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 3).max() < BACK_MM * mm:
+        filled, share = blur(filled, TONE_MM * mm), TONE_SHARE
+    cover = share * blur(grow(opening, 2.0 * mm).astype(np.float32), 1.0 * mm)[..., None]
     return np.concatenate([filled * cover, cover], -1).astype(np.float32)

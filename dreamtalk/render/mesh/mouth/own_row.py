@@ -17,7 +17,7 @@ EDGE_MM = 2.5
 """A row's edges are followed over so many mm at once."""
 LEAST_MM = 0.8
 """A column shows a row of teeth if it has this much of it."""
-CROWN_MM = (6.5, 8.5)
+CROWN_MM = (7.5, 9.0)
 """How far from its edge a tooth that shows goes on behind the lip, and where it is all drawn."""
 SHADE_MM = 1.0
 """The lips' shadow on the teeth of the portrait: its colour is not the teeth's."""
@@ -27,6 +27,8 @@ TILT_TRUST_MM = 4.0
 """The same for its slope."""
 JOIN_MM = 4.0
 """Over how much of the arch beyond it what the last tooth differs by fades."""
+DIM_MM = 12.0
+"""Teeth beyond the last that shows were too dark to be seen: they get dark by 1/e over so much."""
 EDGE_PX = 0.7
 """How far from a tooth's edge a picture has mixed it with what is beyond."""
 GAIN = (0.45, 1.6)
@@ -60,11 +62,12 @@ def find_row(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, mm: float)
         mm: px per mm.
     """
     step_v, step_u = rows[1] - rows[0], columns[1] - columns[0]
-    seen = mask.sum(0) * step_v > LEAST_MM * mm
+    start, length = _longest_runs(mask)
+    seen = length * step_v > LEAST_MM * mm
     if seen.sum() * step_u < 4 * mm:
         return None
-    first = np.where(seen, rows[mask.argmax(0)], np.nan)
-    last = np.where(seen, rows[len(rows) - 1 - mask[::-1].argmax(0)], np.nan)
+    first = np.where(seen, rows[start], np.nan)
+    last = np.where(seen, rows[np.minimum(start + length - 1, len(rows) - 1)], np.nan)
     known = np.flatnonzero(seen)
     index = np.arange(len(columns))
     first = np.interp(index, known, first[known])
@@ -79,6 +82,15 @@ def find_row(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, mm: float)
         for x, far in ((first, 0.5), (last, 0.5), (cover, 1.0))
     )
     return Row(columns, first, last, cover)
+
+
+def _longest_runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(U,) where the longest run of true in each column of a mask (V, U) starts, and its length."""
+    run = np.zeros((len(mask) + 1, mask.shape[1]), int)
+    for row, line in enumerate(mask):
+        run[row + 1] = (run[row] + 1) * line
+    length = run.max(0)
+    return np.maximum(run.argmax(0) - length, 0), length
 
 
 def span(row: Row | None, mm: float) -> tuple[float, float]:
@@ -163,7 +175,9 @@ def whole_row(
     share = share * ((u >= row.u[0]) & (u <= row.u[-1])) * smoothstep(-soft, soft, root)
     share = (share * (1 - hidden * smoothstep(*CROWN_MM, root / mm)))[..., None]
     rest = drawn(u, v)
-    rest[..., :3] = np.minimum(rest[..., :3] * _at(u, row.u, light), rest[..., 3:])
+    away = np.maximum(np.maximum(row.u[known][0] - u, u - row.u[known][-1]), 0) / mm
+    light_there = _at(u, row.u, light) * np.exp(-away / DIM_MM)[..., None]
+    rest[..., :3] = np.minimum(rest[..., :3] * light_there, rest[..., 3:])
     whole = np.concatenate([own * share, share], -1) + rest * (1 - share)
     return whole.astype(np.float32)
 
