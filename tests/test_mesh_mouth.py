@@ -164,6 +164,22 @@ def test_skin_between_the_lips_is_no_row_of_teeth(opened: tuple[FaceGeometry, Mo
     assert own.upper.max() == 0
 
 
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_grey_picture_stays_grey(portrait: Portrait, parted: bool) -> None:
+    grey = portrait.image.mean(-1, keepdim=True).expand(-1, -1, 3).contiguous()
+    marks = portrait.landmarks.clone()
+    if parted:
+        marks[list(t.LOWER_INNER), 1] += 0.06 * float((marks[33] - marks[263]).norm())
+    renderer = MeshRenderer(replace(portrait, image=grey, landmarks=marks))
+    expression = torch.zeros(3, 31)
+    for name, value in (("lipAperture", 0.2), ("mouthWidth", 0.08), ("browInnerLeftY", -0.06)):
+        expression[1:, FACE.index[name]] = value
+    expression[2, FACE.index["mouthCornerLeftY"]] = 0.06
+    frames = torch.cat(list(renderer.frames(Motion(expression, torch.zeros(3, 6))))).int()
+    assert (frames[1] != frames[0]).any()
+    assert int((frames.amax(-1) - frames.amin(-1)).max()) <= 4
+
+
 def test_a_smile_is_no_wider_than_people_smile(portrait: Portrait) -> None:
     renderer = MeshRenderer(portrait)
     channel = FACE.index["mouthWidth"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....face import topology as t
+from ..portrait.colours import colourfulness, lip_colour, skin_colour
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
 from ..warp.inverse import count_up
@@ -137,20 +137,6 @@ class MouthPose:
     tuck: Tensor
 
 
-def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.ndarray:
-    """Median colour of small discs around points."""
-    mask = np.zeros(image.shape[:2], np.uint8)
-    for x, y in np.round(points).astype(int):
-        cv2.circle(mask, (int(x), int(y)), max(1, int(radius)), 1, -1)
-    values = image[mask > 0]
-    return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
-
-
-def skin_colour(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
-    """(3,) colour of the cheeks."""
-    return _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * face.mm)
-
-
 def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
     """A colour with only a share of its own hue; the rest is the skin's."""
     plain = skin / max(float(skin.mean()), 1e-3) * float(colour.mean())
@@ -184,18 +170,16 @@ def build_interior(
     """
     mm = face.mm
     skin = skin_colour(image, face)
-    lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
+    lip = lip_colour(image, face)
     tint = tooth_tint(skin, sclera)
     # A grey or sepia picture has a grey or sepia mouth.
-    colourful = float(
-        np.clip((max(np.ptp(skin), np.ptp(lip)) / max(skin.max(), 1e-3)) / 0.14, 0, 1)
-    )
+    colourful = colourfulness(skin, lip)
     density = float(np.clip(1.5 * mm, 0.5, 16))
     light = float(tint.mean())
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
     flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
     tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
-    own = find_own_mouth(image, face, mouth, skin, gum) if mouth.is_open else None
+    own = find_own_mouth(image, face, mouth, skin, gum, colourful) if mouth.is_open else None
     if own is not None and own.tint is not None:
         tint = own.tint  # its own teeth say what colour the hidden ones have
     upper_edge, lower_edge = _edges(mouth, own, mm)
@@ -213,9 +197,9 @@ def build_interior(
     wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
     upper = lower = None
     if own is None or own.upper_edge is None:
-        upper = sprite(draw_row(tint, density, True, upper_edge, gum))
+        upper = sprite(draw_row(tint, density, True, upper_edge, gum, colourful))
     if own is None or own.lower_edge is None:
-        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8))
+        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8, colourful))
     return Interior(
         upper_teeth=upper,
         lower_teeth=lower,

@@ -73,7 +73,12 @@ class OwnMouth:
 
 
 def find_own_mouth(
-    image: np.ndarray, face: FaceGeometry, mouth: Mouth, skin: np.ndarray, gum: np.ndarray
+    image: np.ndarray,
+    face: FaceGeometry,
+    mouth: Mouth,
+    skin: np.ndarray,
+    gum: np.ndarray,
+    colourful: float = 1.0,
 ) -> OwnMouth | None:
     """Take the mouth interior out of a portrait with open lips.
 
@@ -83,6 +88,7 @@ def find_own_mouth(
         mouth: its mouth.
         skin: (3,) colour of the cheeks.
         gum: (3,) colour of the gum.
+        colourful: 0 for a grey or sepia picture .. 1.
 
     Returns:
         the layers, or None if the opening is too small to say.
@@ -134,7 +140,7 @@ def find_own_mouth(
     empty = np.zeros((*grid.shape[:2], 4), np.float32)
     ends = (up + margin, low - margin)
     layers = [
-        whole_row(image, mouth, row, ends, grid, mm, tint, gum, upper=is_upper)
+        whole_row(image, mouth, row, ends, grid, mm, tint, gum, colourful, upper=is_upper)
         if row is not None and tint is not None
         else empty
         for row, is_upper in ((upper, True), (lower, False))
@@ -168,7 +174,7 @@ def _median(values: np.ndarray) -> float:
 
 
 def _tint(values: np.ndarray, pale: np.ndarray, is_tooth: np.ndarray) -> np.ndarray | None:
-    """(3,) the colour of the lighter half of the teeth's pixels, or None without any to speak of."""
+    """(3,) the colour of the lighter half of the teeth, or None if there are none to speak of."""
     if is_tooth.sum() <= 3:
         return None
     lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))

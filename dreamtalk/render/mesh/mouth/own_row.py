@@ -110,6 +110,7 @@ def whole_row(
     mm: float,
     tint: np.ndarray,
     gum: np.ndarray,
+    colourful: float,
     upper: bool,
 ) -> np.ndarray:
     """(h, w, 4) premultiplied: what shows of a row, and what the lips hide of it.
@@ -122,6 +123,7 @@ def whole_row(
         grid: (h, w, 2) u, v of the pixels wanted.
         mm: px per mm.
         tint, gum: (3,) colours of a lit tooth and of its gum.
+        colourful: 0 for a grey or sepia picture .. 1.
         upper: which row.
     """
     shown = np.clip(2 * row.cover - 1, 0, 1)
@@ -129,7 +131,7 @@ def whole_row(
     if not known.any():
         known = shown >= shown.max()
     arch = ARCHES_MM[0 if upper else 1] / 24**2
-    sprite = draw_row(tint, float(np.clip(1.5 * mm, 0.5, 16)), upper, 0.0, gum)
+    sprite = draw_row(tint, float(np.clip(1.5 * mm, 0.5, 16)), upper, 0.0, gum, colourful)
 
     def drawn(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         x, y = u / mm, (v - _edge(u, row, known, mm, arch, upper)) / mm - arch * (u / mm) ** 2
