@@ -131,7 +131,7 @@ class _Gaze:
     def __init__(self, rng: np.random.Generator, fps: float) -> None:
         self._rng, drift = spawn(rng, 2)
         self._drift = [NoiseStream(child, fps, [(0.2, 2.0, 1.0)]) for child in spawn(drift, 2)]
-        self._away, self._from, self._to, self._began = False, np.zeros(2), np.zeros(2), -np.inf
+        self._from, self._to, self._began = np.zeros(2), np.zeros(2), -np.inf
         self._next = next_fixation(np.zeros(0), 0.0, False, self._rng)
 
     def step(self, time: float, cues: Cues) -> np.ndarray:
