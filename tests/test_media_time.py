@@ -299,7 +299,7 @@ def digest(side, out):
     video.write_video(out, iter(frames.split(8)))
     return hashlib.sha256(open(out, "rb").read()).hexdigest()
 
-out, ours = sys.argv[1], video._repeatable
+out, ours = sys.argv[1], video.repeatable_x264
 for side in map(int, sys.argv[2:]):
     found, kept = set(), []
     for i in range(3):
@@ -308,9 +308,9 @@ for side in map(int, sys.argv[2:]):
         if i == 1:
             kept.clear()
     # code of the encoder that reads nothing but the picture; where there is none such, its own
-    video._repeatable = lambda: {"x264-params": "asm=sse4.2"}
+    video.repeatable_x264 = lambda: {"x264-params": "asm=sse4.2"}
     found.add(digest(side, out))
-    video._repeatable = ours
+    video.repeatable_x264 = ours
     print(side, len(found))
 """
 
