@@ -29,13 +29,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, load_difftalk  # noqa: E402
-from dreamtalk.difftalk.paint import SAMPLERS  # noqa: E402
-from dreamtalk.difftalk.sampling import PredictNoise, sample_ddim  # noqa: E402
-from dreamtalk.difftalk.schedule import Schedule  # noqa: E402
+from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, load_difftalk
+from dreamtalk.difftalk.paint import SAMPLERS
+from dreamtalk.difftalk.sampling import PredictNoise, sample_ddim
+from dreamtalk.difftalk.schedule import Schedule
 
 SPACINGS = (("official", Schedule.times), ("even", Schedule.even_times))
 """Where the steps lie; ``even`` is in the logarithm of signal to noise."""

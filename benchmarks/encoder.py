@@ -24,16 +24,15 @@ import torch
 from av.video.reformatter import Colorspace, VideoReformatter
 from skimage.metrics import structural_similarity
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.bench.stages import repeated_speech, scaled_to  # noqa: E402
-from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
-from dreamtalk.model import load_model, speech_features  # noqa: E402
-from dreamtalk.motion.natural import add_natural_motion  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.render.video import repeatable_x264  # noqa: E402
-from dreamtalk.training.measure.tables import table  # noqa: E402
+from dreamtalk.bench.stages import repeated_speech, scaled_to
+from dreamtalk.face import analyze_portrait, load_image
+from dreamtalk.model import load_model, speech_features
+from dreamtalk.motion.natural import add_natural_motion
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.video import repeatable_x264
+from dreamtalk.training.measure.tables import table
 
 WAYS: dict[str, Mapping[str, str]] = {
     "medium": {},
