@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.difftalk import made_up
+from benchmarks.difftalk import draw_weights, made_up
 from benchmarks.renderer import talking
 from dreamtalk.difftalk import DiffTalkConfig
 from dreamtalk.difftalk.config import FirstStageConfig, UNetConfig
@@ -196,12 +196,7 @@ def check_pirenderer(place: Place) -> Iterator[Row]:
 
     def network() -> nn.Module:
         made = FaceGenerator()
-        draw = torch.Generator().manual_seed(1)
-        for name, weight in made.named_parameters():
-            if weight.ndim > 1:
-                weight.data.normal_(0, weight[0].numel() ** -0.5, generator=draw)
-            else:
-                weight.data.fill_(0.0 if name.endswith("bias") else 1.0)
+        draw_weights(made, 1)
         return made.eval()
 
     def run(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:
