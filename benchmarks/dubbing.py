@@ -41,7 +41,8 @@ from dreamtalk.dubbing.dub import Dubbing, around_face, dub, wanted_motion
 from dreamtalk.dubbing.film import VideoFilm
 from dreamtalk.dubbing.lips import filmed_motion, person_neutral, spoken_lips
 from dreamtalk.dubbing.order import result_length
-from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take, load_painter
+from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take
+from dreamtalk.dubbing.registry import load_painter
 from dreamtalk.dubbing.trace import trace
 from dreamtalk.face import FaceBasis, FaceLandmarker
 from dreamtalk.face.channels import CLOSED_APERTURE, measure_channels

@@ -29,7 +29,7 @@ from .video import Footage, RenderedVideo
 
 if TYPE_CHECKING:
     from ..dreamtalk.dubbing.film import Film
-    from ..dreamtalk.dubbing.painter import LoadedPainter
+    from ..dreamtalk.dubbing.registry import LoadedPainter
     from ..dreamtalk.style import Style
 
 # where each stage of the work begins and ends on the bar
@@ -206,14 +206,14 @@ def film_of(video: Any, images: Tensor | None, rate: float) -> Film:
 
 def painters() -> list[str]:
     """Names of the painters that work as they are."""
-    from ..dreamtalk.dubbing.painter import PAINTERS
+    from ..dreamtalk.dubbing.registry import PAINTERS
 
     return [kind.name for kind in PAINTERS.values() if kind.load is None or kind.starter]
 
 
 def open_painter(name: str, seed: int) -> tuple[LoadedPainter, runtime.ModelHost]:
     """A painter by its name, or by the name of its file in models/dreamtalk, and who hosts it."""
-    from ..dreamtalk.dubbing.painter import load_painter
+    from ..dreamtalk.dubbing.registry import load_painter
 
     path = name if name in painters() else runtime.model_path(name)
     if path is None:

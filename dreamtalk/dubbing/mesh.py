@@ -32,7 +32,8 @@ from ..render.mesh.warp.inverse import invert_displacement
 from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count
 from .lower_face import build_lower_face
-from .painter import MeshPainterOptions, Painted, Reference, Take
+from .options import MeshPainterOptions
+from .painter import Painted, Reference, Take
 from .teeth import INNER, PlacedTeeth, teeth_shown
 
 Array = npt.NDArray[np.float32]
