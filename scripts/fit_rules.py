@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -77,7 +76,10 @@ def worth(talkers: list[Talker], clips: list[Spoken]) -> str:
 
     head = ("table", "filmed: aperture r (fast)", "width r (fast)", "lag",
             "generated: aperture r (fast)", "width r (fast)", "lag")  # fmt: skip
-    same: Callable[[dict[str, Array]], list[dict[str, Array]]] = lambda t: [t] * len(clips)  # noqa: E731
+
+    def same(fitted: dict[str, Array]) -> list[dict[str, Array]]:
+        return [fitted] * len(clips)
+
     return table(
         head,
         [
