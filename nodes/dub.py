@@ -22,8 +22,8 @@ from . import runtime
 from .convert import choice, option_input, speech_of, waveform_of
 from .portrait import FACES
 from .sampler import STARTER, load_checkpoint
-from .schema import schema
-from .sockets import DTModel, DTMotion, DTStyle, HostedModel
+from .schema import model_input, schema
+from .sockets import DTMotion, DTStyle, HostedModel
 from .speech import features_of
 from .video import Footage, RenderedVideo
 
@@ -90,12 +90,7 @@ class DreamTalkDub(io.ComfyNode):
                 option_input(
                     "frame_rate", "Frame rate of the pictures. A video knows its own.", "images_fps"
                 ),
-                DTModel.Input(
-                    "model",
-                    optional=True,
-                    tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
-                    "starter.",
-                ),
+                model_input(),
                 DTStyle.Input(
                     "style",
                     optional=True,

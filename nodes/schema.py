@@ -12,7 +12,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from .sockets import Curve
+from .sockets import Curve, DTModel
 
 _COMMON = ("talking head", "lip sync", "avatar")
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -88,6 +88,24 @@ def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:
             widget.extra_dict = {**(getattr(widget, "extra_dict", None) or {}), **said}
     settings |= {name: value for name, value in newer.items() if value and name in known}
     return io.Schema(node_id=node_id, inputs=inputs, **settings)
+
+
+def model_input() -> Any:
+    """The checkpoint of a node that also works without one."""
+    return DTModel.Input(
+        "model",
+        optional=True,
+        tooltip="A checkpoint from Load Model. Leave unconnected for the built-in starter.",
+    )
+
+
+def video_output(is_output_list: bool = False) -> Any:
+    """A video that is rendered while it is saved."""
+    return io.Video.Output(
+        display_name="video",
+        tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is chosen there.",
+        is_output_list=is_output_list,
+    )
 
 
 def growing_inputs(id: str, of: Any, names: tuple[str, ...], tooltip: str) -> list[Any]:
