@@ -47,13 +47,10 @@ class MeshPainter:
     """Makes the painters of shots; see the module.
 
     Args:
-        device: not used.
         options: what can be set.
     """
 
-    def __init__(
-        self, device: torch.device | None = None, options: MeshPainterOptions | None = None
-    ) -> None:
+    def __init__(self, options: MeshPainterOptions | None = None) -> None:
         self.options = options or MeshPainterOptions()
         self._basis = FaceBasis.load()
 

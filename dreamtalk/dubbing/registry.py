@@ -63,13 +63,13 @@ class PainterKind:
 def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
     from .mesh import MeshPainter
 
-    return MeshPainter(device, options)
+    return MeshPainter(options)
 
 
 def _difftalk(network: nn.Module, device: torch.device, options: Any) -> MouthPainter:
     from .difftalk import DiffTalkPainter
 
-    return DiffTalkPainter(network, device, options)
+    return DiffTalkPainter(network, options)
 
 
 PAINTERS: dict[str, PainterKind] = {

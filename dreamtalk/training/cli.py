@@ -245,6 +245,7 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
 
 
 def corpus_engines(part: str) -> tuple[str, ...] | None:
+    """The engines that a part of the corpus is spoken by; None for the usual ones."""
     from .corpus.voices import hibari, world
     from .corpus.voices.engines import available
 

@@ -109,7 +109,8 @@ def ratio(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
 
 
 def best_lag(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], reach: int = 5) -> float:
-    """Frames by which ``a`` is late against ``b``: the vertex of the correlation over the lag."""
+    """Frames by which a curve (T,) is late against another: the vertex of the correlation over the
+    lag."""
     lags = np.arange(-reach, reach + 1)
     inside = slice(reach, len(b) - reach)
     scores = np.array([correlation(np.roll(a, -k)[inside], b[inside]) for k in lags])
@@ -121,7 +122,7 @@ def best_lag(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], reach: in
 
 
 def closure_rate(aperture: npt.NDArray[np.floating], segments: Sequence[Segment]) -> float:
-    """Share of segments in which the lips come closer than :data:`CLOSED`."""
+    """Share of segments in which the aperture (T,), IOD at 25 fps, is below :data:`CLOSED`."""
     shut = []
     for s in segments:
         first, last = int(np.floor(s.start * FPS)), int(np.ceil(s.end * FPS))

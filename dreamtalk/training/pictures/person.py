@@ -126,7 +126,7 @@ def make_person(
     fitted = identity + np.tensordot(fit.expression[number], head.expression, 1)
     turned = (fitted @ rotation.T).astype(np.float32)
     flat = turned[:, :2] * np.array([scale, -scale], np.float32) + shift
-    offset = _bend(head, flat, flat[head.landmarks], fit.rest[number], float(fit.iod[number]))
+    offset = _bend(flat, flat[head.landmarks], fit.rest[number], float(fit.iod[number]))
     photo = _without_opening(picture, points)
     uv = flat + offset
     normals = head.normals(turned)
@@ -162,7 +162,7 @@ def _base(head: Head, fitted: Array, aperture: float, rng: np.random.Generator) 
     return base
 
 
-def _bend(head: Head, flat: Array, marks: Array, rest: Array, iod: float) -> Array:
+def _bend(flat: Array, marks: Array, rest: Array, iod: float) -> Array:
     """(N, 2) px: the landmarks' remaining errors, as a thin-plate spline that fades with
     distance."""
     weight = np.ones(len(marks), np.float32)

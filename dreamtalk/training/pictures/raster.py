@@ -129,7 +129,11 @@ class Rasterizer:
         set_("shine", look.shine)
 
     def draw(self, shape: Shape) -> Frame:
-        """Draw the person with a mouth shape."""
+        """Draw the person with a mouth shape.
+
+        Raises:
+            DreamTalkError: before :meth:`show`.
+        """
         person, head = self._person, self._head
         if person is None:
             raise DreamTalkError("nobody is shown: call show(person) before draw(shape)")
