@@ -280,7 +280,7 @@ def with_open_mouth(portrait: Portrait, pictures: torch.Tensor | None, cls: Any)
     return made
 
 
-def oval_mask(portrait) -> torch.Tensor:
+def oval_mask(portrait: Portrait) -> torch.Tensor:
     """(H, W) float32, 1 inside the outline of the face's landmarks."""
     import cv2
 
