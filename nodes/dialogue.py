@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import audio_of, choice, first_image, fit, option_input, waveform_of
+from .convert import audio_of, first_image, fit, waveform_of
+from .inputs import choice, model_input, option_input
 from .portrait import find_face
 from .sampler import STARTER, load_checkpoint
-from .schema import model_input, schema
+from .schema import schema
 from .sockets import (
     AnimatedFace,
     DTFaces,

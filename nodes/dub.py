@@ -19,10 +19,11 @@ from ..dreamtalk.errors import ModelNotFoundError, MotionError
 from ..dreamtalk.options import FITS, checked, default
 from ..dreamtalk.progress import Stage
 from . import runtime
-from .convert import choice, option_input, speech_of, waveform_of
+from .convert import speech_of, waveform_of
+from .inputs import choice, model_input, option_input
 from .portrait import FACES
 from .sampler import STARTER, load_checkpoint
-from .schema import model_input, schema
+from .schema import schema
 from .sockets import DTMotion, DTStyle, HostedModel
 from .speech import features_of
 from .video import Footage, RenderedVideo

@@ -12,8 +12,9 @@ from torch import Tensor
 from ..dreamtalk.errors import ImageError
 from ..dreamtalk.options import checked, default
 from . import runtime
-from .convert import AS_THE_MOTION, fps_input, fps_of, option_input, watched, waveform_of
-from .schema import schema, video_output
+from .convert import watched, waveform_of
+from .inputs import AS_THE_MOTION, fps_input, fps_of, option_input, video_output
+from .schema import schema
 from .sockets import (
     AnimatedFace,
     DTFaces,

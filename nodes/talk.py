@@ -11,21 +11,20 @@ from torch import Tensor
 from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import (
+from .convert import fit, pictures_of, recordings_of, speech_of
+from .inputs import (
     AS_THE_MOTION,
     choice,
-    fit,
     fps_input,
     fps_of,
+    model_input,
     option_input,
-    pictures_of,
-    recordings_of,
-    speech_of,
+    video_output,
 )
 from .portrait import find_face, open_mouth_input, with_open_mouth
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
-from .schema import model_input, schema, video_output
+from .schema import schema
 from .sockets import HostedModel
 from .speech import features_of
 
