@@ -39,7 +39,7 @@ def affine_of(layer: nn.Linear) -> Affine:
     return _affine(layer.weight, layer.bias, layer.weight.dtype)
 
 
-class FeedForward:
+class ArrangedFeedForward:
     """``narrow(relu(widen(x)))``, added to x.
 
     What widens yields relu(a + bias) - bias = max(a, -bias), one pass over a plain product; the
@@ -176,7 +176,7 @@ class ArrangedLayer:
         self.plain = layer
         self.own = ArrangedAttention(layer.self_attn)
         self.cross = ArrangedAttention(layer.multihead_attn, before)
-        self.feed_forward = FeedForward(layer.linear1, layer.linear2)
+        self.feed_forward = ArrangedFeedForward(layer.linear1, layer.linear2)
 
     def share(self, start: Tensor) -> SharedStyle:
         """The part that depends on the style alone; start (W, d)."""

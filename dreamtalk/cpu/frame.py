@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..networks.transformer import EncoderLayer, time_sinusoid
 from .arranged import ArrangedDenoiser
-from .decoder import ArrangedAttention, ArrangedLayer, FeedForward, SharedStyle
+from .decoder import ArrangedAttention, ArrangedFeedForward, ArrangedLayer, SharedStyle
 
 Array = np.ndarray
 
@@ -195,7 +195,7 @@ class _Feed:
     """The end of a layer in both branches: a norm, feed-forward, a norm."""
 
     def __init__(self, layers: Sequence[ArrangedLayer]) -> None:
-        parts: list[FeedForward] = [layer.feed_forward for layer in layers]
+        parts: list[ArrangedFeedForward] = [layer.feed_forward for layer in layers]
         self._widen, self._floor = (
             _stacked([p.widen for p in parts]),
             _rows([p.floor for p in parts]),

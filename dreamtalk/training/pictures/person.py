@@ -11,6 +11,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
 from ...face.pose import angles_to_rotation
+from ...face.topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 from .colours import GAMMA, Colours, filled, inner_lips, linear, luminance, outer_lips
 from .fit import Fit
 from .head import SKIN, Head
@@ -147,7 +148,9 @@ def make_person(
 def _aperture(points: Array) -> float:
     """Of 478 landmarks px, in IOD."""
     gaps = np.linalg.norm(points[[13, 82, 312], :2] - points[[14, 87, 317], :2], axis=1)
-    return float(gaps.mean() / np.linalg.norm(points[33, :2] - points[263, :2]))
+    return float(
+        gaps.mean() / np.linalg.norm(points[EYE_OUTER_RIGHT, :2] - points[EYE_OUTER_LEFT, :2])
+    )
 
 
 def _base(head: Head, fitted: Array, aperture: float, rng: np.random.Generator) -> Array:
