@@ -37,7 +37,7 @@ from dreamtalk.face import topology as t
 from dreamtalk.motion import Motion
 from dreamtalk.render.mesh import MeshRenderer
 from dreamtalk.render.mesh.mouth import painted as painted_mouth
-from scripts.contact_sheet import PAPER, _channels, _emotion, _viseme, read_portrait
+from scripts.contact_sheet import PAPER, emotion, offsets, read_portrait, viseme
 
 Picture = npt.NDArray[np.uint8]
 
@@ -68,14 +68,14 @@ class Pair:
 
 def mouths() -> dict[str, npt.NDArray[np.float32]]:
     """What is shown of every portrait, (31,) each."""
-    smile = _emotion("happy", 1.5)
+    smile = emotion("happy", 1.5)
     return {
-        "AA": _viseme("AA"),
-        "IY": _viseme("IY"),
-        "S": _viseme("S"),
-        "smile, IY": smile + _viseme("IY"),
-        "smile, AE": smile + _viseme("AE"),
-        "wide open": _channels(lipAperture=0.2, lipLowerY=-0.16, lipUpperY=0.03, chinY=-0.13),
+        "AA": viseme("AA"),
+        "IY": viseme("IY"),
+        "S": viseme("S"),
+        "smile, IY": smile + viseme("IY"),
+        "smile, AE": smile + viseme("AE"),
+        "wide open": offsets(lipAperture=0.2, lipLowerY=-0.16, lipUpperY=0.03, chinY=-0.13),
     }
 
 

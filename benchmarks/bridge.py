@@ -21,17 +21,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
-from dreamtalk.face.channels import CLOSED_APERTURE  # noqa: E402
-from dreamtalk.motion.bridges import to_face  # noqa: E402
-from dreamtalk.motion.files import load_motion  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.render.video import Sound, write_video  # noqa: E402
-from dreamtalk.tracking.track import track_video  # noqa: E402
+from dreamtalk.face import analyze_portrait, load_image
+from dreamtalk.face.channels import CLOSED_APERTURE
+from dreamtalk.motion.bridges import to_face
+from dreamtalk.motion.files import load_motion
+from dreamtalk.motion.motion import Motion
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.video import Sound, write_video
+from dreamtalk.tracking.track import track_video
 
 
 def decoded(video: Path) -> Iterator[np.ndarray]:

@@ -21,31 +21,32 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.dialogue.attention import direction, draw_looks  # noqa: E402
-from dreamtalk.dialogue.faces import animate_faces, face_features, face_seed  # noqa: E402
-from dreamtalk.dialogue.listening import draw_nods, speaking_share  # noqa: E402
-from dreamtalk.dialogue.split import split_track  # noqa: E402
-from dreamtalk.dialogue.styles import parse_face_styles  # noqa: E402
-from dreamtalk.dialogue.turns import parse_speaker_track  # noqa: E402
-from dreamtalk.dialogue.voices import FaceVoice  # noqa: E402
-from dreamtalk.face.analysis import analyze_portrait, find_faces  # noqa: E402
-from dreamtalk.face.basis import FaceBasis  # noqa: E402
-from dreamtalk.face.channels import CLOSED_APERTURE, measure_channels  # noqa: E402
-from dreamtalk.face.image import load_image, to_uint8  # noqa: E402
-from dreamtalk.face.landmarker import FaceLandmarker  # noqa: E402
-from dreamtalk.face.portrait import Portrait  # noqa: E402
-from dreamtalk.model import DreamTalkModel, load_model, speech_features  # noqa: E402
-from dreamtalk.motion import Motion  # noqa: E402
-from dreamtalk.motion.spaces import FACE, LIP_CHANNELS  # noqa: E402
-from dreamtalk.networks.speech_encoder import heard_bilabials  # noqa: E402
-from dreamtalk.pipeline import Sampling, animate  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.speech import load_speech  # noqa: E402
-from dreamtalk.speech.speech import Speech  # noqa: E402
-from dreamtalk.style import Style  # noqa: E402
+from dreamtalk.dialogue.attention import direction, draw_looks
+from dreamtalk.dialogue.faces import animate_faces, face_features, face_seed
+from dreamtalk.dialogue.listening import draw_nods, speaking_share
+from dreamtalk.dialogue.split import split_track
+from dreamtalk.dialogue.styles import parse_face_styles
+from dreamtalk.dialogue.turns import parse_speaker_track
+from dreamtalk.dialogue.voices import FaceVoice
+from dreamtalk.face.analysis import analyze_portrait, find_faces
+from dreamtalk.face.basis import FaceBasis
+from dreamtalk.face.channels import CLOSED_APERTURE, measure_channels
+from dreamtalk.face.image import load_image, to_uint8
+from dreamtalk.face.landmarker import FaceLandmarker
+from dreamtalk.face.portrait import Portrait
+from dreamtalk.model import DreamTalkModel, load_model, speech_features
+from dreamtalk.motion import Motion
+from dreamtalk.motion.spaces import FACE, LIP_CHANNELS
+from dreamtalk.networks.speech_encoder import heard_bilabials
+from dreamtalk.pipeline import Sampling, animate
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.speech import load_speech
+from dreamtalk.speech.speech import Speech
+from dreamtalk.style import Style
+
+ROOT = Path(__file__).resolve().parent.parent
 
 APERTURE = FACE.index["lipAperture"]
 LIPS = [FACE.index[name] for name in LIP_CHANNELS]

@@ -26,16 +26,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, load_difftalk  # noqa: E402
-from dreamtalk.difftalk.paint import SAMPLERS  # noqa: E402
-from dreamtalk.difftalk.sampling import PredictNoise, sample_ddim  # noqa: E402
-from dreamtalk.difftalk.schedule import Schedule  # noqa: E402
+from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, load_difftalk
+from dreamtalk.difftalk.paint import SAMPLERS
+from dreamtalk.difftalk.sampling import PredictNoise, sample_ddim
+from dreamtalk.difftalk.schedule import Schedule
 
 SPACINGS = (("official", Schedule.times), ("even", Schedule.even_times))
 """Where the steps lie; ``even`` is in the logarithm of signal to noise."""
@@ -149,17 +148,22 @@ def seconds(work: Callable[[], Tensor], repeats: int) -> tuple[float, float, Ten
     return cpu, wall, result
 
 
-def made_up(config: DiffTalkConfig | None = None) -> DiffTalk:
-    """A model with weights that keep the size of what passes through."""
-    with torch.device("meta"):
-        model = DiffTalk(config)
-    model = model.to_empty(device="cpu").eval()
-    draw = torch.Generator().manual_seed(0)
-    for name, weight in model.named_parameters():
+def draw_weights(module: nn.Module, seed: int) -> None:
+    """Set weights that keep the size of what passes through; biases are 0, gains 1."""
+    draw = torch.Generator().manual_seed(seed)
+    for name, weight in module.named_parameters():
         if weight.ndim > 1:
             weight.data.normal_(0, weight[0].numel() ** -0.5, generator=draw)
         else:
             weight.data.fill_(0.0 if name.endswith("bias") else 1.0)
+
+
+def made_up(config: DiffTalkConfig | None = None) -> DiffTalk:
+    """A model with drawn weights."""
+    with torch.device("meta"):
+        model = DiffTalk(config)
+    model = model.to_empty(device="cpu").eval()
+    draw_weights(model, 0)
     return model
 
 

@@ -21,7 +21,6 @@ is as long as it is, and runs to and fro.
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
@@ -37,11 +36,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dreamtalk.bench.stages import peak_memory
 from dreamtalk.dubbing.dub import Dubbing, around_face, dub, wanted_motion
 from dreamtalk.dubbing.film import VideoFilm
 from dreamtalk.dubbing.lips import filmed_motion, person_neutral, spoken_lips
 from dreamtalk.dubbing.order import result_length
-from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take, load_painter
+from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take
+from dreamtalk.dubbing.registry import load_painter
 from dreamtalk.dubbing.trace import trace
 from dreamtalk.face import FaceBasis, FaceLandmarker
 from dreamtalk.face.channels import CLOSED_APERTURE, measure_channels
@@ -250,13 +251,13 @@ def memory(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> 
             longer(film, path, minutes)
         begun = time.process_time()
         job = prepare(path if fit == "hold" else film, sound, loaded, fit)
-        peaks, first = [peak()], time.process_time() - begun
+        peaks, first = [peak_memory() / 2**20], time.process_time() - begun
         begun, frames = time.process_time(), 0
         with closing(dub(job)) as chunks:
             for chunk in chunks:
                 frames += len(chunk)
                 while len(peaks) <= 10 * frames // job.length:
-                    peaks.append(peak())
+                    peaks.append(peak_memory() / 2**20)
                     print(f"{frames} pictures: {peaks[-1]:.0f} MB", file=sys.stderr, flush=True)
         job.trace.landmarks.close()
     pace = 1000 * (time.process_time() - begun) / frames
@@ -267,11 +268,6 @@ def memory(film: Path, speech: Path, painter: str, minutes: float, fit: str) -> 
         f"{pace:.0f} | {peaks[0]:.0f} | {peaks[1]:.0f} | {peaks[-1]:.0f} |",
         flush=True,
     )
-
-
-def peak() -> float:
-    """Peak resident memory in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -22,17 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face import analyze_portrait, load_image, save_image  # noqa: E402
-from dreamtalk.face.channels import CLOSED_APERTURE  # noqa: E402
-from dreamtalk.motion.bridges import to_face  # noqa: E402
-from dreamtalk.motion.files import load_motion  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.motion.spaces import FACE  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.tracking.track import track_video  # noqa: E402
+from dreamtalk.face import analyze_portrait, load_image, save_image
+from dreamtalk.face.channels import CLOSED_APERTURE
+from dreamtalk.motion.bridges import to_face
+from dreamtalk.motion.files import load_motion
+from dreamtalk.motion.motion import Motion
+from dreamtalk.motion.spaces import FACE
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.tracking.track import track_video
 
 SHOWN = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lipLowerY", "lipUpperY",
          "lidUpperLeftY", "browInnerLeftY", "browOuterLeftY", "noseWingLeftY",

@@ -24,16 +24,15 @@ import torch
 from av.video.reformatter import Colorspace, VideoReformatter
 from skimage.metrics import structural_similarity
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.bench.stages import _repeated, _sized  # noqa: E402
-from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
-from dreamtalk.model import load_model, speech_features  # noqa: E402
-from dreamtalk.motion.natural import add_natural_motion  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.render.video import _repeatable  # noqa: E402
-from dreamtalk.training.measure.tables import table  # noqa: E402
+from dreamtalk.bench.stages import repeated_speech, scaled_to
+from dreamtalk.face import analyze_portrait, load_image
+from dreamtalk.model import load_model, speech_features
+from dreamtalk.motion.natural import add_natural_motion
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.render.video import repeatable_x264
+from dreamtalk.training.measure.tables import table
 
 WAYS: dict[str, Mapping[str, str]] = {
     "medium": {},
@@ -60,11 +59,11 @@ class Encoded:
 
 def pictures(args: argparse.Namespace) -> list[av.VideoFrame]:
     """Rendered frames as the encoder gets them."""
-    speech = _repeated(args.audio, args.seconds)
+    speech = repeated_speech(args.audio, args.seconds)
     model = load_model("starter")
     motion = model.sample(speech_features(speech, model), model.preset("happy"))
     motion = add_natural_motion(motion, speech)
-    portrait = analyze_portrait(_sized(load_image(args.portrait), args.size))
+    portrait = analyze_portrait(scaled_to(load_image(args.portrait), args.size))
     reformatter = VideoReformatter()
     return [
         reformatter.reformat(
@@ -82,7 +81,7 @@ def encode(frames: Sequence[av.VideoFrame], options: Mapping[str, str], threads:
     context: Any = av.CodecContext.create("libx264", "w")
     context.width, context.height, context.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
     context.time_base, context.framerate = Fraction(1, 25), 25
-    context.options, context.thread_count = {**options, **_repeatable()}, threads
+    context.options, context.thread_count = {**options, **repeatable_x264()}, threads
     packets: list[bytes] = []
     begun = time.process_time()
     for index, frame in enumerate(frames):

@@ -17,15 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.files.timeline import exact_rate  # noqa: E402
-from dreamtalk.model import load_model, speech_features  # noqa: E402
-from dreamtalk.motion.edit import resample  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.speech.loading import load_speech  # noqa: E402
-from dreamtalk.training.measure.figures import CLOSED  # noqa: E402
+from dreamtalk.files.timeline import exact_rate
+from dreamtalk.model import load_model, speech_features
+from dreamtalk.motion.edit import resample
+from dreamtalk.motion.motion import Motion
+from dreamtalk.speech.loading import load_speech
+from dreamtalk.training.measure.figures import CLOSED
 
 RATES = (24.0, 29.97, 30.0, 50.0, 60.0)
 EMOTIONS = ("neutral", "happy", "angry")

@@ -21,14 +21,13 @@ from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.model import load_model  # noqa: E402
-from dreamtalk.networks.speech_encoder import SpeechEncoder  # noqa: E402
-from dreamtalk.training.corpus.recognizer import load_recognizer  # noqa: E402
-from dreamtalk.training.corpus.recordings import read_corpus  # noqa: E402
-from dreamtalk.training.measure.hearing import (  # noqa: E402
+from dreamtalk.model import load_model
+from dreamtalk.networks.speech_encoder import SpeechEncoder
+from dreamtalk.training.corpus.recognizer import load_recognizer
+from dreamtalk.training.corpus.recordings import read_corpus
+from dreamtalk.training.measure.hearing import (
     Hearing,
     degraded,
     differences,
@@ -37,10 +36,10 @@ from dreamtalk.training.measure.hearing import (  # noqa: E402
     hear_talkers,
     means,
 )
-from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
-from dreamtalk.training.measure.talkers import read_talkers  # noqa: E402
-from dreamtalk.training.stages.run import load_encoder  # noqa: E402
-from dreamtalk.training.stages.teacher import teacher_ears  # noqa: E402
+from dreamtalk.training.measure.tables import table, write_document
+from dreamtalk.training.measure.talkers import read_talkers
+from dreamtalk.training.stages.run import load_encoder
+from dreamtalk.training.stages.teacher import teacher_ears
 
 COLUMNS = {
     "phones": "phones", "bilabials": "p/b/m found", "aperture": "aperture r", "width": "width r",

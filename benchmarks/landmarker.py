@@ -27,15 +27,14 @@ import cv2
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.errors import ImageError  # noqa: E402
-from dreamtalk.face.basis import FaceBasis  # noqa: E402
-from dreamtalk.face.image import load_image, to_uint8  # noqa: E402
-from dreamtalk.face.landmarker import DetectedFace, FaceLandmarker  # noqa: E402
-from dreamtalk.face.pose import rotation_to_angles  # noqa: E402
-from dreamtalk.tracking.video import read_pictures  # noqa: E402
+from dreamtalk.errors import ImageError
+from dreamtalk.face.basis import FaceBasis
+from dreamtalk.face.image import load_image, to_uint8
+from dreamtalk.face.landmarker import DetectedFace, FaceLandmarker
+from dreamtalk.face.pose import rotation_to_angles
+from dreamtalk.tracking.video import read_pictures
 
 SIDE = 256
 CLIPS = (".mp4", ".mov", ".mkv", ".webm", ".avi")

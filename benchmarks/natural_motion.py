@@ -21,15 +21,14 @@ import torch
 from scipy.ndimage import percentile_filter
 from scipy.signal import welch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face.basis import FaceBasis  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.motion.natural import add_natural_motion  # noqa: E402
-from dreamtalk.speech import load_speech  # noqa: E402
-from dreamtalk.speech.speech import SAMPLE_RATE, Speech  # noqa: E402
-from dreamtalk.tracking.track import track_video  # noqa: E402
+from dreamtalk.face.basis import FaceBasis
+from dreamtalk.motion.motion import Motion
+from dreamtalk.motion.natural import add_natural_motion
+from dreamtalk.speech import load_speech
+from dreamtalk.speech.speech import SAMPLE_RATE, Speech
+from dreamtalk.tracking.track import track_video
 
 BANDS = ((0.2, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 6.0))
 STRETCH = 20.0  # s, as long as the filmed clips: the spread grows with the length

@@ -20,11 +20,9 @@ import cv2
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from renderer import INNER_LIPS, drive, outline, read_frames, regions, ssim, track
-
+from benchmarks.renderer import INNER_LIPS, drive, outline, read_frames, regions, ssim, track
 from dreamtalk.face import FaceBasis, FaceLandmarker, add_open_mouth, analyze_portrait
 from dreamtalk.face.image import save_image
 from dreamtalk.face.mouth_look import look_at_mouth

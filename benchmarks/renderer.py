@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -34,6 +32,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from dreamtalk.bench.stages import peak_memory
 from dreamtalk.face import FaceBasis, FaceLandmarker, analyze_portrait, topology
 from dreamtalk.face.pose import rotation_to_angles
 from dreamtalk.face.units import CAMERA_DISTANCE, NECK
@@ -341,22 +340,15 @@ def speed(path: Path, sizes: list[int], backend: str, device: str, frames: int, 
 def memory(path: Path, frames: int) -> None:
     """Print the peak memory of the process as a long motion goes by."""
 
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
     portrait = analyze_portrait(torch.from_numpy(_read_picture(path).copy()).float() / 255)
     renderer = MeshRenderer(portrait)
     done = 0
     marks = {round(frames * share) for share in (0.01, 0.1, 0.25, 0.5, 1.0)}
     print("frames done   peak MiB")
-    for chunk in _repeat(renderer, frames):
+    for chunk in renderer.frames(talking(frames)):
         before, done = done, done + len(chunk)
         if any(before < mark <= done for mark in marks):
-            print(f"{done:11d} {peak():10.1f}", flush=True)
-
-
-def _repeat(renderer: MeshRenderer, frames: int) -> Iterator[Tensor]:
-    yield from renderer.frames(talking(frames))
+            print(f"{done:11d} {peak_memory() / 2**20:10.1f}", flush=True)
 
 
 def main() -> None:

@@ -22,14 +22,15 @@ import numpy as np
 import torch
 from scipy.signal import butter, sosfiltfilt
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.model import DreamTalkModel, load_model, speech_features  # noqa: E402
-from dreamtalk.motion.spaces import LIP_CHANNELS  # noqa: E402
-from dreamtalk.speech.loading import load_speech  # noqa: E402
-from dreamtalk.speech.speech import FPS, Features  # noqa: E402
-from dreamtalk.training.measure.figures import CLOSED  # noqa: E402
+from dreamtalk.model import DreamTalkModel, load_model, speech_features
+from dreamtalk.motion.spaces import LIP_CHANNELS
+from dreamtalk.speech.loading import load_speech
+from dreamtalk.speech.speech import FPS, Features
+from dreamtalk.training.measure.figures import CLOSED
+
+ROOT = Path(__file__).resolve().parent.parent
 
 STEPS = (2, 3, 4, 5, 6, 8, 10, 15, 20, 25, 50)
 SAMPLERS = ("ddim", "dpm")

@@ -1,7 +1,7 @@
 """What the style predictor does with speech nobody acted, over time, and how fast.
 
     python benchmarks/style_listening.py --emodb EMODB [--calm RECORDING ...] [--work W]
-        [--out docs/figures/style_listening.md] [--images docs/images]
+        [--out FILE] [--images docs/images]
 
 Calm recordings: how neutral they come out. EmoDB's left-out actors: seeds, joints from calm to
 angry, ten minutes of one mood. Portraits: the same voice with other faces.

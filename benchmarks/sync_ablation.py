@@ -17,14 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.starter import HARD, first_seconds, judge, mean_of_known  # noqa: E402
-from dreamtalk.model import DreamTalkModel, load_model  # noqa: E402
-from dreamtalk.training.corpus.recordings import Recording, read_corpus  # noqa: E402
-from dreamtalk.training.measure.figures import evaluate_speech, features_of  # noqa: E402
-from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
+from benchmarks.starter import HARD, first_seconds, judge, mean_of_known
+from dreamtalk.model import DreamTalkModel, load_model
+from dreamtalk.training.corpus.recordings import Recording, read_corpus
+from dreamtalk.training.measure.figures import evaluate_speech, features_of
+from dreamtalk.training.measure.tables import table, write_document
 
 CONDITIONS = ("as recorded", "emotions at intensity 1", "emotions at intensity 2", "noise at 5 dB")
 HEAD = (

@@ -18,19 +18,18 @@ import cv2
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.errors import FaceNotFoundError  # noqa: E402
-from dreamtalk.face.analysis import analyze_portrait  # noqa: E402
-from dreamtalk.face.image import save_image  # noqa: E402
-from dreamtalk.model import DreamTalkModel, load_model  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.pipeline import render  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.tracking.video import read_pictures  # noqa: E402
-from dreamtalk.training.measure.figures import features_of  # noqa: E402
-from dreamtalk.training.measure.talkers import Talker, read_talkers  # noqa: E402
+from dreamtalk.errors import FaceNotFoundError
+from dreamtalk.face.analysis import analyze_portrait
+from dreamtalk.face.image import save_image
+from dreamtalk.model import DreamTalkModel, load_model
+from dreamtalk.motion.motion import Motion
+from dreamtalk.pipeline import render
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.tracking.video import read_pictures
+from dreamtalk.training.measure.figures import features_of
+from dreamtalk.training.measure.talkers import Talker, read_talkers
 
 SIDE = 160
 """px of a mouth on the sheet."""

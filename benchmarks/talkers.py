@@ -21,13 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.model import load_model  # noqa: E402
-from dreamtalk.training.measure.figures import features_of  # noqa: E402
-from dreamtalk.training.measure.tables import table, write_document  # noqa: E402
-from dreamtalk.training.measure.talkers import (  # noqa: E402
+from dreamtalk.model import load_model
+from dreamtalk.training.measure.figures import features_of
+from dreamtalk.training.measure.tables import table, write_document
+from dreamtalk.training.measure.talkers import (
     Talker,
     TalkerFigures,
     compare_talker,

@@ -19,15 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
-from dreamtalk.face.basis import FaceBasis  # noqa: E402
-from dreamtalk.motion.motion import Motion  # noqa: E402
-from dreamtalk.motion.spaces import FACE  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.tracking.track import Tracked, track_frames, track_video  # noqa: E402
+from dreamtalk.face import analyze_portrait, load_image
+from dreamtalk.face.basis import FaceBasis
+from dreamtalk.motion.motion import Motion
+from dreamtalk.motion.spaces import FACE
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.tracking.track import Tracked, track_frames, track_video
 
 CHANNELS = ("lipAperture", "mouthWidth", "mouthCornerLeftY", "lidUpperLeftY", "browInnerLeftY",
             "gazeLeftX")  # fmt: skip

@@ -26,6 +26,7 @@ def add_option(parser: Any, name: str, **settings: Any) -> None:
 
 
 def add_performance(parser: argparse.ArgumentParser) -> None:
+    """What is said, and how: the arguments from a recording to a motion."""
     parser.add_argument(
         "--audio", required=True, type=user_path, help="the recording (audio or video)"
     )
@@ -94,6 +95,7 @@ def add_style(group: Any, otherwise: str = "") -> None:
 
 
 def add_shot(parser: argparse.ArgumentParser) -> None:
+    """What is shown: the arguments from a motion to a video, those of the output too."""
     parser.add_argument(
         "--points", metavar="TEXT",
         help="where the face is, for drawings and animals in which none is found: 'eyeRight "
@@ -118,6 +120,7 @@ def add_shot(parser: argparse.ArgumentParser) -> None:
 
 
 def add_open_mouth_option(parser: argparse.ArgumentParser) -> None:
+    """``--open-mouth``, for whatever shows a portrait."""
     parser.add_argument(
         "--open-mouth", type=user_path, metavar="PICTURE",
         help="another picture of the person, with a smile or an open mouth, whose teeth and tongue "
@@ -126,6 +129,7 @@ def add_open_mouth_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_settings(parser: argparse.ArgumentParser, what: str, example: str) -> None:
+    """``--renderer-option`` and its kind; :func:`settings_of` reads them."""
     parser.add_argument(
         f"--{what}-option", action="append", metavar="NAME=VALUE",
         help=f"set something of the {what}, for example {example}; repeat it for more",
@@ -141,7 +145,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mark", action="store_true", help=f"{OPTIONS['visible_mark'].help} (default: not)"
     )
-    if "--device" not in parser._option_string_actions:
+    if parser.get_default("device") is None:  # what samples a motion has it already
         add_option(parser, "device")
     parser.add_argument(
         "--out", required=True, type=user_path, help=f"the video to write: {_VIDEOS}"
@@ -149,6 +153,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(pairs: list[str] | None, what: str) -> dict[str, str]:
+    """What was set with ``--WHAT-option``, by name.
+
+    Raises:
+        DreamTalkError: on what is not NAME=VALUE.
+    """
     options = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from comfy_api.latest import io
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import DTYPES, FRAME_RATES, OPTIONS, checked
+from ..dreamtalk.options import checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
     from ..dreamtalk.speech.speech import Speech
-
 
 _MANY_CHANNELS = 32
 _MASK_SHAPE = 0.05  # share that a mask's aspect ratio may differ
@@ -171,62 +169,6 @@ def curve_values(curve: Any, count: int) -> Tensor:
     return torch.from_numpy(values.clip(0.0, 1.0)).float()
 
 
-def option_input(option: str, tooltip: str, id: str | None = None, optional: bool = False) -> Any:
-    """The widget of an option: its default and range are those of the library and the command.
-
-    Args:
-        option: its name in the table of options.
-        tooltip: what it means for this node.
-        id: of the widget; the option's name by default.
-        optional: graphs that were made before the widget was there go on working.
-    """
-    row = OPTIONS[option]
-    id = id or option.rpartition(".")[2]
-    settings: dict[str, Any] = {"default": row.default, "tooltip": tooltip}
-    if optional:
-        settings["optional"] = True
-    if row.choices:
-        return io.Combo.Input(id, options=list(row.choices), **settings)
-    if isinstance(row.default, bool):
-        return io.Boolean.Input(id, **settings)
-    if row.seed:
-        settings["control_after_generate"] = True
-    if isinstance(row.default, int):
-        settings |= {"min": int(row.low or 0), "max": int(row.high or 0)}
-        settings |= {"step": int(row.step)} if row.step and row.step > 1 else {}
-        return io.Int.Input(id, **settings)
-    settings |= {"min": row.low, "max": row.high, "step": row.step}
-    return io.Float.Input(id, **settings)
-
-
-AS_THE_MOTION = "as the motion"
-
-
-def fps_input() -> Any:
-    """The widget for the frame rate of a video."""
-    return io.Combo.Input(
-        "fps",
-        options=[AS_THE_MOTION, *map(str, FRAME_RATES)],
-        default=AS_THE_MOTION,
-        optional=True,
-        tooltip="Frames per second. The motion is read off at that rate, so that none is repeated, "
-        "and lips that close still do. DreamTalk's own motions have 25.",
-    )
-
-
-def fps_of(name: str) -> float:
-    """Frames a second of a choice of :func:`fps_input`; 0 for those of the motion."""
-    choice("fps", name, (AS_THE_MOTION, *map(str, FRAME_RATES)))
-    return 0.0 if name == AS_THE_MOTION else float(name)
-
-
-def choice(name: str, value: str, options: Sequence[str]) -> str:
-    """Check a list widget: older ComfyUI versions let any text through."""
-    if value not in options:
-        raise DreamTalkError(f"{name} can't be '{value}': choose one of {', '.join(options)}")
-    return value
-
-
 def watched(
     chunks: Iterable[Tensor], total: int, show: Callable[[int, int, Tensor], None] | Bar
 ) -> Iterable[Tensor]:
@@ -245,20 +187,3 @@ def speech_of(audio: Any, cls: Any) -> Speech:
 
     waveform, rate = waveform_of(audio, cls)
     return speech_from_waveform(waveform, rate)
-
-
-def precision_input() -> Any:
-    """The widget for the number format of a network."""
-    return option_input(
-        "dtype",
-        id="precision",
-        tooltip="Number format to compute in. fp32 is exact; bf16 and fp16 take half the memory "
-        "and may be faster on a graphics card.",
-    )
-
-
-def dtype_of(precision: str) -> torch.dtype:
-    """The torch dtype of a choice of :func:`precision_input`."""
-    from ..dreamtalk import checkpoints
-
-    return checkpoints.DTYPES[choice("precision", precision, DTYPES)]

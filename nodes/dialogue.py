@@ -9,14 +9,14 @@ from torch import Tensor
 
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import audio_of, choice, first_image, fit, option_input, waveform_of
+from .convert import audio_of, first_image, fit, waveform_of
+from .inputs import choice, model_input, option_input
 from .portrait import find_face
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
 from .sockets import (
     AnimatedFace,
     DTFaces,
-    DTModel,
     DTMotion,
     DTPortrait,
     DTStyle,
@@ -88,12 +88,7 @@ class DreamTalkDialogue(io.ComfyNode):
                     "Larger pictures are scaled down to this many pixels on their longer "
                     "side, which keeps rendering fast. 0 keeps the full size.",
                 ),
-                DTModel.Input(
-                    "model",
-                    optional=True,
-                    tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
-                    "starter.",
-                ),
+                model_input(),
                 DTStyle.Input(
                     "style",
                     optional=True,

@@ -19,17 +19,18 @@ from ..dreamtalk.errors import ModelNotFoundError, MotionError
 from ..dreamtalk.options import FITS, checked, default
 from ..dreamtalk.progress import Stage
 from . import runtime
-from .convert import choice, option_input, speech_of, waveform_of
+from .convert import speech_of, waveform_of
+from .inputs import choice, model_input, option_input
 from .portrait import FACES
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
-from .sockets import DTModel, DTMotion, DTStyle, HostedModel
+from .sockets import DTMotion, DTStyle, HostedModel
 from .speech import features_of
 from .video import Footage, RenderedVideo
 
 if TYPE_CHECKING:
     from ..dreamtalk.dubbing.film import Film
-    from ..dreamtalk.dubbing.painter import LoadedPainter
+    from ..dreamtalk.dubbing.registry import LoadedPainter
     from ..dreamtalk.style import Style
 
 # where each stage of the work begins and ends on the bar
@@ -90,12 +91,7 @@ class DreamTalkDub(io.ComfyNode):
                 option_input(
                     "frame_rate", "Frame rate of the pictures. A video knows its own.", "images_fps"
                 ),
-                DTModel.Input(
-                    "model",
-                    optional=True,
-                    tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
-                    "starter.",
-                ),
+                model_input(),
                 DTStyle.Input(
                     "style",
                     optional=True,
@@ -206,14 +202,14 @@ def film_of(video: Any, images: Tensor | None, rate: float) -> Film:
 
 def painters() -> list[str]:
     """Names of the painters that work as they are."""
-    from ..dreamtalk.dubbing.painter import PAINTERS
+    from ..dreamtalk.dubbing.registry import PAINTERS
 
     return [kind.name for kind in PAINTERS.values() if kind.load is None or kind.starter]
 
 
 def open_painter(name: str, seed: int) -> tuple[LoadedPainter, runtime.ModelHost]:
     """A painter by its name, or by the name of its file in models/dreamtalk, and who hosts it."""
-    from ..dreamtalk.dubbing.painter import load_painter
+    from ..dreamtalk.dubbing.registry import load_painter
 
     path = name if name in painters() else runtime.model_path(name)
     if path is None:

@@ -9,8 +9,8 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import default
 from . import runtime
-from .convert import option_input
-from .schema import growing_inputs, schema
+from .inputs import growing_inputs, option_input
+from .schema import schema
 from .sockets import AnimatedFace, DTFaces, DTMotion, DTPortrait
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..dreamtalk.errors import OutputError
 from . import runtime
-from .convert import option_input
+from .inputs import option_input
 from .schema import schema
 from .sockets import DTFeatures, DTMotion
 

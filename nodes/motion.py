@@ -10,8 +10,9 @@ from comfy_api.latest import io, ui
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.options import checked, default
 from . import runtime
-from .convert import curve_values, option_input, speech_of
-from .schema import curve_inputs, schema
+from .convert import curve_values, speech_of
+from .inputs import curve_inputs, option_input
+from .schema import schema
 from .sockets import DTMotion
 
 _CATEGORY = "DreamTalk/motion"

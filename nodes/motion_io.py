@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import MotionError
 from ..dreamtalk.motion.files import is_motion_file
 from . import runtime
-from .convert import choice, option_input
+from .inputs import choice, option_input
 from .schema import schema
 from .sockets import DTMotion, FaceLandmarks
 

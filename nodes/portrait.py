@@ -14,7 +14,8 @@ from ..dreamtalk.errors import DreamTalkError, FaceNotFoundError, ImageError
 from ..dreamtalk.face.portrait import Portrait
 from ..dreamtalk.options import FACE_CHOICES
 from . import runtime
-from .convert import choice, fit, mask_of, option_input, pictures_of
+from .convert import fit, mask_of, pictures_of
+from .inputs import choice, option_input
 from .schema import schema
 from .sockets import BoundingBox, DTPortrait, FaceLandmarks
 
@@ -280,7 +281,7 @@ def with_open_mouth(portrait: Portrait, pictures: torch.Tensor | None, cls: Any)
     return made
 
 
-def oval_mask(portrait) -> torch.Tensor:
+def oval_mask(portrait: Portrait) -> torch.Tensor:
     """(H, W) float32, 1 inside the outline of the face's landmarks."""
     import cv2
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from ..dreamtalk.errors import ImageError
 from ..dreamtalk.options import checked, default
 from . import runtime
-from .convert import AS_THE_MOTION, fps_input, fps_of, option_input, watched, waveform_of
+from .convert import watched, waveform_of
+from .inputs import AS_THE_MOTION, fps_input, fps_of, option_input, video_output
 from .schema import schema
 from .sockets import (
     AnimatedFace,
@@ -257,13 +258,7 @@ class DreamTalkRenderVideo(io.ComfyNode):
                 background_input(transparent=False),
                 io.Image.Input("background_image", optional=True, tooltip=_BEHIND_TIP),
             ],
-            outputs=[
-                io.Video.Output(
-                    display_name="video",
-                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
-                    "chosen there.",
-                )
-            ],
+            outputs=[video_output()],
             hidden=[io.Hidden.unique_id],
         )
 

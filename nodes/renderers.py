@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import ModelNotFoundError
 from ..dreamtalk.options import OPTIONS
 from . import runtime
-from .convert import dtype_of, option_input, precision_input
+from .inputs import dtype_of, option_input, precision_input
 from .schema import schema
 from .sockets import DTRenderer, HostedRenderer
 
@@ -58,11 +58,7 @@ class DreamTalkLoadPIRenderer(io.ComfyNode):
                 ),
                 precision_input(),
             ],
-            outputs=[
-                DTRenderer.Output(
-                    display_name="renderer", tooltip="For Render Frames and Render Video."
-                )
-            ],
+            outputs=[_renderer_output()],
         )
 
     @classmethod
@@ -114,11 +110,7 @@ class DreamTalkLoadDiffTalk(io.ComfyNode):
                 option_input("seed", "Of the noise that all frames start from."),
                 precision_input(),
             ],
-            outputs=[
-                DTRenderer.Output(
-                    display_name="renderer", tooltip="For Render Frames and Render Video."
-                )
-            ],
+            outputs=[_renderer_output()],
         )
 
     @classmethod
@@ -164,11 +156,7 @@ class DreamTalkLoadRenderer(io.ComfyNode):
                     optional=True,
                 ),
             ],
-            outputs=[
-                DTRenderer.Output(
-                    display_name="renderer", tooltip="For Render Frames and Render Video."
-                )
-            ],
+            outputs=[_renderer_output()],
         )
 
     @classmethod
@@ -182,6 +170,10 @@ class DreamTalkLoadRenderer(io.ComfyNode):
         # Other renderers don't know the option, and say so.
         options = {} if mouth == OPTIONS["mouth"].default else {"mouth": mouth}
         return io.NodeOutput(load(renderer, precision, **options))
+
+
+def _renderer_output() -> Any:
+    return DTRenderer.Output(display_name="renderer", tooltip="For Render Frames and Render Video.")
 
 
 def weightless() -> list[str]:

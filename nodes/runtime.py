@@ -81,11 +81,10 @@ def provide_examples() -> None:
             log.info("the example '%s' was not copied: %s", name, error)
 
 
-def model_files(suffixes: Iterable[str] = (".safetensors", ".pth", ".pt", ".ckpt")) -> list[str]:
+def model_files() -> list[str]:
     """Names of the weight files in the model folder, for a list in a node."""
-    wanted = tuple(suffixes)
     names = folder_paths.get_filename_list(MODEL_FOLDER)
-    return sorted(n for n in names if n.lower().endswith(wanted))
+    return sorted(n for n in names if n.lower().endswith(tuple(WEIGHT_SUFFIXES)))
 
 
 def model_path(name: str) -> Path | None:

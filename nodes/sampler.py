@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..dreamtalk.errors import ModelNotFoundError
 from ..dreamtalk.options import SAMPLERS
 from . import runtime
-from .convert import choice, dtype_of, option_input, precision_input
+from .inputs import choice, dtype_of, option_input, precision_input
 from .schema import schema
 from .sockets import DTFeatures, DTModel, DTMotion, DTStyle, HostedModel
 

@@ -1,8 +1,7 @@
 """Schemas of the nodes: what newer ComfyUIs know of them is said to those that know it.
 
-ComfyUI 0.3.64 has neither search aliases nor an essentials tab, no sockets that grow (0.8 has them)
-and no curves; every version passes the settings of a widget through to its frontend, and older
-frontends leave out what they don't know.
+ComfyUI 0.3.64 has neither search aliases nor an essentials tab; every version passes the settings
+of a widget through to its frontend, and older frontends leave out what they don't know.
 """
 
 from __future__ import annotations
@@ -11,8 +10,6 @@ from dataclasses import fields
 from typing import Any
 
 from comfy_api.latest import io
-
-from .sockets import Curve
 
 _COMMON = ("talking head", "lip sync", "avatar")
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -88,37 +85,6 @@ def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:
             widget.extra_dict = {**(getattr(widget, "extra_dict", None) or {}), **said}
     settings |= {name: value for name, value in newer.items() if value and name in known}
     return io.Schema(node_id=node_id, inputs=inputs, **settings)
-
-
-def growing_inputs(id: str, of: Any, names: tuple[str, ...], tooltip: str) -> list[Any]:
-    """Sockets that appear one after the other as they are used.
-
-    Args:
-        id: of all of them; the node gets a dict of what is connected, or nothing.
-        of: the type of socket, such as ``DTStyle``.
-        names: of the single sockets.
-        tooltip: what they are for.
-
-    Returns:
-        One input, or none where ComfyUI has no such thing.
-    """
-    autogrow = getattr(io, "Autogrow", None)
-    if autogrow is None:
-        return []
-    template = autogrow.TemplateNames(of.Input("socket", tooltip=tooltip), list(names), min=0)
-    return [autogrow.Input(id, template=template, optional=True, tooltip=tooltip)]
-
-
-def curve_inputs(id: str, tooltip: str) -> list[Any]:
-    """A socket for a curve that core's Curve Editor draws; none where ComfyUI has no curves.
-
-    As a plain socket: ComfyUI's own input would draw an editor into the node, whose curve would
-    then always count.
-    """
-    if getattr(io, "Curve", None) is None:
-        return []
-    settings = {"forceInput": True}
-    return [Curve.Input(id, optional=True, tooltip=tooltip, extra_dict=settings)]
 
 
 def _display(widget: Any) -> str | None:

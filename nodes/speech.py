@@ -8,7 +8,8 @@ from comfy_api.latest import io
 
 from ..dreamtalk.errors import AudioError
 from . import runtime
-from .convert import audio_of, option_input, recordings_of, speech_of
+from .convert import audio_of, recordings_of, speech_of
+from .inputs import option_input
 from .schema import schema
 from .sockets import DTFeatures, DTModel, HostedModel
 
@@ -118,7 +119,9 @@ class DreamTalkSpeechFeatures(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: HostedModel, audio=None, audio_encoder_output=None) -> io.NodeOutput:
+    def execute(
+        cls, model: HostedModel, audio: Any = None, audio_encoder_output: Any = None
+    ) -> io.NodeOutput:
         if audio_encoder_output is not None:
             from ..dreamtalk.speech.wav2vec import features_from_audio_encoder
 

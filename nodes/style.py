@@ -13,14 +13,16 @@ from ..dreamtalk.options import default
 from ..dreamtalk.speech.speech import FPS
 from ..dreamtalk.style import EMOTIONS, Style
 from . import runtime
-from .convert import choice, curve_values, first_image, fit, option_input, speech_of
+from .convert import curve_values, first_image, fit, speech_of
+from .inputs import choice, curve_inputs, growing_inputs, option_input
 from .portrait import find_face
-from .schema import curve_inputs, growing_inputs, schema
+from .schema import schema
 from .sockets import DTFeatures, DTModel, DTMotion, DTPortrait, DTStyle, HostedModel
 from .speech import features_of
 
 if TYPE_CHECKING:
     from ..dreamtalk.face.portrait import Portrait
+    from ..dreamtalk.motion.motion import Motion
     from ..dreamtalk.speech.speech import Features
 
 _INTENSITY = (
@@ -77,7 +79,7 @@ class DreamTalkStyleEncoder(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model: HostedModel, motion, intensity: float) -> io.NodeOutput:
+    def execute(cls, model: HostedModel, motion: Motion, intensity: float) -> io.NodeOutput:
         from ..dreamtalk.motion.bridges import convert
 
         model.host.device()

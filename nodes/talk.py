@@ -11,22 +11,21 @@ from torch import Tensor
 from ..dreamtalk.errors import DreamTalkError
 from ..dreamtalk.options import AUTO, EMOTIONS, default
 from . import runtime
-from .convert import (
+from .convert import fit, pictures_of, recordings_of, speech_of
+from .inputs import (
     AS_THE_MOTION,
     choice,
-    fit,
     fps_input,
     fps_of,
+    model_input,
     option_input,
-    pictures_of,
-    recordings_of,
-    speech_of,
+    video_output,
 )
 from .portrait import find_face, open_mouth_input, with_open_mouth
 from .render import render_video
 from .sampler import STARTER, load_checkpoint
 from .schema import schema
-from .sockets import DTModel, HostedModel
+from .sockets import HostedModel
 from .speech import features_of
 
 if TYPE_CHECKING:
@@ -73,23 +72,11 @@ class DreamTalkTalk(io.ComfyNode):
                     "Blinks, small gaze shifts, breathing and head motion beside the "
                     "speech: 0 none, 1 natural, 2 lively.",
                 ),
-                DTModel.Input(
-                    "model",
-                    optional=True,
-                    tooltip="A checkpoint from Load Model. Leave unconnected for the built-in "
-                    "starter.",
-                ),
+                model_input(),
                 fps_input(),
                 open_mouth_input(),
             ],
-            outputs=[
-                io.Video.Output(
-                    display_name="video",
-                    tooltip="For Save Video, which renders it: mp4 with h264 and aac, or what is "
-                    "chosen there.",
-                    is_output_list=True,
-                )
-            ],
+            outputs=[video_output(is_output_list=True)],
             hidden=[io.Hidden.unique_id],
         )
 

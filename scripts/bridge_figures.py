@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 
 from dreamtalk.face.channels import CLOSED_APERTURE
 from dreamtalk.motion.bridges import Bridges, convert_expression
 from dreamtalk.motion.spaces import SPACES
+from scripts.bridge_maps import LEAST_SPREAD, MANY_CLIPS, Clip, plain
 
 BEHIND = 0.02  # of correlation: differences below that are chance
 MOVING = 0.5  # of a channel's usual spread: clips below that don't show it

@@ -65,7 +65,7 @@ class Rendered:
     face: npt.NDArray[np.float64]
 
 
-def _channels(**values: float) -> Values:
+def offsets(**values: float) -> Values:
     """Offsets by channel name; ``Both`` in a name stands for Left and Right."""
     from dreamtalk.motion import FACE
 
@@ -81,7 +81,7 @@ def _cell(name: str, expression: Values, head: Sequence[float] = (0, 0, 0, 0, 0,
     return Cell(name, expression, np.array(head, np.float32))
 
 
-def _viseme(phone: str) -> Values:
+def viseme(phone: str) -> Values:
     """The middle of a phone that is held, in an average talker's neutral speech."""
     from dreamtalk.training.corpus.phones import Segment
     from dreamtalk.training.rules.compose import rule_motion
@@ -94,7 +94,8 @@ def _viseme(phone: str) -> Values:
     return rule_motion(segments, None)[15]
 
 
-def _emotion(name: str, intensity: float = 1.0) -> Values:
+def emotion(name: str, intensity: float = 1.0) -> Values:
+    """Offsets of an emotion, (31,), as the rules show it."""
     from dreamtalk.training.rules.expressions import emotion_offsets
 
     return (intensity * emotion_offsets(name)).astype(np.float32)
@@ -102,33 +103,33 @@ def _emotion(name: str, intensity: float = 1.0) -> Values:
 
 def all_rows() -> dict[str, list[Cell]]:
     """Row -> its cells, ten each."""
-    rest = _channels()
-    spoken = _viseme("AE")
+    rest = offsets()
+    spoken = viseme("AE")
     return {
         "mouth": [
             _cell("rest", rest),
-            *(_cell(p, _viseme(p)) for p in ("M", "F", "S", "SH", "IY", "UW", "OW", "AE", "AA")),
+            *(_cell(p, viseme(p)) for p in ("M", "F", "S", "SH", "IY", "UW", "OW", "AE", "AA")),
         ],
         "eyes": [
-            _cell("half shut", _channels(lidUpperBothY=-0.045)),
-            _cell("blink", _channels(lidUpperBothY=-0.09)),
-            _cell("left wink", _channels(lidUpperLeftY=-0.09, cheekLeftY=0.02)),
-            _cell("wide", _channels(lidUpperBothY=0.025, browInnerBothY=0.05, browOuterBothY=0.05)),
-            _cell("narrow", _channels(lidUpperBothY=-0.015, lidLowerBothY=0.025)),
-            _cell("gaze left", _channels(gazeLeftX=0.05, gazeRightX=0.05)),
-            _cell("gaze right", _channels(gazeLeftX=-0.05, gazeRightX=-0.05)),
-            _cell("gaze up", _channels(gazeLeftY=0.03, gazeRightY=0.03)),
-            _cell("gaze down", _channels(gazeLeftY=-0.03, gazeRightY=-0.03, lidUpperBothY=-0.02)),
-            _cell("brows down", _channels(browInnerBothY=-0.06, browOuterBothY=-0.02)),
+            _cell("half shut", offsets(lidUpperBothY=-0.045)),
+            _cell("blink", offsets(lidUpperBothY=-0.09)),
+            _cell("left wink", offsets(lidUpperLeftY=-0.09, cheekLeftY=0.02)),
+            _cell("wide", offsets(lidUpperBothY=0.025, browInnerBothY=0.05, browOuterBothY=0.05)),
+            _cell("narrow", offsets(lidUpperBothY=-0.015, lidLowerBothY=0.025)),
+            _cell("gaze left", offsets(gazeLeftX=0.05, gazeRightX=0.05)),
+            _cell("gaze right", offsets(gazeLeftX=-0.05, gazeRightX=-0.05)),
+            _cell("gaze up", offsets(gazeLeftY=0.03, gazeRightY=0.03)),
+            _cell("gaze down", offsets(gazeLeftY=-0.03, gazeRightY=-0.03, lidUpperBothY=-0.02)),
+            _cell("brows down", offsets(browInnerBothY=-0.06, browOuterBothY=-0.02)),
         ],
         "emotions": [
             *(
-                _cell(e, _emotion(e))
+                _cell(e, emotion(e))
                 for e in ("happy", "sad", "angry", "surprised", "fear", "disgusted", "contempt")
             ),
-            _cell("happy, AE", _emotion("happy") + spoken),
-            _cell("angry, AE", _emotion("angry") + spoken),
-            _cell("sad x 1.5", _emotion("sad", 1.5)),
+            _cell("happy, AE", emotion("happy") + spoken),
+            _cell("angry, AE", emotion("angry") + spoken),
+            _cell("sad x 1.5", emotion("sad", 1.5)),
         ],
         "head": [
             _cell("yaw 10", rest, (0, 0.175, 0, 0, 0, 0)),

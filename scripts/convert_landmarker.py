@@ -26,13 +26,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.face.landmarker.blendshapes import BlendshapeMixer  # noqa: E402
-from dreamtalk.face.landmarker.detector import BlazeFace  # noqa: E402
-from dreamtalk.face.landmarker.mesh import FaceMesh  # noqa: E402
-from dreamtalk.face.landmarker.weights import ASSET, FORMAT  # noqa: E402
+from dreamtalk.face.landmarker.blendshapes import BlendshapeMixer
+from dreamtalk.face.landmarker.detector import BlazeFace
+from dreamtalk.face.landmarker.mesh import FaceMesh
+from dreamtalk.face.landmarker.weights import ASSET, FORMAT
 
 SOURCE = (
     "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/"

@@ -19,19 +19,22 @@ one ridge regression on standardised inputs, trained on the same speakers.
 from __future__ import annotations
 
 import argparse
+import sys
 from itertools import permutations
 from pathlib import Path
 
 import av
 import numpy as np
-from bridge_figures import MORE_PATHS, behind_plain, evaluate, evaluate_plain
-from bridge_maps import LASTING, LIP_RIDGE, PLAIN_RIDGE, RIDGE, RIDGES, Clip, fit_all
-from fit_face_basis import speaker_of
 from scipy.io import loadmat
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dreamtalk.face.basis import FaceBasis
 from dreamtalk.face.landmarker import FaceLandmarker
 from dreamtalk.motion.spaces import ARKIT_CHANNELS, SPACES
+from scripts.bridge_figures import MORE_PATHS, behind_plain, evaluate, evaluate_plain
+from scripts.bridge_maps import LASTING, LIP_RIDGE, PLAIN_RIDGE, RIDGE, RIDGES, Clip, fit_all
+from scripts.fit_face_basis import speaker_of
 
 
 def read_clip(video: Path, cache: Path, landmarker: FaceLandmarker, basis: FaceBasis) -> Clip:

@@ -12,25 +12,23 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dreamtalk.model import load_model  # noqa: E402
-from dreamtalk.training.measure.figures import features_of  # noqa: E402
-from dreamtalk.training.measure.tables import table  # noqa: E402
-from dreamtalk.training.measure.talkers import (  # noqa: E402
+from dreamtalk.model import load_model
+from dreamtalk.training.measure.figures import features_of
+from dreamtalk.training.measure.tables import table
+from dreamtalk.training.measure.talkers import (
     EDGE,
     Talker,
     compare_talker,
     mean_figures,
     read_talkers,
 )
-from dreamtalk.training.rules.calibrate import (  # noqa: E402
+from dreamtalk.training.rules.calibrate import (
     FILMED_WEIGHT,
     FITTED,
     Array,
@@ -44,7 +42,9 @@ from dreamtalk.training.rules.calibrate import (  # noqa: E402
     tracks_of,
     trimmed,
 )
-from dreamtalk.training.rules.visemes import HAND  # noqa: E402
+from dreamtalk.training.rules.visemes import HAND
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CODE = ROOT / "dreamtalk/training/rules/calibrated.py"
 DOCUMENT = ROOT / "docs/rules.md"
@@ -76,7 +76,10 @@ def worth(talkers: list[Talker], clips: list[Spoken]) -> str:
 
     head = ("table", "filmed: aperture r (fast)", "width r (fast)", "lag",
             "generated: aperture r (fast)", "width r (fast)", "lag")  # fmt: skip
-    same: Callable[[dict[str, Array]], list[dict[str, Array]]] = lambda t: [t] * len(clips)  # noqa: E731
+
+    def same(fitted: dict[str, Array]) -> list[dict[str, Array]]:
+        return [fitted] * len(clips)
+
     return table(
         head,
         [

@@ -25,19 +25,20 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.difftalk import made_up  # noqa: E402
-from benchmarks.renderer import talking  # noqa: E402
-from dreamtalk.difftalk import DiffTalkConfig  # noqa: E402
-from dreamtalk.difftalk.config import FirstStageConfig, UNetConfig  # noqa: E402
-from dreamtalk.face import analyze_portrait, load_image  # noqa: E402
-from dreamtalk.face.landmarker import FaceLandmarker  # noqa: E402
-from dreamtalk.model import load_model, speech_features  # noqa: E402
-from dreamtalk.networks.pirenderer import FaceGenerator  # noqa: E402
-from dreamtalk.render.mesh import MeshRenderer  # noqa: E402
-from dreamtalk.speech.loading import load_speech  # noqa: E402
+from benchmarks.difftalk import draw_weights, made_up
+from benchmarks.renderer import talking
+from dreamtalk.difftalk import DiffTalkConfig
+from dreamtalk.difftalk.config import FirstStageConfig, UNetConfig
+from dreamtalk.face import analyze_portrait, load_image
+from dreamtalk.face.landmarker import FaceLandmarker
+from dreamtalk.model import load_model, speech_features
+from dreamtalk.networks.pirenderer import FaceGenerator
+from dreamtalk.render.mesh import MeshRenderer
+from dreamtalk.speech.loading import load_speech
+
+ROOT = Path(__file__).resolve().parent.parent
 
 WHEELS = """On a machine with internet and the same Python and system:
 
@@ -195,12 +196,7 @@ def check_pirenderer(place: Place) -> Iterator[Row]:
 
     def network() -> nn.Module:
         made = FaceGenerator()
-        draw = torch.Generator().manual_seed(1)
-        for name, weight in made.named_parameters():
-            if weight.ndim > 1:
-                weight.data.normal_(0, weight[0].numel() ** -0.5, generator=draw)
-            else:
-                weight.data.fill_(0.0 if name.endswith("bias") else 1.0)
+        draw_weights(made, 1)
         return made.eval()
 
     def run(device: torch.device, dtype: torch.dtype) -> Callable[[], Tensor]:

@@ -50,6 +50,17 @@ def speech_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small corpus with both splits, of the built-in formant voice: for each file its own."""
+    from dreamtalk.training.corpus.recordings import build_corpus
+
+    folder = tmp_path_factory.mktemp("corpus")
+    for split in ("train", "test"):
+        build_corpus(folder, 0.01, split=split, engines=("formant",), seconds=4.2)
+    return folder
+
+
 def babble(seconds: float, rate: int = RATE, seed: int = 0) -> np.ndarray:
     """Formant synthesis of "ama ama": a buzz through two resonances that open and close.
 

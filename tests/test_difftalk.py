@@ -34,6 +34,7 @@ from dreamtalk.difftalk.unet import TokenAttention
 from dreamtalk.errors import CheckpointError, DreamTalkError
 from dreamtalk.networks.latent_layers import Conv3x3, GroupNorm
 from dreamtalk.speed import speed_up
+from tests.trap import Trap
 
 SMALL = DiffTalkConfig(
     FirstStageConfig(32, (1, 1, 2), 1, codes=64), UNetConfig(32, (1, 2), 1, (1,)), image_size=32
@@ -222,17 +223,10 @@ def test_lightning_files(model, tmp_path, monkeypatch):
     assert torch.equal(load_difftalk(path).unet.out[2].weight, model.unet.out[2].weight)
 
 
-class _Harm:
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
 def test_files_with_code_are_refused(model, tmp_path):
     state = official_state(model)
-    torch.save({"state_dict": state, "more": _Harm(str(tmp_path / "ran"))}, tmp_path / "bad.ckpt")
+    trap = Trap(os.mkdir, str(tmp_path / "ran"))
+    torch.save({"state_dict": state, "more": trap}, tmp_path / "bad.ckpt")
     for load in (load_difftalk, load_first_stage):
         with pytest.raises(CheckpointError, match=r"bad\.ckpt"):
             load(tmp_path / "bad.ckpt")

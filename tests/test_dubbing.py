@@ -18,8 +18,9 @@ from dreamtalk.dubbing.film import Film, PictureFilm, VideoFilm
 from dreamtalk.dubbing.lips import lips_at, person_neutral, spoken_lips, strengths
 from dreamtalk.dubbing.mesh import MeshPainter
 from dreamtalk.dubbing.order import Run, pieces, result_length, runs
-from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take, load_painter
+from dreamtalk.dubbing.painter import MouthPainter, Painted, Reference, Take
 from dreamtalk.dubbing.reference import choose_references, load_reference
+from dreamtalk.dubbing.registry import load_painter
 from dreamtalk.dubbing.trace import Trace, trace
 from dreamtalk.errors import (
     DreamTalkError,

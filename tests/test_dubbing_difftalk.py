@@ -9,7 +9,8 @@ import torch
 
 from dreamtalk.difftalk import DiffTalk, DiffTalkConfig, FirstStageConfig, save_difftalk
 from dreamtalk.difftalk.config import UNetConfig
-from dreamtalk.dubbing.painter import Reference, Take, load_painter
+from dreamtalk.dubbing.painter import Reference, Take
+from dreamtalk.dubbing.registry import load_painter
 from dreamtalk.errors import CheckpointError
 from dreamtalk.face import FaceBasis, Portrait
 from dreamtalk.motion import FACE, Motion

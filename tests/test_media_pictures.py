@@ -129,9 +129,9 @@ def test_depths(pixels: np.ndarray, tmp_path: Path) -> None:
         read = load_image(tmp_path / "grey.tif")
         assert float((read[..., 0] * 255 - torch.from_numpy(grey)).abs().max()) < 1
     for mode in ("CMYK", "P", "L", "LA", "YCbCr"):
-        Image.fromarray(pixels).convert(mode).save(tmp_path / "m.tif") if mode != "P" else (
-            Image.fromarray(pixels).quantize(128).save(tmp_path / "m.tif")
-        )
+        picture = Image.fromarray(pixels)
+        picture = picture.quantize(128) if mode == "P" else picture.convert(mode)
+        picture.save(tmp_path / "m.tif")
         reference = wanted if mode not in ("L", "LA") else wanted.mean(-1, keepdim=True)
         assert float((load_image(tmp_path / "m.tif") - reference).abs().mean()) < 0.05, mode
 

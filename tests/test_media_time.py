@@ -35,15 +35,20 @@ def tone(seconds: float, rate: int = RATE, channels: int = 1) -> np.ndarray:
     return np.stack([wave] * channels).astype(np.float32)
 
 
-def write_film(path: Path, picture: np.ndarray, sound: list[tuple[float, np.ndarray]]) -> Path:
-    """2 s of a still picture at 25 fps from time 0, and pieces of sound (1, N) from times in s."""
+def write_film(
+    path: Path,
+    picture: np.ndarray,
+    sound: list[tuple[float, np.ndarray]],
+    shown: range = range(50),
+) -> Path:
+    """A still picture in some frames of 25 fps, and pieces of sound (1, N) from times in s."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = picture.shape[1], picture.shape[0], "yuv420p"
         audio = container.add_stream("pcm_s16le", rate=RATE)
         audio.layout = "mono"
         packets = []
-        for index in range(50):
+        for index in shown:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             packets += video.encode(frame)
@@ -98,23 +103,7 @@ def test_late_sound_is_late_everywhere(tmp_path: Path) -> None:
 
 def test_late_pictures_are_late(portrait_image: Tensor, tmp_path: Path) -> None:
     picture = (portrait_image.numpy() * 255).astype(np.uint8)
-    film = tmp_path / "late.mkv"
-    with av.open(str(film), "w") as container:
-        video = container.add_stream("libx264", rate=25)
-        video.width, video.height, video.pix_fmt = picture.shape[1], picture.shape[0], "yuv420p"
-        audio = container.add_stream("pcm_s16le", rate=RATE)
-        audio.layout = "mono"
-        sound = av.AudioFrame.from_ndarray(
-            (tone(1.0) * 32767).astype(np.int16), format="s16", layout="mono"
-        )
-        sound.sample_rate, sound.pts, sound.time_base = RATE, 0, Fraction(1, RATE)
-        packets = [*audio.encode(sound), *audio.encode()]
-        for index in range(5):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = 20 + index, Fraction(1, 25)
-            packets += video.encode(frame)
-        for packet in (*packets, *video.encode()):
-            container.mux(packet)
+    film = write_film(tmp_path / "late.mkv", picture, [(0.0, tone(1.0))], range(20, 25))
     assert len(track_video(film).motion) == 25
 
 
@@ -299,7 +288,7 @@ def digest(side, out):
     video.write_video(out, iter(frames.split(8)))
     return hashlib.sha256(open(out, "rb").read()).hexdigest()
 
-out, ours = sys.argv[1], video._repeatable
+out, ours = sys.argv[1], video.repeatable_x264
 for side in map(int, sys.argv[2:]):
     found, kept = set(), []
     for i in range(3):
@@ -308,9 +297,9 @@ for side in map(int, sys.argv[2:]):
         if i == 1:
             kept.clear()
     # code of the encoder that reads nothing but the picture; where there is none such, its own
-    video._repeatable = lambda: {"x264-params": "asm=sse4.2"}
+    video.repeatable_x264 = lambda: {"x264-params": "asm=sse4.2"}
     found.add(digest(side, out))
-    video._repeatable = ours
+    video.repeatable_x264 = ours
     print(side, len(found))
 """
 

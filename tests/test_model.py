@@ -25,6 +25,7 @@ from dreamtalk.model import Calibration, DreamTalkModel, load_model, save_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.speech.speech import Features
+from tests.trap import Trap
 
 SMALL = DenoiserConfig(
     feature_dim=12, expression_dim=31, lower=tuple(range(13)), d_model=16, heads=2, layers=2,
@@ -146,19 +147,11 @@ def test_nan_weights(tmp_path, official):
         load_model(tmp_path / "nan.pth")
 
 
-class _Payload:
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (Path.touch, (Path(self.path),))
-
-
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("container", ["zip", "legacy", "pickle"])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, container):
     trap, path = tmp_path / "executed", tmp_path / "trap.pth"
-    content = {"model_state_dict": {"diff_net.a": torch.zeros(1)}, "x": _Payload(str(trap))}
+    content = {"model_state_dict": {"diff_net.a": torch.zeros(1)}, "x": Trap(Path.touch, trap)}
     if container == "pickle":
         path.write_bytes(pickle.dumps(content["x"]))
     else:
@@ -168,31 +161,28 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, container):
     assert not trap.exists()
 
 
-class _Folder:
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __reduce__(self):
-        return (os.mkdir, (self.path,))
-
-
 def test_a_pickle_that_calls_the_system_is_named(tmp_path):
     trap, path = tmp_path / "executed", tmp_path / "trap.pth"
-    torch.save({"model_state_dict": {}, "x": _Folder(str(trap))}, path)
+    torch.save({"model_state_dict": {}, "x": Trap(os.mkdir, str(trap))}, path)
     with pytest.raises(CheckpointError, match=r"mkdir.*could run any code"):
         load_model(path)
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
-@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
-def test_truncated_files(tmp_path, kind, share):
-    path = tmp_path / "cut.bin"
+def weights_file(path: Path, kind: str, values: int) -> Path:
+    """A checkpoint in a container: ours, or a pickle with one tensor of so many values."""
     if kind == "safetensors":
         save_model(small_model(), path)
     else:
-        state = {"model_state_dict": {"diff_net.net.content_encoder.x": torch.randn(2000)}}
+        state = {"model_state_dict": {"diff_net.net.content_encoder.x": torch.randn(values)}}
         torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    return path
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_truncated_files(tmp_path, kind, share):
+    path = weights_file(tmp_path / "cut.bin", kind, 2000)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(CheckpointError, match=r"damaged|cut off"):
@@ -202,12 +192,7 @@ def test_truncated_files(tmp_path, kind, share):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
 def test_damaged_bytes_give_our_errors_only(tmp_path, kind):
-    path, draw = tmp_path / "damaged.bin", np.random.default_rng(0)
-    if kind == "safetensors":
-        save_model(small_model(), path)
-    else:
-        state = {"model_state_dict": {"diff_net.net.content_encoder.x": torch.randn(50)}}
-        torch.save(state, path, _use_new_zipfile_serialization=kind == "zip")
+    path, draw = weights_file(tmp_path / "damaged.bin", kind, 50), np.random.default_rng(0)
     whole = path.read_bytes()
     messages = []
     for _ in range(80):

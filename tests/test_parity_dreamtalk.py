@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from dreamtalk.cpu.denoiser import ArrangedDenoiser
+from dreamtalk.cpu.arranged import ArrangedDenoiser
 from dreamtalk.diffusion.guidance import guided
 from dreamtalk.diffusion.samplers import sample_ddim, sample_ddpm
 from dreamtalk.diffusion.schedule import VarianceSchedule

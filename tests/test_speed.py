@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from dreamtalk.cpu.denoiser import ArrangedDenoiser, FastDenoiser
+from dreamtalk.cpu.arranged import ArrangedDenoiser
+from dreamtalk.cpu.denoiser import FastDenoiser
 from dreamtalk.cpu.frame import FrameDenoiser
 from dreamtalk.cpu.winograd import WinogradConv2d
 from dreamtalk.speed import speed_up

@@ -63,6 +63,14 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(work(), 120))  # type: ignore[arg-type]
 
 
+async def say(socket: ClientWebSocketResponse, sound: bytes, piece: int) -> None:
+    """Send all of a recording in pieces of so many bytes, and that it was all."""
+    for at in range(0, len(sound), piece):
+        await socket.send_bytes(sound[at : at + piece])
+    await socket.send_json({"type": "flush"})
+    await socket.send_json({"type": "close"})
+
+
 async def all_of(socket: ClientWebSocketResponse) -> tuple[list[bytes], list[dict]]:
     frames, said = [], []
     async for message in socket:
@@ -86,11 +94,7 @@ def test_samples_in_frames_out(model, renderer, together: int) -> None:
             assert (ready["type"], ready["rate"], ready["fps"]) == ("ready", 16000, 25)
             assert (ready["width"], ready["height"]) == (264, 264)
             await socket.send_json({"type": "start", "emotion": "happy"})
-            sound = pcm(0.6)
-            for at in range(0, len(sound), 3000):
-                await socket.send_bytes(sound[at : at + 3000])
-            await socket.send_json({"type": "flush"})
-            await socket.send_json({"type": "close"})
+            await say(socket, pcm(0.6), 3000)
             frames, said = await all_of(socket)
             assert said == [{"type": "end", "frames": 15}]
             read = [read_frame(frame) for frame in frames]
@@ -114,11 +118,7 @@ def test_a_film_in_fragments(model, renderer, ahead: float, tmp_path: Path) -> N
             assert re.fullmatch(
                 r'video/mp4; codecs="avc1.42[0-9A-F]{4}, mp4a.40.2"', ready["codecs"]
             )
-            sound = pcm(1.2)
-            for at in range(0, len(sound), 1280):
-                await socket.send_bytes(sound[at : at + 1280])
-            await socket.send_json({"type": "flush"})
-            await socket.send_json({"type": "close"})
+            await say(socket, pcm(1.2), 1280)
             parts, said = await all_of(socket)
             assert said == [{"type": "end", "frames": 30}]
             assert len(parts) > 10  # as they come, not at the end

@@ -21,7 +21,7 @@ from dreamtalk.training.corpus.recognizer import (
     load_recognizer,
     pieces,
 )
-from dreamtalk.training.corpus.recordings import build_corpus, read_corpus
+from dreamtalk.training.corpus.recordings import read_corpus
 from dreamtalk.training.corpus.voices.formant import synthesize
 from dreamtalk.training.recipe import load_recipe
 from dreamtalk.training.stages.run import train_speech
@@ -48,14 +48,6 @@ def frames_of(waveform: np.ndarray) -> np.ndarray:
     spectra = np.abs(np.fft.rfft(sound[at] * np.hanning(2 * CENTRE), 1024))[:, :WIDTH]
     out: np.ndarray = np.log(spectra + 1e-3).astype(np.float32)
     return out
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    for split in ("train", "test"):
-        build_corpus(folder, 0.01, split=split, engines=("formant",), seconds=4.2)
-    return folder
 
 
 def test_pieces_are_heard_as_a_whole() -> None:

@@ -17,7 +17,7 @@ from dreamtalk.errors import DreamTalkError, MissingDependencyError
 from dreamtalk.model import load_model
 from dreamtalk.motion.motion import Motion
 from dreamtalk.style import EMOTIONS
-from dreamtalk.training.corpus.recordings import SHARD, build_corpus, make_recording
+from dreamtalk.training.corpus.recordings import SHARD, make_recording
 from dreamtalk.training.data.identity import random_identity
 from dreamtalk.training.measure.clips import (
     classify_clips,
@@ -60,14 +60,6 @@ ff = 16
 window = 2
 max_style_length = 24
 """
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    for split in ("train", "test"):
-        build_corpus(folder, 0.01, split=split, engines=("formant",), seconds=4.2)
-    return folder
 
 
 def test_all_stages(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

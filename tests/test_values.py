@@ -203,7 +203,7 @@ def test_other_errors_pass_and_clean_up(tmp_path: Path) -> None:
 def test_names_that_no_file_can_have(name: str) -> None:
     from dreamtalk.batch.rows import read_rows
     from dreamtalk.checkpoints import read_checkpoint
-    from dreamtalk.dubbing.painter import load_painter
+    from dreamtalk.dubbing.registry import load_painter
     from dreamtalk.face import load_image
     from dreamtalk.motion.files import load_motion
     from dreamtalk.render.background import background_of

@@ -96,16 +96,23 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
         wav2vec_features(Speech(torch.zeros(1600)))
 
 
-def test_transformers_model_in_chunks():
+def random_wav2vec(layers: int, ff: int) -> torch.nn.Module:
     """The real architecture with random weights."""
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.Wav2Vec2Config(
-        hidden_size=1024, num_hidden_layers=1, num_attention_heads=16, intermediate_size=64,
+        hidden_size=1024, num_hidden_layers=layers, num_attention_heads=16, intermediate_size=ff,
         feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True,
     )  # fmt: skip
-    model = transformers.Wav2Vec2Model(config).eval()
-    speech = Speech(torch.randn(16000 * 6, generator=torch.Generator().manual_seed(1)) * 0.1)
+    return transformers.Wav2Vec2Model(config).eval()
+
+
+def noise(seconds: int) -> Speech:
+    return Speech(torch.randn(16000 * seconds, generator=torch.Generator().manual_seed(1)) * 0.1)
+
+
+def test_transformers_model_in_chunks():
+    model, speech = random_wav2vec(layers=1, ff=64), noise(seconds=6)
     one = wav2vec_features(speech, model=model).rows
     many = wav2vec_features(speech, model=model, chunk_seconds=2.0, context_seconds=1.5).rows
     assert one.shape == many.shape
@@ -115,14 +122,7 @@ def test_transformers_model_in_chunks():
 @pytest.mark.slow
 def test_pieces_differ_little_from_one_pass():
     """What docs/official.md states: ``pytest -s -m slow tests/test_wav2vec.py`` prints it."""
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    config = transformers.Wav2Vec2Config(
-        hidden_size=1024, num_hidden_layers=3, num_attention_heads=16, intermediate_size=4096,
-        feat_extract_norm="layer", conv_bias=True, do_stable_layer_norm=True,
-    )  # fmt: skip
-    model = transformers.Wav2Vec2Model(config).eval()
-    speech = Speech(torch.randn(16000 * 100, generator=torch.Generator().manual_seed(1)) * 0.1)
+    model, speech = random_wav2vec(layers=3, ff=4096), noise(seconds=100)
     one = wav2vec_features(speech, model=model, chunk_seconds=100.0).rows
     many = wav2vec_features(speech, model=model).rows
     relative = ((one - many).norm() / one.norm()).item()

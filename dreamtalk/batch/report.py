@@ -105,7 +105,11 @@ class Report:
         return self._outcomes
 
     def add(self, outcome: Outcome) -> None:
-        """Remember an outcome, so that not even a power failure loses it."""
+        """Remember an outcome, so that not even a power failure loses it.
+
+        Raises:
+            OutputError: if it can't be written.
+        """
         self._outcomes[outcome.name] = outcome
         try:
             self._log.write(json.dumps(asdict(outcome)) + "\n")

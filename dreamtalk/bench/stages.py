@@ -140,7 +140,7 @@ def measure(case: Case) -> Result:
         timings.append(Timing(stage, wall, cpu, note(result)))
         return result
 
-    speech = timed("load speech", lambda: _repeated(case.audio, case.duration))
+    speech = timed("load speech", lambda: repeated_speech(case.audio, case.duration))
     model = timed("load model", lambda: load_model("starter", case.device))
     features = timed(
         "speech features", lambda: speech_features(speech, model), lambda f: f"{len(f.rows)} rows"
@@ -151,7 +151,7 @@ def measure(case: Case) -> Result:
         lambda m: f"{steps} DDIM steps, {len(m)} frames",
     )  # fmt: skip
     motion = timed("natural motion", lambda: add_natural_motion(motion, speech))
-    picture = _sized(load_image(case.portrait), case.size)
+    picture = scaled_to(load_image(case.portrait), case.size)
     analysed = timed("portrait", lambda: analyze_portrait(picture))
     height, width = analysed.size
     renderer = timed("renderer set-up", lambda: MeshRenderer(analysed, device=case.device))
@@ -164,7 +164,8 @@ def measure(case: Case) -> Result:
 
     def frames() -> Iterator[Tensor]:
         for chunk in renderer.frames(motion):
-            begun.append(time.perf_counter()) if not begun else None
+            if not begun:
+                begun.append(time.perf_counter())
             yield chunk
 
     start = time.perf_counter()
@@ -183,11 +184,11 @@ def measure(case: Case) -> Result:
     vram = torch.cuda.max_memory_allocated() if cuda else 0
     return Result(
         case, tuple(timings), 1000 * alone, begun[0] - start, first, speech.duration, count,
-        width, height, _peak_memory(), vram, torch.get_num_threads(),
+        width, height, peak_memory(), vram, torch.get_num_threads(),
     )  # fmt: skip
 
 
-def _repeated(audio: str, duration: float) -> Speech:
+def repeated_speech(audio: str, duration: float) -> Speech:
     """So many seconds of a recording, said again and again if it is shorter."""
     speech = load_speech(audio, duration=duration)
     wanted = round(duration * 16_000)
@@ -195,7 +196,7 @@ def _repeated(audio: str, duration: float) -> Speech:
     return Speech(speech.waveform.repeat(times)[:wanted])
 
 
-def _sized(picture: Tensor, size: int) -> Tensor:
+def scaled_to(picture: Tensor, size: int) -> Tensor:
     """(H, W, 3) with a longer side of so many px."""
     if not size:
         return picture
@@ -205,7 +206,7 @@ def _sized(picture: Tensor, size: int) -> Tensor:
     return torch.from_numpy(scaled).clamp(0, 1)
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Bytes that the process held at most, 0 where that can't be told."""
     try:
         import resource

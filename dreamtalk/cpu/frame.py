@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.transformer import EncoderLayer, time_sinusoid
-from .denoiser import ArrangedDenoiser, _Attention, _FeedForward, _Layer, _Shared
+from .arranged import ArrangedDenoiser
+from .decoder import ArrangedAttention, ArrangedFeedForward, ArrangedLayer, SharedStyle
 
 Array = np.ndarray
 
@@ -74,7 +75,7 @@ class FrameDenoiser:
     @torch.no_grad()
     def prepare(self, style: Tensor) -> FrameStyle:
         """A code (1, d) -> where the two decoders start."""
-        starts = [start for start in self._arranged.prepare(style) if isinstance(start, _Shared)]
+        starts = [s for s in self._arranged.prepare(style) if isinstance(s, SharedStyle)]
         query, probe = (_stacked(parts) for parts in zip(*starts, strict=True))
         return FrameStyle(query, probe)
 
@@ -165,7 +166,7 @@ class _Norm:
 class _Out:
     """The last projections of an attention in both branches."""
 
-    def __init__(self, attentions: Sequence[_Attention]) -> None:
+    def __init__(self, attentions: Sequence[ArrangedAttention]) -> None:
         self.weight = _stacked([a.out.weight for a in attentions])
         self.bias = _rows([a.out.bias for a in attentions])
         self.from_time = _stacked([a.from_time for a in attentions])
@@ -174,7 +175,7 @@ class _Out:
 class _Look:
     """Attention of one query in both branches, without the bias of its last projection."""
 
-    def __init__(self, attentions: Sequence[_Attention]) -> None:
+    def __init__(self, attentions: Sequence[ArrangedAttention]) -> None:
         self._q = _stacked([a.q.weight for a in attentions])
         self._q_bias = _rows([a.q.bias for a in attentions])
         self._to_probe = _stacked([a.to_probe for a in attentions])
@@ -193,8 +194,8 @@ class _Look:
 class _Feed:
     """The end of a layer in both branches: a norm, feed-forward, a norm."""
 
-    def __init__(self, layers: Sequence[_Layer]) -> None:
-        parts: list[_FeedForward] = [layer.feed_forward for layer in layers]
+    def __init__(self, layers: Sequence[ArrangedLayer]) -> None:
+        parts: list[ArrangedFeedForward] = [layer.feed_forward for layer in layers]
         self._widen, self._floor = (
             _stacked([p.widen for p in parts]),
             _rows([p.floor for p in parts]),

@@ -288,6 +288,8 @@ class UNet(nn.Module):
 def time_sinusoid(t: Tensor, dim: int) -> Tensor:
     """Sinusoids of the time, cosines in the first half, sines in the second.
 
+    As latent-diffusion computes them: DreamTalk's (``networks/transformer.py``) round otherwise.
+
     Args:
         t: (B,) any real dtype.
 

@@ -33,16 +33,13 @@ class DiffTalkPainter:
 
     Args:
         network: our DiffTalk, on the device to use.
-        device: not used: the network says it.
         options: as the renderer ``difftalk`` takes them.
 
     Raises:
         CheckpointError: with a DiffTalk of the published form.
     """
 
-    def __init__(
-        self, network: nn.Module, device: torch.device, options: DiffTalkOptions | None = None
-    ) -> None:
+    def __init__(self, network: nn.Module, options: DiffTalkOptions | None = None) -> None:
         if not isinstance(network, MouthPainterNet):
             raise CheckpointError(
                 "films are dubbed by the DiffTalk that paints mouths alone; this file holds the "
@@ -53,7 +50,7 @@ class DiffTalkPainter:
             raise DreamTalkError(
                 "this DiffTalk was trained without speech: from_speech needs one that listens"
             )
-        self._mesh = MeshPainter(device)
+        self._mesh = MeshPainter()
         self._basis = FaceBasis.load()
 
     def prepare(self, reference: Reference) -> DiffTalkShotPainter:

@@ -72,7 +72,11 @@ class VideoFilm:
         self._frames: list[int] = []  # which of them each number shows
 
     def pictures(self) -> Iterator[Picture]:
-        """All of them in turn; a picture that stays longer comes again."""
+        """All of them in turn; a picture that stays longer comes again.
+
+        Raises:
+            MotionError: if the film can't be read, or changes its size.
+        """
         self._stamps, self._frames = [], []
         first: Fraction | None = None
         held: Picture | None = None
@@ -98,7 +102,11 @@ class VideoFilm:
             yield held
 
     def part(self, start: int, stop: int) -> Iterator[Picture]:
-        """Those from one number up to another."""
+        """Those from one number up to another.
+
+        Raises:
+            MotionError: if the film is no longer there.
+        """
         wanted = self._frames[start:stop]
         if not wanted:
             return

@@ -32,7 +32,8 @@ from ..render.mesh.warp.inverse import invert_displacement
 from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count
 from .lower_face import build_lower_face
-from .painter import MeshPainterOptions, Painted, Reference, Take
+from .options import MeshPainterOptions
+from .painter import Painted, Reference, Take
 from .teeth import INNER, PlacedTeeth, teeth_shown
 
 Array = npt.NDArray[np.float32]
@@ -46,13 +47,10 @@ class MeshPainter:
     """Makes the painters of shots; see the module.
 
     Args:
-        device: not used.
         options: what can be set.
     """
 
-    def __init__(
-        self, device: torch.device | None = None, options: MeshPainterOptions | None = None
-    ) -> None:
+    def __init__(self, options: MeshPainterOptions | None = None) -> None:
         self.options = options or MeshPainterOptions()
         self._basis = FaceBasis.load()
 
@@ -191,15 +189,10 @@ class MeshShotPainter:
             (torch.from_numpy(u[None, ..., 0]), torch.from_numpy(u[None, ..., 1])) for u, _ in lips
         ]
         corners = (face.points[INNER] + moved[INNER, :2].numpy()) @ turn.T + shift
-        pad = np.array([4, 3], np.float32) * face.mm * float(np.abs(np.linalg.det(turn))) ** 0.5 + 2
-        cavity = Box.around(
-            np.maximum(corners.min(0) - pad, [region.x0, region.y0]),
-            np.minimum(corners.max(0) + pad, [region.x1 - 1, region.y1 - 1]),
-            region.x1, region.y1,
-        )  # fmt: skip
         painted = paint_mouth(
-            self._layer, self._sampler, layers[0], region, cavity, sources[0], sources[1],
-            layers[1], self._teeth.pose(pose, corners, marks + offset[:, :2], moved),
+            self._layer, self._sampler, layers[0], region, self._cavity(corners, turn, region),
+            sources[0], sources[1], layers[1],
+            self._teeth.pose(pose, corners, marks + offset[:, :2], moved),
         )  # fmt: skip
         picture[region.slices] = self._sampler.to_bytes(painted)[0].numpy()
         mask[region.slices] = share
@@ -247,6 +240,16 @@ class MeshShotPainter:
         return Box.around(
             np.maximum(low, 0), np.minimum(high, [width - 1, height - 1]), width, height
         )
+
+    def _cavity(self, corners: Array, turn: Array, region: Box) -> Box:
+        """Where in a region the inside of the mouth lies, by the inner lips (K, 2) px."""
+        scale = float(np.abs(np.linalg.det(turn))) ** 0.5
+        pad = np.array([4, 3], np.float32) * self._lips.face.mm * scale + 2
+        return Box.around(
+            np.maximum(corners.min(0) - pad, [region.x0, region.y0]),
+            np.minimum(corners.max(0) + pad, [region.x1 - 1, region.y1 - 1]),
+            region.x1, region.y1,
+        )  # fmt: skip
 
 
 def fit_plane(known: Array, seen: Array) -> Array:

@@ -49,7 +49,16 @@ def result_length(film: int, seconds: float, rate: Fraction, fit: str) -> int:
 
 
 def runs(film: int, length: int, fit: str) -> Iterator[Run]:
-    """The result as runs through a film of that many pictures."""
+    """The result as runs through a film.
+
+    Args:
+        film: pictures that it has.
+        length: pictures of the result.
+        fit: ``"loop"`` goes back and forth where the film is too short; else its last one stays.
+
+    Raises:
+        DreamTalkError: if the film has no pictures.
+    """
     if film < 1:
         raise DreamTalkError("there are no pictures in the film")
     yield Run(0, 0, min(film, length), 1)

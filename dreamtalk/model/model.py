@@ -141,7 +141,7 @@ class DreamTalkModel(nn.Module):
             have = f"presets for {', '.join(self.presets)} only" if self.presets else "no presets"
             raise DreamTalkError(
                 f"the checkpoint '{self.title}' has {have}, not '{emotion}': "
-                "take the style of a clip instead (--style, or the node Style from Motion)"
+                "take the style of a clip instead (--style, or the node Style Encoder)"
             )
         return Style(self.presets[emotion].clone(), self.fingerprint, intensity, emotion)
 

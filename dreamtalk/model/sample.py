@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,7 +13,6 @@ from ..diffusion.guidance import guided
 from ..diffusion.samplers import (
     Denoise,
     FrameNoise,
-    StepNoise,
     sample_ddim,
     sample_ddpm,
     sample_dpm,
@@ -24,7 +22,7 @@ from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..motion.motion import Motion
 from ..motion.spaces import FACE, OPENING_SHAPE
-from ..networks.denoiser import Denoiser
+from ..networks.denoiser import Denoiser, DenoiserConfig
 from ..networks.lip_expert import LipExpert
 from ..networks.speech_encoder import heard_closures
 from ..options import checked
@@ -113,11 +111,8 @@ def sample_motion(
     """
     _check(model, features, style)
     checked(steps=steps, sampler=sampler, seed=seed, sync=sync)
+    _check_guidance(guidance)
     steps, seed = int(steps), int(seed)
-    if isinstance(guidance, Tensor) and (guidance.ndim != 1 or len(guidance) == 0):
-        raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
-    for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
-        checked(guidance=scale)
     shutting = max(model.calibration.closing, sync)
     closing = _closing(model, features) if shutting else None
     if sync and model.lip_expert is None and closing is None:
@@ -140,9 +135,7 @@ def sample_motion(
     alone = device.type != "cpu" or model.compiled or bool(sync)
     workers = 1 if alone else worker_count(device, MOST_WORKERS)
     if chunk is None and device.type == "cpu" and not sync:
-        config = model.denoiser.config
-        chunk = max(CPU_CHUNK, CPU_VALUES // ((2 * config.window + 1) * config.d_model))
-        parts = split(frames, chunk, workers)
+        parts = split(frames, _cpu_chunk(model.denoiser.config), workers)
     else:
         chunk = CHUNK if chunk is None else chunk
         parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
@@ -160,9 +153,14 @@ def sample_motion(
             scale[part, None] if isinstance(scale, Tensor) else scale,
             both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
         )
-        draw = partial(drawn.draw, part.start, part.stop)
-        start_noise = calibration.noise_scale * draw(0) if noise is None else noise[part].float()
-        x = start_noise[None].to(device)
+
+        def fresh(t: int) -> Tensor:
+            return drawn.draw(part.start, part.stop, t)[None].to(device)
+
+        if noise is None:
+            x = calibration.noise_scale * fresh(0)
+        else:
+            x = noise[part].float()[None].to(device)
 
         def denoise(x: Tensor, t: Tensor) -> Tensor:
             return predict(x.to(dtype), t).float()
@@ -175,7 +173,6 @@ def sample_motion(
         if few is not None:
             x = few(steer, x, model.schedule, steps, done.tell)
         else:
-            fresh: StepNoise = lambda t: draw(t)[None].to(device)  # noqa: E731
             x = sample_ddpm(steer, x, model.schedule, fresh, done.tell)
         x = x[0] * model.motion_std + model.motion_mean
         expression[part] = x.cpu()
@@ -210,6 +207,18 @@ def lip_closing(share: Tensor) -> LipClosing:
     """How lips of the ``face`` space are shut, given how sure that is in each frame, (N,)."""
     shape = torch.tensor([OPENING_SHAPE.get(c, 0.0) for c in FACE.channels])
     return LipClosing(share, FACE.index["lipAperture"], _SHUT, shape)
+
+
+def _cpu_chunk(config: DenoiserConfig) -> int:
+    """Frames that a CPU computes together."""
+    return max(CPU_CHUNK, CPU_VALUES // ((2 * config.window + 1) * config.d_model))
+
+
+def _check_guidance(guidance: float | Tensor) -> None:
+    if isinstance(guidance, Tensor) and (guidance.ndim != 1 or len(guidance) == 0):
+        raise DreamTalkError(f"guidance is a number or (T,), not {tuple(guidance.shape)}")
+    for scale in guidance.tolist() if isinstance(guidance, Tensor) else (guidance,):
+        checked(guidance=scale)
 
 
 def _check(model: Sampled, features: Features, style: Style) -> None:

@@ -48,7 +48,7 @@ class Blink:
         return self.start + self.closing + self.shut + self.opening
 
     def closure(self, times: np.ndarray) -> np.ndarray:
-        """How far the lid is shut at given times (s): 0 open, ``depth`` at most."""
+        """How far the lid is shut at times (n,), s: (n,), 0 open, ``depth`` at most."""
         since = times - self.start
         down = smoothstep(0, self.closing, since)
         # lids open quickly at first and settle slowly

@@ -35,7 +35,7 @@ CROP_IOD = 85.0
 give the scale that brings a face to that size."""
 CROP_FRAME = 256.0
 """Px, edge of the frames that the crop centre is counted in (y upwards)."""
-RESTING_POSE: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, 128.0, 128.0)
+RESTING_POSE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.95, CROP_FRAME / 2, CROP_FRAME / 2)
 """Pose columns of a head that looks straight ahead from the middle of the frame."""
 _CENTRE_ARM = (0.0, 0.27, 1.25)  # IOD from the neck to the middle of eyes, nose and mouth corners
 # IOD: gaps below the first are closed by so much, those above the second not at all. Measured: of

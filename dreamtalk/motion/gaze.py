@@ -52,7 +52,17 @@ def draw_gaze(prosody: Prosody, times: np.ndarray, rng: np.random.Generator) -> 
 def next_fixation(
     phrase_starts: np.ndarray, time: float, away: bool, rng: np.random.Generator
 ) -> tuple[float, np.ndarray, bool]:
-    """Start (s), direction (radians) of the next fixation, and whether it avoids the viewer."""
+    """When the gaze jumps next, and where to.
+
+    Args:
+        phrase_starts: (n,) s.
+        time: s, when the fixation before began.
+        away: whether that one avoids the viewer.
+        rng: where the dice come from.
+
+    Returns:
+        Start in s, direction (2,) in radians, and whether it avoids the viewer.
+    """
     length = float(np.exp(rng.normal(np.log(0.6 if away else 1.2), 0.5)))
     onset = time + max(0.2, length)
     begins = np.abs(phrase_starts - onset).min(initial=np.inf) < 0.4
@@ -65,7 +75,7 @@ def next_fixation(
 
 
 def jump_length(jump: np.ndarray) -> float:
-    """How long a saccade takes, s: the main sequence."""
+    """How long a saccade of (2,) radians takes, s: the main sequence."""
     return 0.020 + 0.0025 * float(np.rad2deg(np.linalg.norm(jump)))
 
 

@@ -178,7 +178,7 @@ def draw_breath_cycle(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def breath_curve(since: np.ndarray, inhale: float, length: float) -> np.ndarray:
-    """Volume 0..1 of one breath, ``since`` seconds after it began."""
+    """Volume 0..1 of one breath, (n,) seconds after it began; both lengths are in s, too."""
     return smoothstep(0, inhale, since) * (1.0 - smoothstep(inhale, length, since))
 
 

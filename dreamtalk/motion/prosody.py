@@ -45,7 +45,7 @@ class Prosody:
         return self.phrases[:, 0]
 
     def activity_at(self, times: np.ndarray) -> np.ndarray:
-        """Activity at arbitrary times; 0 outside the recording."""
+        """Activity (n,) at arbitrary times (n,), s; 0 outside the recording."""
         grid = (np.arange(len(self.activity)) + 0.5) / 100.0
         return np.interp(times, grid, self.activity, left=0.0, right=0.0)
 
@@ -104,7 +104,7 @@ def speaking_level(level: np.ndarray) -> float:
 
 
 def level_db(waveform: np.ndarray) -> np.ndarray:
-    """RMS level in dB, 100 values a second."""
+    """RMS level in dB of samples (N,) at 16 kHz: 100 values a second."""
     count = max(1, len(waveform) // _HOP)
     if len(waveform) < _HOP:
         waveform = np.pad(waveform, (0, _HOP - len(waveform)))

@@ -11,15 +11,12 @@ HEAD_REGIONS: dict[str, tuple[str, ...]] = {
 }
 """Regions of ``Motion.head``: they exist in every space."""
 
-REGIONS: tuple[str, ...] = (
-    "expression", "mouth", "lips", "jaw", "eyes", "lids", "gaze", "brows", "cheeks", "nose",
-    "upper", "head", "position",
-)  # fmt: skip
-"""``mouth`` = lips and jaw, ``eyes`` = lids and gaze, ``upper`` = all but the mouth."""
-
 
 def region_channels(space_name: str, name: str) -> tuple[str, ...]:
     """Channels of a region, or the one channel of that name.
+
+    ``mouth`` is lips and jaw, ``eyes`` lids and gaze, ``upper`` all but the mouth, ``expression``
+    everything.
 
     Raises:
         MotionError: if the space has neither; names the ones it has.

@@ -16,7 +16,8 @@ from ..dubbing.dub import dub as dubbed
 from ..dubbing.film import Film, VideoFilm
 from ..dubbing.lips import filmed_motion, spoken_lips
 from ..dubbing.order import result_length
-from ..dubbing.painter import MouthPainter, load_painter
+from ..dubbing.painter import MouthPainter
+from ..dubbing.registry import load_painter
 from ..dubbing.trace import Trace, trace
 from ..model import DreamTalkModel, load_model, speech_features
 from ..motion.bridges import convert

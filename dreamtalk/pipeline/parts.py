@@ -179,7 +179,11 @@ def animate(
 
 
 def fit_length(motion: Motion, frames: int) -> Motion:
-    """Cut a motion, or hold its last frame, so that it has that many frames."""
+    """Cut a motion, or hold its last frame, so that it has that many frames.
+
+    Raises:
+        DreamTalkError: if that is none.
+    """
     if len(motion) == frames:
         return motion
     if frames < 1:

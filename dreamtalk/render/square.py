@@ -9,7 +9,9 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..curves.easing import smoothstep
 from ..face.portrait import Portrait
+from ..face.topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 
 SIZE = 256
 """Side of the pictures that the generator makes, px."""
@@ -17,7 +19,6 @@ _GROW = 0.4
 _RAISE = 0.1
 _BOX_SIDE = 1.58  # of the face detector's box, in inter-ocular distances
 _BOX_DROP = 0.32  # of its centre below the eyes
-_LEFT_EYE, _RIGHT_EYE = 263, 33
 _CROPPED = (0.30, 0.42)  # inter-ocular distance over side, where a picture is a crop already
 
 
@@ -70,7 +71,7 @@ def official_crop(height: int, width: int, face: Box) -> Box:
 def face_box(portrait: Portrait) -> Box:
     """Where the official face detector would put its box, from the landmarks."""
     marks = portrait.landmarks[:, :2]
-    eyes = (marks[_LEFT_EYE] + marks[_RIGHT_EYE]) / 2
+    eyes = (marks[EYE_OUTER_LEFT] + marks[EYE_OUTER_RIGHT]) / 2
     middle = (marks.amin(0) + marks.amax(0)) / 2
     half = _BOX_SIDE / 2 * portrait.iod
     x = float((eyes[0] + middle[0]) / 2)
@@ -126,8 +127,7 @@ def feathering(box: Box, height: int, width: int, margin: float) -> Tensor:
         place = torch.arange(length) + 0.5
         before = place if fades_before else torch.full((length,), far)
         after = length - place if fades_after else torch.full((length,), far)
-        share = (torch.minimum(before, after) / reach).clamp(0, 1)
-        return share * share * (3 - 2 * share)
+        return smoothstep(0, reach, torch.minimum(before, after))
 
     rows = ramp(h, box.top > 0, box.bottom < height)
     columns = ramp(w, box.left > 0, box.right < width)

@@ -63,7 +63,7 @@ class Container:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-def _repeatable() -> dict[str, str]:
+def repeatable_x264() -> dict[str, str]:
     """Options with which libx264 makes the same bytes of the same frames.
 
     Its AVX-512 code for macroblock trees reads past the rows of pictures whose width is no multiple
@@ -77,7 +77,7 @@ def _repeatable() -> dict[str, str]:
 
 def _x264(quality: int) -> Mapping[str, str]:
     # A third of the time of what FFmpeg would take; what that costs is in docs/performance.md.
-    return {"preset": "veryfast", "rc-lookahead": "20", "crf": str(quality), **_repeatable()}
+    return {"preset": "veryfast", "rc-lookahead": "20", "crf": str(quality), **repeatable_x264()}
 
 
 def _vp9(quality: int) -> Mapping[str, str]:

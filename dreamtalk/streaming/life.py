@@ -7,6 +7,8 @@ answers here to what was heard, a little later.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..curves.easing import minimum_jerk, smoothstep
@@ -102,16 +104,8 @@ class _Blinks:
         # begun before the frame that would show its start
         while self._due <= time + 0.05:
             self._blink(self._due, shut)
-        left, right = (
-            max(
-                (float(b.closure(np.array([time - lag]))[0]) for b, lag in lags),
-                default=0.0,
-            )
-            for lags in (
-                [(b, 0.0) for b in self._under_way],
-                [(b, b.lag) for b in self._under_way],
-            )
-        )
+        left = _most_shut(self._under_way, [time] * len(self._under_way))
+        right = _most_shut(self._under_way, [time - blink.lag for blink in self._under_way])
         self._under_way = [b for b in self._under_way if b.end > time - 0.1][-4:]
         return np.array([[left], [right]])
 
@@ -127,11 +121,19 @@ class _Blinks:
             self._under_way += drawn
 
 
+def _most_shut(blinks: Sequence[Blink], times: Sequence[float]) -> float:
+    """The closure of the blink that shuts the eye most, each at a time of its own; 0 for none."""
+    closures = (
+        float(blink.closure(np.array([time]))[0]) for blink, time in zip(blinks, times, strict=True)
+    )
+    return max(closures, default=0.0)
+
+
 class _Gaze:
     def __init__(self, rng: np.random.Generator, fps: float) -> None:
         self._rng, drift = spawn(rng, 2)
         self._drift = [NoiseStream(child, fps, [(0.2, 2.0, 1.0)]) for child in spawn(drift, 2)]
-        self._away, self._from, self._to, self._began = False, np.zeros(2), np.zeros(2), -np.inf
+        self._from, self._to, self._began = np.zeros(2), np.zeros(2), -np.inf
         self._next = next_fixation(np.zeros(0), 0.0, False, self._rng)
 
     def step(self, time: float, cues: Cues) -> np.ndarray:
@@ -155,7 +157,6 @@ class _Head:
             NoiseStream(child, fps, band)
             for child, band in zip(spawn(noise, 6), bands, strict=True)
         ]
-        self._lively = LISTENING
         self._heard_start = -np.inf
         self._rest = np.zeros(3)  # of the ways that are over
         self._ways: list[tuple[float, float, np.ndarray]] = []
@@ -166,13 +167,13 @@ class _Head:
 
     def step(self, time: float, cues: Cues) -> tuple[np.ndarray, np.ndarray]:
         """Head (1, 6) and emphasis (1,)."""
-        self._lively = LISTENING + (1.0 - LISTENING) * cues.activity
+        lively = LISTENING + (1.0 - LISTENING) * cues.activity
         head = np.zeros((1, 6))
         for axis, noise in enumerate(self._noise):
             curves = noise.next()
             if axis < 3:
-                quick = curves[1:].sum() * self._lively**1.5
-                head[0, axis] = np.deg2rad(SWAY[axis]) * (curves[0] * self._lively**0.5 + quick)
+                quick = curves[1:].sum() * lively**1.5
+                head[0, axis] = np.deg2rad(SWAY[axis]) * (curves[0] * lively**0.5 + quick)
             else:
                 head[0, axis] = TRANSLATION[axis - 3] * curves[0]
         head[0, :3] += self._at_rest(time, cues)

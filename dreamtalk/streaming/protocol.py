@@ -61,7 +61,11 @@ def read_command(text: str) -> dict[str, Any]:
 
 
 def write_frame(index: int, seconds: float, frame: np.ndarray, quality: int) -> bytes:
-    """A frame (H, W, 3) uint8 RGB as one binary message."""
+    """A frame (H, W, 3) uint8 RGB as one binary message.
+
+    Raises:
+        OutputError: if it can't be written as JPEG.
+    """
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), settings)
     if not done:

@@ -228,7 +228,7 @@ def track_pictures(
     Args:
         pictures: times in s, rising, and (H, W, 3) uint8 RGB; one at a time is enough.
         source_fps: about how many a second there are.
-        fps, neutral, smoothing, max_gap, model, progress: as for :func:`track_video`.
+        fps, neutral, smoothing, max_gap, device, progress: as for :func:`track_video`.
         count: how many there will be, for ``progress``; 0 if that is not known.
         name: of where they come from, for messages.
 

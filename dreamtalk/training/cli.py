@@ -25,7 +25,21 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         "train", help="make the corpus, train the networks, measure them"
     )
     stages = train.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    _add_corpus(stages)
+    _add_speech(stages)
+    _add_teacher(stages)
+    _add_denoiser(stages)
+    _add_lip_expert(stages)
+    _add_sync(stages)
+    _add_style_predictor(stages)
+    _add_difftalk(stages)
+    _add_coverage(stages)
+    _add_evaluate(stages)
+    _add_pictures(stages)
+    return train
 
+
+def _add_corpus(stages: Any) -> None:
     corpus = stages.add_parser("corpus", help="speech from the engines on this machine")
     corpus.add_argument("--hours", type=float, default=2.6)
     corpus.add_argument("--seed", type=int, default=0)
@@ -36,10 +50,19 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         "else a neural engine, which needs packages",
     )  # fmt: skip
     corpus.add_argument("--split", choices=("train", "test"), default="train")
+    _add_corpus_folder(corpus)
     corpus.set_defaults(run=_command(_corpus))
 
+
+def _add_speech(stages: Any) -> None:
     speech = stages.add_parser("speech", help="stage 1: the speech encoder")
+    _add_recipe(speech)
+    _add_init(speech)
+    _add_corpus_folder(speech)
     speech.set_defaults(run=_command(_speech))
+
+
+def _add_teacher(stages: Any) -> None:
     teacher = stages.add_parser(
         "teacher", help="before stage 1: a recognizer tells the phones of the corpus, and of more"
     )
@@ -51,11 +74,26 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     teacher.add_argument("--steps", type=int, help="of the reader's training")
     teacher.add_argument("--work", type=user_path, required=True, help="what it reads")
+    _add_corpus_folder(teacher)
     teacher.set_defaults(run=_command(_teacher))
+
+
+def _add_denoiser(stages: Any) -> None:
     denoiser = stages.add_parser("denoiser", help="stage 2: the denoiser, and the weights file")
+    _add_recipe(denoiser)
+    _add_init(denoiser)
+    _add_corpus_folder(denoiser)
     denoiser.set_defaults(run=_command(_denoiser))
+
+
+def _add_lip_expert(stages: Any) -> None:
     expert = stages.add_parser("lip-expert", help="stage 3: the lip expert, added to the weights")
+    _add_recipe(expert)
+    _add_corpus_folder(expert)
     expert.set_defaults(run=_command(_lip_expert))
+
+
+def _add_sync(stages: Any) -> None:
     sync = stages.add_parser("sync", help="stage 4: the denoiser goes on with L_sync")
     sync.add_argument(
         "--expert",
@@ -63,7 +101,12 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="whose L_sync: style-aware; or, to compare, style-blind or none",
     )
     sync.add_argument("--weight", type=float, help="of L_sync, instead of the recipe's")
+    _add_recipe(sync)
+    _add_corpus_folder(sync)
     sync.set_defaults(run=_command(_sync))
+
+
+def _add_style_predictor(stages: Any) -> None:
     predictor = stages.add_parser(
         "style-predictor", help="stage 5: the style that a speech asks for"
     )
@@ -76,19 +119,12 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
     predictor.add_argument(
         "--variant", default="full", help="full, or for comparison regression, no-speaker, leaked"
     )
+    _add_recipe(predictor)
+    _add_corpus_folder(predictor)
     predictor.set_defaults(run=_command(_style_predictor))
-    for stage in (speech, denoiser, expert, sync, predictor):
-        stage.add_argument(
-            "--config", type=user_path, help="a recipe (toml); the starter's by default"
-        )
-        stage.add_argument("--steps", type=int, help="instead of the recipe's")
-        stage.add_argument("--work", type=user_path, required=True, help="checkpoints and curves")
-    for stage in (speech, denoiser):
-        stage.add_argument(
-            "--init",
-            type=os.path.expanduser,
-            help="begin with the weights of this file ('starter': the built-in)",
-        )
+
+
+def _add_difftalk(stages: Any) -> None:
     difftalk = stages.add_parser("difftalk", help="the small DiffTalk that paints mouths")
     difftalk.add_argument(
         "--frames", type=user_path, required=True, help="folder of shards (shard_*.npz)"
@@ -111,10 +147,16 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--export", action="store_true", help="write the weights that WORK holds, train no further"
     )
     difftalk.set_defaults(run=_command(_difftalk))
+
+
+def _add_coverage(stages: Any) -> None:
     coverage = stages.add_parser("coverage", help="phones and diphones of a corpus")
     coverage.add_argument("--split", choices=("train", "test"), default="train")
+    _add_corpus_folder(coverage)
     coverage.set_defaults(run=_command(_coverage))
 
+
+def _add_evaluate(stages: Any) -> None:
     evaluate = stages.add_parser("evaluate", help="figures on held-out voices and texts")
     evaluate.add_argument("--checkpoint", type=os.path.expanduser, default="starter")
     evaluate.add_argument("--recordings", type=int, default=16, help="for each line")
@@ -123,13 +165,17 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--conditions", action="store_true", help="also noise, a child's voice, whispering, ..."
     )
     evaluate.add_argument("--sync", type=float, default=0.0, help="lip-sync guidance")
-    evaluate.set_defaults(run=_command(_evaluate))
     evaluate.add_argument(
         "--clips",
         type=user_path,
         help="folder of tracked clips, PERSON_EMOTION.npz: styles from them",
     )
     evaluate.add_argument("--out", type=user_path, help="also as tables (.md) or as JSON")
+    _add_corpus_folder(evaluate)
+    evaluate.set_defaults(run=_command(_evaluate))
+
+
+def _add_pictures(stages: Any) -> None:
     pictures = stages.add_parser(
         "pictures", help="speaking frames of many people, each drawn from one portrait"
     )
@@ -146,9 +192,24 @@ def add_train_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="motions that drive the lips; visemes by chance otherwise",
     )  # fmt: skip
     pictures.set_defaults(run=_command(_pictures))
-    for stage in (corpus, coverage, teacher, speech, denoiser, expert, sync, predictor, evaluate):
-        stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
-    return train
+
+
+def _add_recipe(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--config", type=user_path, help="a recipe (toml); the starter's by default")
+    stage.add_argument("--steps", type=int, help="instead of the recipe's")
+    stage.add_argument("--work", type=user_path, required=True, help="checkpoints and curves")
+
+
+def _add_init(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument(
+        "--init",
+        type=os.path.expanduser,
+        help="begin with the weights of this file ('starter': the built-in)",
+    )
+
+
+def _add_corpus_folder(stage: argparse.ArgumentParser) -> None:
+    stage.add_argument("--corpus", type=user_path, required=True, help="folder of the corpus")
 
 
 def _command(stage: Stage) -> Callable[[argparse.Namespace], None]:
@@ -184,6 +245,7 @@ def _corpus(args: argparse.Namespace, progress: Progress) -> str:
 
 
 def corpus_engines(part: str) -> tuple[str, ...] | None:
+    """The engines that a part of the corpus is spoken by; None for the usual ones."""
     from .corpus.voices import hibari, world
     from .corpus.voices.engines import available
 

@@ -100,7 +100,11 @@ def read_recipe(path: Path, kind: type[R], loops: Collection[str], what: str = "
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a toml file holds."""
+    """What a toml file holds.
+
+    Raises:
+        DreamTalkError: before Python 3.11, if tomli is not installed.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:

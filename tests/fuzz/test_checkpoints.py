@@ -27,6 +27,7 @@ from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
 from dreamtalk.networks.lip_expert import LipExpert, LipExpertConfig
 from dreamtalk.networks.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from tests.fuzz.cases import ABSURD_VALUES, damaged, damaged_text, limits, unused, works_or_says
+from tests.trap import Trap
 
 SMALL = DenoiserConfig(
     feature_dim=4, expression_dim=31, lower=(0, 1), d_model=8, heads=1, layers=1, ff=8, window=1,
@@ -150,24 +151,15 @@ def test_tensors_that_claim_more_than_there_is(tmp_path: Path) -> None:
     works_or_says(lambda: read_checkpoint(path))
 
 
-class Trap:
-    """Makes a file when it is unpickled by a reader that runs what it reads."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, tuple[str, str]]:
-        return (open, (str(self.path), "w"))
-
-
 @pytest.mark.parametrize("legacy", [False, True])
 def test_code_in_a_file_does_not_run(tmp_path: Path, legacy: bool) -> None:
-    trap, path = tmp_path / "trap", tmp_path / "m.pth"
-    for data in (pickled({"w": Trap(trap)}, legacy), pickle.dumps(Trap(trap))):
+    made, path = tmp_path / "made", tmp_path / "m.pth"
+    trap = Trap(open, str(made), "w")
+    for data in (pickled({"w": trap}, legacy), pickle.dumps(trap)):
         path.write_bytes(data)
         works_or_says(lambda: read_checkpoint(path))
         works_or_says(lambda: convert(path, tmp_path / "m.safetensors"))
-        assert not trap.exists()
+        assert not made.exists()
 
 
 def test_bombs_of_zeros_are_not_unpacked(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
+
 Array = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
@@ -17,7 +19,6 @@ _BITS = 5
 _UNIT = 1 << _BITS  # of a px: how finely OpenCV tells places apart
 _SPARE = 9  # bits that are kept until the end
 _HALF = 1 << (_SPARE - 1)
-_OUTER_EYE_CORNERS = (33, 263)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def around_landmarks(landmarks: Array) -> Square:
     """The square around a face whose landmarks (478, 3) px are known, of an earlier frame say."""
     points = landmarks[:, :2]
     corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
-    return around_box(corners, points[list(_OUTER_EYE_CORNERS)])
+    return around_box(corners, points[[EYE_OUTER_RIGHT, EYE_OUTER_LEFT]])
 
 
 def cut(picture: Picture, square: Square, side: int, border: int) -> Picture:

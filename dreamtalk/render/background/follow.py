@@ -38,7 +38,7 @@ def following(picture: np.ndarray, layer: np.ndarray) -> Callable[[Tensor, slice
         return torch.stack([torch.from_numpy(one(flow, frame)) for frame in frames.numpy()])
 
     def one(flow: cv2.DISOpticalFlow, frame: np.ndarray) -> np.ndarray:
-        moved = flow.calc(_grey(frame)[0], still, None)  # type: ignore[call-overload]
+        moved = flow.calc(_grey(frame)[0], still, None)
         moved = cv2.GaussianBlur(moved, (0, 0), _SMOOTH)
         moved = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR) / factor
         return cv2.remap(

@@ -29,7 +29,11 @@ _CHUNK = 8
 def make_difftalk(
     portrait: Portrait, network: nn.Module, device: torch.device, options: DiffTalkOptions
 ) -> Renderer:
-    """The renderer of one portrait, with a network of either form."""
+    """The renderer of one portrait, with a network of either form.
+
+    Raises:
+        CheckpointError: with any other network.
+    """
     if isinstance(network, DiffTalk):
         return SquareRenderer(network, portrait, device, options)
     if isinstance(network, MouthPainterNet):

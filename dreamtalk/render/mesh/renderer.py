@@ -55,6 +55,7 @@ class MeshRenderer:
     """Animates one face of one portrait by warping it in layers, set up in about two seconds.
 
     Attributes:
+        space: the motion space that :meth:`frames` takes.
         rest: (1, 31) channels at which a frame equals the portrait: 0 unless its lips are apart.
         notes: sentences about what will not look its best in this portrait, and why.
         face, matte, plate, fields, eyes, mouth: what was measured, in px of the crop.
@@ -66,6 +67,8 @@ class MeshRenderer:
         basis: how channels move landmarks; the bundled one by default.
         mouth: ``"drawn"``, or ``"painted"`` (see :mod:`.mouth.painted`) if no other picture shows.
     """
+
+    space = "face"
 
     def __init__(
         self,
@@ -169,9 +172,6 @@ class MeshRenderer:
         moving = (support > 0) & (reach > 0) & inside
         result[crop.slices] = torch.from_numpy(moving.astype(np.float32))
         return result
-
-    space = "face"
-    """The motion space that :meth:`frames` takes."""
 
     @property
     def size(self) -> tuple[int, int]:

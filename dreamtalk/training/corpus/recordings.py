@@ -51,6 +51,7 @@ class Recording:
 
     @property
     def duration(self) -> float:
+        """s"""
         return len(self.waveform) / SAMPLE_RATE
 
 

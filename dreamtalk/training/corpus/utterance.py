@@ -57,6 +57,7 @@ class Voice:
 
     @property
     def label(self) -> str:
+        """Engine and voice, for reports."""
         return f"{self.engine}/{self.name}"
 
 

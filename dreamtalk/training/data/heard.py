@@ -92,13 +92,11 @@ def corpus_sounds(recordings: Sequence[Recording], seed: int, most: int | None =
         yield sound, recording.emotion or "neutral", recording.intensity, recording.voice
 
 
-def hear(
-    sounds: Sounds, encoder: SpeechEncoder, source: str, seed: int, degraded: bool = True
-) -> Iterator[Heard]:
+def hear(sounds: Sounds, encoder: SpeechEncoder, source: str, seed: int) -> Iterator[Heard]:
     """Tokens of recordings, most of them in rooms, noise, equalizers and codecs."""
     for i, (waveform, emotion, intensity, voice) in enumerate(sounds):
         rng = np.random.Generator(np.random.PCG64([seed, 41, i]))
-        if degraded and rng.random() > CLEAN_SHARE:
+        if rng.random() > CLEAN_SHARE:
             waveform = augment(waveform, rng)
             if rng.random() < CODED_SHARE:
                 waveform = through_codec(waveform, str(rng.choice(sorted(CODECS))))

@@ -206,8 +206,12 @@ def disturb_clip(clip: Values, rng: np.random.Generator) -> Values:
     return result
 
 
-def mouth_weights(mean: Tensor, std: Tensor) -> Tensor:
-    """Loss weights per channel: lips before the rest, aperture first."""
+def mouth_weights(std: Tensor) -> Tensor:
+    """Loss weights per channel, (31,): lips before the rest, aperture first.
+
+    Args:
+        std: (31,) deviation of each channel over the corpus.
+    """
     weights = torch.ones(len(FACE))
     weights[: len(LIP_CHANNELS)] = 2.0
     weights[FACE.index["lipAperture"]] = 6.0

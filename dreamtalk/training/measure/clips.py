@@ -64,11 +64,12 @@ def read_people(folder: Path, from_rest: bool = True) -> dict[str, Clips]:
 def _usual_face(neutral: Motion) -> Tensor:
     """What a person shows in a neutral clip while the lips are nearest, blinks and all: (31,).
 
-    Not :func:`~dreamtalk.motion.rest.resting_expression`, which looks for closed lips: people who
-    speak neutrally hold them apart by 3 to 6 % of IOD even then, and measured from closed lips that
-    gap is taken for expression. On 24 tracked clips of three people 62 % of styles are recognized
-    from this face and 53 % from that one (67 and 52 % at intensity 1.6); the clips themselves are
-    recognized alike, 62 %, and the mean expression is carried over alike (r .93 and .94).
+    Not :func:`~dreamtalk.motion.neutral.neutral_expression`, which looks for closed lips: people
+    who speak neutrally hold them apart by 3 to 6 % of IOD even then, and measured from closed lips
+    that gap is taken for expression. On 24 tracked clips of three people 62 % of styles are
+    recognized from this face and 53 % from that one (67 and 52 % at intensity 1.6); the clips
+    themselves are recognized alike, 62 %, and the mean expression is carried over alike (r .93 and
+    .94).
     """
     aperture = neutral.channel("lipAperture")
     return neutral.expression[aperture <= aperture.quantile(0.25)].median(dim=0).values

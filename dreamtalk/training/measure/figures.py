@@ -33,7 +33,8 @@ class Figures:
     Attributes:
         aperture, width: correlation with the target at lag 0.
         lag: frames by which the motion is best moved back, in tenths.
-        closure: share of p, b, m with the lips closed; ``chance``: the same at moved times.
+        closure: share of p, b, m with the lips closed; ``chance``: the same at moved times;
+            ``closure_target``: the same of the target.
         amplitude: deviation of the aperture over the target's.
         jitter: rms of the aperture at 8-12 Hz over the target's.
         silence: mean aperture, IOD, in pauses of half a second and more.
@@ -76,14 +77,14 @@ def _one(p: Values, t: Values, recording: Recording, seed: int) -> tuple[float, 
     bilabials = [s for s in recording.segments if s.phone in BILABIALS]
     moved = moved_segments(bilabials, seed)
     return (
-        _r(a, b),
-        _r(p[:, width], t[:, width]),
+        correlation(a, b),
+        correlation(p[:, width], t[:, width]),
         best_lag(a, b),
         closure_rate(a, bilabials),
         closure_rate(a, moved),
         closure_rate(b, bilabials),
-        float(a.std() / (b.std() + 1e-9)),
-        float(_band(a).std() / (_band(b).std() + 1e-9)),
+        ratio(a, b),
+        ratio(flicker(a), flicker(b)),
         _in_pauses(a, recording.segments),
     )
 
@@ -95,17 +96,24 @@ def moved_segments(segments: Sequence[Segment], seed: int) -> list[Segment]:
     return [Segment(s.phone, s.start + m, s.end + m) for s, m in zip(segments, moves, strict=True)]
 
 
-def _r(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+def correlation(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+    """Of two curves (T,); NaN where one of them stands still."""
     if a.std() < 1e-9 or b.std() < 1e-9:
         return float("nan")
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def ratio(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+    """Deviation of a curve over the other's."""
+    return float(a.std() / (b.std() + 1e-9))
+
+
 def best_lag(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], reach: int = 5) -> float:
-    """Frames by which ``a`` is late against ``b``: the vertex of the correlation over the lag."""
+    """Frames by which a curve (T,) is late against another: the vertex of the correlation over the
+    lag."""
     lags = np.arange(-reach, reach + 1)
     inside = slice(reach, len(b) - reach)
-    scores = np.array([_r(np.roll(a, -k)[inside], b[inside]) for k in lags])
+    scores = np.array([correlation(np.roll(a, -k)[inside], b[inside]) for k in lags])
     best = int(scores.argmax())
     if best in (0, len(lags) - 1):
         return float(lags[best])
@@ -114,7 +122,7 @@ def best_lag(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating], reach: in
 
 
 def closure_rate(aperture: npt.NDArray[np.floating], segments: Sequence[Segment]) -> float:
-    """Share of segments in which the lips come closer than :data:`CLOSED`."""
+    """Share of segments in which the aperture (T,), IOD at 25 fps, is below :data:`CLOSED`."""
     shut = []
     for s in segments:
         first, last = int(np.floor(s.start * FPS)), int(np.ceil(s.end * FPS))
@@ -124,7 +132,8 @@ def closure_rate(aperture: npt.NDArray[np.floating], segments: Sequence[Segment]
     return float(np.mean(shut)) if shut else float("nan")
 
 
-def _band(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def flicker(x: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """What of a curve (T,) at 25 fps moves at 8-12 Hz: quicker than lips do."""
     out: npt.NDArray[np.floating] = sosfiltfilt(
         butter(4, (8.0, 12.0), "bandpass", fs=FPS, output="sos"), x
     )

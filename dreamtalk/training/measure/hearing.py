@@ -21,7 +21,8 @@ from ..corpus.utterance import Samples
 from ..data.targets import make_targets
 from ..rules.calibrate import Spoken, heard_phones, tracks_of, trimmed
 from ..rules.visemes import VISEMES
-from .talkers import EDGE, Talker, compare_talker, r
+from .figures import correlation
+from .talkers import EDGE, Talker, compare_talker
 
 Rows = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -105,10 +106,11 @@ def hear_recordings(
         curves = rows[: len(wanted), _APERTURE : _WIDTH + 1]
         found.append(
             Hearing(
-                *_phones(rows, said, limit), r(curves[:, 0], wanted[:, 0]),
-                r(curves[:, 1], wanted[:, 1]),
+                *_phones(rows, said, limit),
+                correlation(curves[:, 0], wanted[:, 0]),
+                correlation(curves[:, 1], wanted[:, 1]),
             )
-        )  # fmt: skip
+        )
     return found
 
 

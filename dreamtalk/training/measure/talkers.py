@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
 
 from ...errors import DreamTalkError
 from ...motion.edit import shift
@@ -25,7 +24,7 @@ from ...speech.speech import FPS, SAMPLE_RATE
 from ...tracking.track import track_video
 from ..corpus.align import align, recognize
 from ..corpus.phones import BILABIALS, Segment
-from .figures import best_lag, closure_rate, moved_segments
+from .figures import best_lag, closure_rate, correlation, flicker, moved_segments, ratio
 
 Values = npt.NDArray[np.float64]
 
@@ -146,9 +145,10 @@ def compare_talker(predicted: npt.NDArray[np.floating], talker: Talker) -> Talke
     ]
     low, median, high = 100 * np.quantile(a, (0.1, 0.5, 0.9))
     return TalkerFigures(
-        r(a, b), r(fast(a), fast(b)), r(w, v), r(fast(w), fast(v)),
+        correlation(a, b), correlation(fast(a), fast(b)),
+        correlation(w, v), correlation(fast(w), fast(v)),
         ratio(a, b), ratio(w, v), float(low), float(median), float(high),
-        best_lag(a, b, 8), ratio(_flicker(a), _flicker(b)),
+        best_lag(a, b, 8), ratio(flicker(a), flicker(b)),
         closure_rate(a, closing), closure_rate(a, moved_segments(closing, 0)),
     )  # fmt: skip
 
@@ -173,24 +173,7 @@ def loudness_motion(talker: Talker) -> npt.NDArray[np.float32]:
     return motion
 
 
-def r(a: Values, b: Values) -> float:
-    """Correlation; NaN where one of them stands still."""
-    if a.std() < 1e-9 or b.std() < 1e-9:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def fast(x: Values) -> Values:
     """Without the slow part."""
     out: Values = x - uniform_filter1d(x, SLOW, mode="nearest")
-    return out
-
-
-def ratio(a: Values, b: Values) -> float:
-    """Deviation over the other's."""
-    return float(a.std() / (b.std() + 1e-9))
-
-
-def _flicker(x: Values) -> Values:
-    out: Values = sosfiltfilt(butter(4, (8.0, 12.0), "bandpass", fs=FPS, output="sos"), x)
     return out

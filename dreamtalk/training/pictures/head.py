@@ -129,7 +129,7 @@ def load_head(path: str | Path) -> Head:
         kind[first:last] = part
     quads = faces[faces[:, 3] >= 0]
     triangles = np.concatenate([faces[:, :3], quads[:, [0, 2, 3]]])
-    triangles = triangles[_shown(points, triangles, kind, expression, names)]
+    triangles = triangles[_shown(points, triangles, kind)]
     kept = np.unique(np.r_[triangles.ravel(), LANDMARKS])
     number = np.full(len(points), -1)
     number[kept] = np.arange(len(kept))
@@ -140,9 +140,7 @@ def load_head(path: str | Path) -> Head:
     )  # fmt: skip
 
 
-def _shown(
-    points: Array, triangles: Index, kind: Index, expression: Array, names: tuple[str, ...]
-) -> npt.NDArray[np.bool_]:
+def _shown(points: Array, triangles: Index, kind: Index) -> npt.NDArray[np.bool_]:
     """Which triangles a crop of the lower face may show; the whole socket is kept, or the picture
     behind the head would shine through the throat."""
     kinds, at = kind[triangles], points[triangles]
@@ -173,7 +171,7 @@ def _described(
     inner = landmarks[list(INNER_LIPS)]
     upper, lower = _path(graph, inner[:5]), _path(graph, np.r_[inner[4:], inner[0]])[::-1]
     ring = landmarks[list(OUTER_LIPS)]
-    rim, below = _rim(graph, skin, upper, lower, int(number[_MOUTH_HOLE]), kind)
+    rim, below = _rim(graph, upper, lower, int(number[_MOUTH_HOLE]), kind)
     jaw = expression[names.index("jawOpen"), :, 1]
     mean = _mean_of_neighbours(triangles, len(points))
     tongue = ((kind == GUM) & (kept >= _TONGUE_FROM) & (points[:, 2] > 3.4) & (jaw < -0.25)).astype(
@@ -217,7 +215,7 @@ def _path(graph: csr_matrix, stops: Index) -> Index:
 
 
 def _rim(
-    graph: csr_matrix, skin: Index, upper: Index, lower: Index, hole: int, kind: Index
+    graph: csr_matrix, upper: Index, lower: Index, hole: int, kind: Index
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
     """Signed distance along the skin to the inner contour, and which lip is the nearer."""
     near = [dijkstra(graph, indices=lip, min_only=True) for lip in (upper, lower)]

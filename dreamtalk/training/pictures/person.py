@@ -11,6 +11,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.spatial import cKDTree
 
 from ...face.pose import angles_to_rotation
+from ...face.topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 from .colours import GAMMA, Colours, filled, inner_lips, linear, luminance, outer_lips
 from .fit import Fit
 from .head import SKIN, Head
@@ -126,7 +127,7 @@ def make_person(
     fitted = identity + np.tensordot(fit.expression[number], head.expression, 1)
     turned = (fitted @ rotation.T).astype(np.float32)
     flat = turned[:, :2] * np.array([scale, -scale], np.float32) + shift
-    offset = _bend(head, flat, flat[head.landmarks], fit.rest[number], float(fit.iod[number]))
+    offset = _bend(flat, flat[head.landmarks], fit.rest[number], float(fit.iod[number]))
     photo = _without_opening(picture, points)
     uv = flat + offset
     normals = head.normals(turned)
@@ -147,7 +148,9 @@ def make_person(
 def _aperture(points: Array) -> float:
     """Of 478 landmarks px, in IOD."""
     gaps = np.linalg.norm(points[[13, 82, 312], :2] - points[[14, 87, 317], :2], axis=1)
-    return float(gaps.mean() / np.linalg.norm(points[33, :2] - points[263, :2]))
+    return float(
+        gaps.mean() / np.linalg.norm(points[EYE_OUTER_RIGHT, :2] - points[EYE_OUTER_LEFT, :2])
+    )
 
 
 def _base(head: Head, fitted: Array, aperture: float, rng: np.random.Generator) -> Array:
@@ -162,7 +165,7 @@ def _base(head: Head, fitted: Array, aperture: float, rng: np.random.Generator) 
     return base
 
 
-def _bend(head: Head, flat: Array, marks: Array, rest: Array, iod: float) -> Array:
+def _bend(flat: Array, marks: Array, rest: Array, iod: float) -> Array:
     """(N, 2) px: the landmarks' remaining errors, as a thin-plate spline that fades with
     distance."""
     weight = np.ones(len(marks), np.float32)

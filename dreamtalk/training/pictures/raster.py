@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import DreamTalkError
+from ...face.topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
 from .crops import OVER, SIDE, crop_matrix
 from .head import GUM, SKIN, Head
 from .mouth import MouthModel
@@ -129,7 +130,11 @@ class Rasterizer:
         set_("shine", look.shine)
 
     def draw(self, shape: Shape) -> Frame:
-        """Draw the person with a mouth shape."""
+        """Draw the person with a mouth shape.
+
+        Raises:
+            DreamTalkError: before :meth:`show`.
+        """
         person, head = self._person, self._head
         if person is None:
             raise DreamTalkError("nobody is shown: call show(person) before draw(shape)")
@@ -203,7 +208,8 @@ class Rasterizer:
         nodes = self._nodes * (self._size - 1)
         # a wider grid than the photo, so that the crop is covered: its edge colours go on
         nodes = (nodes - self._size / 2) * 1.5 + self._size / 2
-        iod = float(np.linalg.norm(person.points[263, :2] - person.points[33, :2]))
+        corners = person.points[[EYE_OUTER_LEFT, EYE_OUTER_RIGHT], :2]
+        iod = float(np.linalg.norm(corners[0] - corners[1]))
         apart = np.square(nodes[:, None] - person.uv[anchors]).sum(axis=-1)
         weight = np.exp(-apart / (2 * (0.16 * iod) ** 2))
         weight /= weight.sum(axis=1, keepdims=True) + 0.8

@@ -141,7 +141,7 @@ def rule_motion(
     frames: int | None = None,
     fps: float = FPS,
 ) -> npt.NDArray[np.float32]:
-    """:func:`gestural_score` and :func:`styled_motion` in one."""
+    """:func:`gestural_score` and :func:`styled_motion` in one: (T, 31) offsets in IOD."""
     return styled_motion(gestural_score(segments, waveform, frames, fps), style, seed)
 
 

@@ -45,7 +45,7 @@ def denoiser_loss(
     code = model.encode_style(clip, padding)
     predicted = model.predict(x_t, t, model.encode_content(batch.windows), code)
 
-    weights = mouth_weights(data.mean, data.std)
+    weights = mouth_weights(data.std)
     error = (predicted - batch.motion).square()
     aperture = FACE.index["lipAperture"]
     opened = batch.motion[..., aperture] * data.std[aperture] + data.mean[aperture]

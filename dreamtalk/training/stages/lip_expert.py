@@ -165,7 +165,7 @@ NEGATIVES: dict[str, tuple[float, Negative]] = {
 
 
 def expert_loss(expert: LipExpert, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Binary cross-entropy of being in sync, on the windows' mean."""
+    """Binary cross-entropy of being in sync, on the windows' mean; and the share that is right."""
     rows, lips, codes, synced = batch
     logits = expert.logits(rows, lips, codes).mean(1)
     loss = F.binary_cross_entropy_with_logits(logits, synced)

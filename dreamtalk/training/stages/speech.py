@@ -121,7 +121,7 @@ def _interpolate(values: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def phone_weights() -> Tensor:
-    """Class weights: what the lips must not miss counts more."""
+    """Class weights (44,): what the lips must not miss counts more."""
     weights = torch.ones(len(PHONES))
     for phone in BILABIALS | LABIODENTALS:
         weights[PHONE_INDEX[phone]] = 1.6

@@ -107,6 +107,9 @@ def train_style_predictor(
 
     Returns:
         ``work/style-predictor/style_predictor.safetensors``, or in the folder of the variant.
+
+    Raises:
+        DreamTalkError: if there is no such variant, or the checkpoint has no speech encoder.
     """
     if variant not in VARIANTS:
         raise DreamTalkError(f"no variant '{variant}': there are {', '.join(VARIANTS)}")
@@ -154,7 +157,11 @@ def predictor_data(
     without: tuple[str, ...],
     progress: Progress = silent,
 ) -> PredictorData:
-    """What is heard, and codes to predict from it."""
+    """What is heard, and codes to predict from it.
+
+    Raises:
+        DreamTalkError: if the checkpoint has no speech encoder.
+    """
     encoder, folder = model.speech_encoder, work / "heard"
     if encoder is None:
         raise DreamTalkError(

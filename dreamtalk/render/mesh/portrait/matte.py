@@ -43,7 +43,7 @@ def person_matte(image: np.ndarray, face: FaceGeometry, given: np.ndarray | None
 
 
 def head_shape(face: FaceGeometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """u across and v down the face of points, in face widths from its middle."""
+    """Points (..., 2) px -> u across and v down the face, (...) face widths from its middle."""
     d = points - face.centre
     return d @ face.right / face.face_width, d @ face.down / face.face_width
 

@@ -41,7 +41,13 @@ def frown_offsets() -> Tensor:
 
 
 def brow_room(points: np.ndarray, down: np.ndarray, iod: float) -> float:
-    """How far the brows of a portrait can come down, in IOD: most of the way to the lids."""
+    """How far the brows of a portrait can come down, in IOD: most of the way to the lids.
+
+    Args:
+        points: (478, 2) px.
+        down: (2,), unit vector down the face.
+        iod: px.
+    """
     ways = []
     for eye in t.EYES:
         height = points @ down
