@@ -177,10 +177,6 @@ OPTIONS: dict[str, Option] = {
         0.5, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
         0.0, 4.0, 0.1,
     ),
-    "painted.opening": Option(
-        1.0, "how much of the opening of the lips is the network's; the rest is the frame's",
-        0.0, 1.0, 0.05,
-    ),
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05
     ),

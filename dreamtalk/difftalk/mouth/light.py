@@ -1,0 +1,74 @@
+"""The light of a painted mouth, on what a frame shows between its lips.
+
+The network's picture is truer in its brightness than a drawn mouth and softer in all else. So the
+frame keeps what it shows, its colours included, and is made brighter or darker by as much as the
+network's coarse brightness differs from its own. A factor, not a sum: what is dark stays dark, and
+the hollow behind the teeth doesn't turn to fog.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from .crop import Array, Bytes
+from .geometry import inner_mask
+from .overlay import cut_room, enlarged, fading
+
+COARSE = 0.8
+"""px of the crop: what is finer in the brightness stays the frame's."""
+SHARE = 0.6
+"""Of the network's difference: where the two disagree, the truth lies between them."""
+MOST = 1.6
+"""How many times as bright, or as dark, anything can get."""
+_BLACK = 10.0
+"""Of 255: below this there is no light to be scaled."""
+_SEEN = 0.002
+"""Changes of brightness by less than this show nowhere."""
+
+
+def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
+    """How many times as bright the openings of mouths shall be.
+
+    Args:
+        painted, base: (N, 3, 64, 80) in -1..1, what the network made of what.
+        lips: (N, 68, 2) px of the crop.
+
+    Returns:
+        (N, 64, 80) float32 in 1 / :data:`MOST` .. :data:`MOST`; 1 on the lips and around them.
+    """
+    made, shown = (127.5 * (x.mean(1) + 1).numpy() for x in (painted, base))
+    within = inner_mask(lips)[:, 0].numpy()
+    shows = inner_mask(lips, 0.5, 2.0)[:, 0].numpy() * fading()
+    gains = np.ones_like(made)
+    for index, inside in enumerate(within):
+        weight = np.maximum(_coarse(inside), 0.05)
+        light, wanted = (_coarse(inside * x[index]) / weight + _BLACK for x in (shown, made))
+        change = np.log1p(SHARE * np.maximum(wanted / light - 1, -1))
+        limited = np.exp(np.log(MOST) * np.tanh(change / np.log(MOST)))
+        gains[index] += shows[index] * (limited - 1)
+    return gains
+
+
+def relight(frame: Bytes, gain: Array, matrix: Array) -> None:
+    """Make the opening of a mouth brighter and darker, in place.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        gain: (64, 80) of :func:`light_gains`.
+        matrix: (2, 3), px of the frame -> px of the crop.
+    """
+    rows, columns = (np.flatnonzero((np.abs(gain - 1) > _SEEN).any(axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return
+    margin = 2
+    box = (columns[0] - margin, rows[0] - margin, columns[-1] + margin, rows[-1] + margin)
+    room, to_cut = cut_room(frame, matrix, box)
+    part = frame[room]
+    change = enlarged(gain - 1, to_cut, part.shape, cv2.BORDER_CONSTANT)
+    part[:] = (part * (1 + change[..., None]) + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _coarse(values: Array) -> Array:
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), COARSE), np.float32)
