@@ -13,17 +13,19 @@ import numpy as np
 from torch import Tensor
 
 from .crop import Array, Bytes
-from .geometry import inner_mask
+from .geometry import opening_distance, within
 from .overlay import cut_room, enlarged, fading
 
-COARSE = 0.8
+COARSE = 0.6
 """px of the crop: what is finer in the brightness stays the frame's."""
-SHARE = 0.6
+SHARE = 0.4
 """Of the network's difference: where the two disagree, the truth lies between them."""
 MOST = 1.6
 """How many times as bright, or as dark, anything can get."""
 _BLACK = 10.0
 """Of 255: below this there is no light to be scaled."""
+_RIM, _SOFT = 0.5, 2.0
+"""px of the crop by which the light reaches onto the lips, and over which it ends."""
 _SEEN = 0.002
 """Changes of brightness by less than this show nowhere."""
 
@@ -39,10 +41,10 @@ def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
         (N, 64, 80) float32 in 1 / :data:`MOST` .. :data:`MOST`; 1 on the lips and around them.
     """
     made, shown = (127.5 * (x.mean(1) + 1).numpy() for x in (painted, base))
-    within = inner_mask(lips)[:, 0].numpy()
-    shows = inner_mask(lips, 0.5, 2.0)[:, 0].numpy() * fading()
+    depth = opening_distance(lips)
+    shows = within(depth, _RIM, _SOFT).numpy() * fading()
     gains = np.ones_like(made)
-    for index, inside in enumerate(within):
+    for index, inside in enumerate(within(depth).numpy()):
         weight = np.maximum(_coarse(inside), 0.05)
         light, wanted = (_coarse(inside * x[index]) / weight + _BLACK for x in (shown, made))
         change = np.log1p(SHARE * np.maximum(wanted / light - 1, -1))

@@ -140,6 +140,7 @@ class MouthPainter:
         self._lips = lips[None].float().cpu()
         channels, height, width = network.latent_shape
         self._noise = FrameNoise(channels * height * width, self.options.seed)
+        self._one_noise = self._noise.draw(0, 1)
 
     def paint(self, frames: MouthFrames) -> tuple[Bytes, Array]:
         """New mouths.
@@ -185,7 +186,7 @@ class MouthPainter:
         plain = reference[_CUT]
         own = torch.full((count,), float(self.options.placed == "frame" and frames.windows is None))
         lips = lip_numbers(frames.lips.float().cpu(), self._lips.expand(count, -1), own)
-        maps = lip_maps(wanted, points)
+        maps = lip_maps(wanted, self._points)
         if self.options.placed == "frame":
             placed = base
         else:
@@ -216,7 +217,7 @@ class MouthPainter:
         known: Known = network.know(given)
         count = len(frames)
         if self.options.one_noise:
-            noise = self._noise.draw(0, 1).expand(count, -1)
+            noise = self._one_noise.expand(count, -1)
         else:
             noise = self._noise.draw(frames.first, frames.first + count)
         times = network.schedule.even_times(self.options.steps)
