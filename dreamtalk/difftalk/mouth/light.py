@@ -18,10 +18,11 @@ from .overlay import cut_room, enlarged, fading
 
 COARSE = 0.6
 """px of the crop: what is finer in the brightness stays the frame's."""
-SHARE = 0.4
-"""Of the network's difference: where the two disagree, the truth lies between them."""
-MOST = 1.6
-"""How many times as bright, or as dark, anything can get."""
+BRIGHTER, DARKER = 0.5, 0.25
+"""Of the network's difference: where the two disagree, the truth lies between them, and the network
+errs to the dark."""
+MOST, LEAST = 1.6, 1 / 1.3
+"""How many times as bright anything can get."""
 _BLACK = 10.0
 """Of 255: below this there is no light to be scaled."""
 _RIM, _SOFT = 0.5, 2.0
@@ -38,7 +39,7 @@ def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
         lips: (N, 68, 2) px of the crop.
 
     Returns:
-        (N, 64, 80) float32 in 1 / :data:`MOST` .. :data:`MOST`; 1 on the lips and around them.
+        (N, 64, 80) float32 in :data:`LEAST` .. :data:`MOST`; 1 on the lips and around them.
     """
     made, shown = (127.5 * (x.mean(1) + 1).numpy() for x in (painted, base))
     depth = opening_distance(lips)
@@ -47,9 +48,10 @@ def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
     for index, inside in enumerate(within(depth).numpy()):
         weight = np.maximum(_coarse(inside), 0.05)
         light, wanted = (_coarse(inside * x[index]) / weight + _BLACK for x in (shown, made))
-        change = np.log1p(SHARE * np.maximum(wanted / light - 1, -1))
-        limited = np.exp(np.log(MOST) * np.tanh(change / np.log(MOST)))
-        gains[index] += shows[index] * (limited - 1)
+        more = wanted / light - 1
+        change = np.log1p(np.where(more > 0, BRIGHTER, DARKER) * more)
+        limit = np.where(more > 0, np.log(MOST), -np.log(LEAST))
+        gains[index] += shows[index] * (np.exp(limit * np.tanh(change / limit)) - 1)
     return gains
 
 
