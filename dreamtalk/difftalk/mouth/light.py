@@ -23,8 +23,8 @@ BRIGHTER, DARKER = 0.5, 0.25
 errs to the dark."""
 MOST, LEAST = 1.6, 1 / 1.3
 """How many times as bright anything can get."""
-_BLACK = 10.0
-"""Of 255: below this there is no light to be scaled."""
+_BLACK = 40.0
+"""Of 255, added to both: where it is dark there is little light to be scaled."""
 _RIM, _SOFT = 0.5, 2.0
 """px of the crop by which the light reaches onto the lips, and over which it ends."""
 _SEEN = 0.002
