@@ -118,8 +118,9 @@ OPTIONS: dict[str, Option] = {
     "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
     "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
     "mouth": Option(
-        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or mixed "
-        "with what the built-in DiffTalk paints there, which is slower", choices=MOUTHS,
+        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or the "
+        "same in the light that the built-in DiffTalk paints there, which is slower",
+        choices=MOUTHS,
     ),
     "painter": Option("mesh", "who paints the mouth: a painter's name, or the file of its weights"),
     "fit": Option(
