@@ -44,7 +44,7 @@ def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
     made, shown = (127.5 * (x.mean(1) + 1).numpy() for x in (painted, base))
     depth = opening_distance(lips)
     shows = within(depth, _RIM, _SOFT).numpy() * fading()
-    gains = np.ones_like(made)
+    gains = np.ones(made.shape, np.float32)
     for index, inside in enumerate(within(depth).numpy()):
         weight = np.maximum(_coarse(inside), 0.05)
         light, wanted = (_coarse(inside * x[index]) / weight + _BLACK for x in (shown, made))
