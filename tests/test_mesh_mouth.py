@@ -25,6 +25,7 @@ SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)
 DARK = (0.10, 0.05, 0.05)
 TOOTH = (0.88, 0.84, 0.78)
+GUM = np.array([0.6, 0.35, 0.33], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def paint(
         edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
         polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
         cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN)
+    own = find_own_mouth(image, face, mouth, SKIN, GUM)
     assert own is not None
     return own
 
@@ -105,6 +106,90 @@ def test_teeth_go_on_behind_the_lip(opened: tuple[FaceGeometry, Mouth]) -> None:
     cover = own.upper[y, x, 3]
     assert cover > 0.8
     assert own.upper[y, x, :3].mean() / cover > 0.7  # enamel, not lip
+
+
+def at(own: OwnMouth, layer: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """(4,) what a layer has at a point of the crop."""
+    x, y = np.round(point - [own.box.x0, own.box.y0]).astype(int)
+    return layer[y, x]
+
+
+@pytest.fixture(scope="module")
+def narrow(opened: tuple[FaceGeometry, Mouth]) -> tuple[OwnMouth, Mouth, FaceGeometry]:
+    """Teeth that show 9 mm to either side; beyond, the opening is as red as lips."""
+    face, mouth = opened
+    image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
+    u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
+    for wide, end, colour in (
+        (mouth.half_width, 1.0, (0.78, 0.42, 0.40)),
+        (9 * face.mm, 0.4, TOOTH),
+    ):
+        inner = np.abs(u) < wide
+        low = mouth.upper + end * (mouth.lower - mouth.upper)
+        edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
+        polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
+        cv2.fillPoly(image, [polygon], colour)
+    own = find_own_mouth(image, face, mouth, SKIN, GUM)
+    assert own is not None
+    return own, mouth, face
+
+
+def test_red_corners_are_no_teeth(narrow: tuple[OwnMouth, Mouth, FaceGeometry]) -> None:
+    own, _, _ = narrow
+    assert own.lower_edge is None
+    assert own.upper_span == pytest.approx((-9, 9), abs=1.5)
+
+
+def test_the_arch_goes_on_where_no_tooth_shows(
+    narrow: tuple[OwnMouth, Mouth, FaceGeometry],
+) -> None:
+    own, mouth, face = narrow
+    assert own.upper_edge is not None
+    front, side, far = (
+        at(own, own.upper, mouth.to_picture(np.array([u, own.upper_edge - 3.0]) * face.mm))
+        for u in (3.0, 14.0, 22.0)
+    )
+    assert min(front[3], side[3], far[3]) > 0.8
+    light = [float(c[:3].mean()) for c in (front, side, far)]
+    assert light[0] > light[1] > light[2] > 0.1  # into the shadow of the cheek
+    assert side[0] / side[1] < 1.25  # a tooth, not the lip that was there
+
+
+def test_skin_between_the_lips_is_no_row_of_teeth(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    light = tuple((SKIN * 1.08).tolist())
+    own = paint(face, mouth, [(0.5, light), (1.0, DARK)])
+    assert own.upper_edge is None
+    assert own.tint is None
+    assert own.upper.max() == 0
+
+
+@pytest.mark.parametrize("parted", [False, True])
+def test_a_grey_picture_stays_grey(portrait: Portrait, parted: bool) -> None:
+    grey = portrait.image.mean(-1, keepdim=True).expand(-1, -1, 3).contiguous()
+    marks = portrait.landmarks.clone()
+    if parted:
+        marks[list(t.LOWER_INNER), 1] += 0.06 * float((marks[33] - marks[263]).norm())
+    renderer = MeshRenderer(replace(portrait, image=grey, landmarks=marks))
+    expression = torch.zeros(3, 31)
+    for name, value in (("lipAperture", 0.2), ("mouthWidth", 0.08), ("browInnerLeftY", -0.06)):
+        expression[1:, FACE.index[name]] = value
+    expression[2, FACE.index["mouthCornerLeftY"]] = 0.06
+    frames = torch.cat(list(renderer.frames(Motion(expression, torch.zeros(3, 6))))).int()
+    assert (frames[1] != frames[0]).any()
+    assert int((frames.amax(-1) - frames.amin(-1)).max()) <= 4
+
+
+def test_a_smile_is_no_wider_than_people_smile(portrait: Portrait) -> None:
+    renderer = MeshRenderer(portrait)
+    channel = FACE.index["mouthWidth"]
+    expression = torch.zeros(4, 31)
+    expression[:, channel] = torch.tensor([0.0, 0.02, 0.3, 3.0])
+    marks = renderer.landmarks(Motion(expression + renderer.rest.cpu(), torch.zeros(4, 6)))
+    eyes = float((marks[0, t.EYE_OUTER_LEFT] - marks[0, t.EYE_OUTER_RIGHT]).norm())
+    width = (marks[:, t.MOUTH_LEFT] - marks[:, t.MOUTH_RIGHT]).norm(dim=-1) / eyes
+    assert width[1] - width[0] == pytest.approx(0.02, rel=0.25)  # small ones are as told
+    assert width[1] < width[2] <= width[3] < 0.88
 
 
 def test_lower_teeth_follow_the_jaw(portrait: Portrait) -> None:

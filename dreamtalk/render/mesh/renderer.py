@@ -34,7 +34,7 @@ from .portrait.geometry import Box, face_geometry
 from .portrait.plate import cut_out
 from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lower_brows
 from .portrait.raster import grow
-from .skin.dynamics import TINT, build_skin, fold_gain
+from .skin.dynamics import build_skin, fold_gain
 from .warp.fields import build_fields, reach_of_landmarks
 from .warp.grid import HeadMotion, WarpGrid, head_freedom
 from .warp.head_motion import limited_head, torso_transform
@@ -425,7 +425,7 @@ class MeshRenderer:
         change = self._sampler.sample_planes(gain - 1, x, y)
         # Frame by frame, so that the work stays in the processor's cache.
         for pixels, share in zip(frame[:, rows, columns], change, strict=True):
-            pixels.addcmul_(pixels, self._sampler.tinted(share, TINT))
+            pixels.addcmul_(pixels, self._sampler.tinted(share, skin.tint))
 
     def _inside(self, region: Box) -> tuple[slice, slice]:
         """A box of the crop as indices into the moving box."""

@@ -11,9 +11,10 @@ import torch
 from ....face import topology as t
 from ....face.portrait import Portrait
 from ....face.pose import fit_similarity
+from ..portrait.colours import skin_colour
 from ..portrait.geometry import FLIP, FaceGeometry, face_geometry
 from ..warp.textures import Sampler
-from .interior import SKULL_SHARE, Interior, build_interior, skin_colour
+from .interior import SKULL_SHARE, Interior, build_interior
 from .seam import Mouth, find_mouth
 
 log = logging.getLogger("dreamtalk")

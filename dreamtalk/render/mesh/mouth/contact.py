@@ -16,6 +16,11 @@ lips hardly part, their landmarks are 2 to 8 mm apart. For portraits with parted
 those whose lips are closed say themselves what a tracker sees then."""
 NARROWEST = 0.56
 """The mouth never gets narrower than this share of its width in the portrait."""
+WIDEST, LEAST_WIDENING = 0.86, 0.06
+"""It never gets wider than this share of the distance of the outer eye corners, of 176 people who
+smile at a camera the widest 1 %; but every mouth may widen by the second share of its width."""
+KNEES = (0.7, 0.5)
+"""How far towards its narrowest and its widest a width is as told; beyond, it saturates."""
 
 
 def contact_gap(gap: Tensor, softness: float) -> Tensor:
@@ -72,12 +77,14 @@ def _limit_width(displacement: Tensor, points: Tensor, right: Tensor) -> Tensor:
     )
     width = (points[t.MOUTH_LEFT] - points[t.MOUTH_RIGHT]) @ right
     change = (displacement[:, t.MOUTH_LEFT] - displacement[:, t.MOUTH_RIGHT]) @ right
-    allowed = (NARROWEST - 1) * width
-    # Identity down to 70 % of the way, then saturating at the limit.
-    knee = 0.7 * allowed
-    excess = (change - knee).clamp_max(0)
-    soft = knee + (allowed - knee) * torch.tanh(excess / (allowed - knee))
-    factor = torch.where(change < knee, soft / change.clamp_max(-1e-6), torch.ones_like(change))
+    eyes = (points[t.EYE_OUTER_LEFT] - points[t.EYE_OUTER_RIGHT]).norm()
+    widest = (WIDEST * eyes - width).clamp_min(LEAST_WIDENING * width)
+    least, most = (NARROWEST - 1) * width, widest
+    kept = change.clamp(KNEES[0] * least, KNEES[1] * most)
+    left = torch.where(change < 0, (1 - KNEES[0]) * least, (1 - KNEES[1]) * most)
+    allowed = kept + left * torch.tanh((change - kept) / left)
+    over = change != kept
+    factor = torch.where(over, allowed / torch.where(over, change, 1.0), 1.0)
     result = displacement.clone()
     part = displacement[:, lips]
     along = part @ right

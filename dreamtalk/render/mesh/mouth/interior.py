@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....face import topology as t
+from ..portrait.colours import colourfulness, lip_colour, skin_colour
 from ..portrait.geometry import Box, FaceGeometry
 from ..warp.grid import HeadMotion
 from ..warp.inverse import count_up
@@ -38,6 +38,8 @@ BACK_MM = 12.0
 """What is behind the teeth gets this little light in a narrow opening, all of it in a wide one."""
 HIDDEN_MM = 1.0
 """How far upper teeth that a portrait hides end below its upper lip, in the lip's shadow."""
+SPAN_FADE_MM = 3.0
+"""Beyond the teeth that a portrait shows, over how much drawn ones come into the lips' shadow."""
 SKULL_SHARE = 0.6
 """How much of the nose base's displacement the upper teeth take."""
 DEPTH_MM = 6.0
@@ -65,6 +67,7 @@ class OwnTextures:
         anchor: (x, y) px of the crop, the middle of the seam.
         x_mm, y_mm: (x, y) px of the crop per mm along the face's x and -y.
         upper_edge: mm below the anchor where the upper teeth end in the middle, None without any.
+        upper_span, lower_span: from where to where a row shows, mm from the anchor.
     """
 
     upper: Texture | None
@@ -75,6 +78,8 @@ class OwnTextures:
     x_mm: tuple[float, float]
     y_mm: tuple[float, float]
     upper_edge: float | None
+    upper_span: tuple[float, float]
+    lower_span: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -132,20 +137,6 @@ class MouthPose:
     tuck: Tensor
 
 
-def _median_colour(image: np.ndarray, points: np.ndarray, radius: float) -> np.ndarray:
-    """Median colour of small discs around points."""
-    mask = np.zeros(image.shape[:2], np.uint8)
-    for x, y in np.round(points).astype(int):
-        cv2.circle(mask, (int(x), int(y)), max(1, int(radius)), 1, -1)
-    values = image[mask > 0]
-    return np.median(values if len(values) else image.reshape(-1, 3), axis=0).astype(np.float32)
-
-
-def skin_colour(image: np.ndarray, face: FaceGeometry) -> np.ndarray:
-    """(3,) colour of the cheeks."""
-    return _median_colour(image, face.points[[205, 425, 50, 280, 187, 411]], 2 * face.mm)
-
-
 def _fade(colour: np.ndarray, skin: np.ndarray, share: float) -> np.ndarray:
     """A colour with only a share of its own hue; the rest is the skin's."""
     plain = skin / max(float(skin.mean()), 1e-3) * float(colour.mean())
@@ -179,18 +170,16 @@ def build_interior(
     """
     mm = face.mm
     skin = skin_colour(image, face)
-    lip = _median_colour(image, face.points[[16, 85, 315, 11]], 1.2 * mm)
+    lip = lip_colour(image, face)
     tint = tooth_tint(skin, sclera)
     # A grey or sepia picture has a grey or sepia mouth.
-    colourful = float(
-        np.clip((max(np.ptp(skin), np.ptp(lip)) / max(skin.max(), 1e-3)) / 0.14, 0, 1)
-    )
+    colourful = colourfulness(skin, lip)
     density = float(np.clip(1.5 * mm, 0.5, 16))
     light = float(tint.mean())
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
     flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
     tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
-    own = find_own_mouth(image, face, mouth, skin) if mouth.is_open else None
+    own = find_own_mouth(image, face, mouth, skin, gum, colourful) if mouth.is_open else None
     if own is not None and own.tint is not None:
         tint = own.tint  # its own teeth say what colour the hidden ones have
     upper_edge, lower_edge = _edges(mouth, own, mm)
@@ -208,9 +197,9 @@ def build_interior(
     wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
     upper = lower = None
     if own is None or own.upper_edge is None:
-        upper = sprite(draw_row(tint, density, True, upper_edge, gum))
+        upper = sprite(draw_row(tint, density, True, upper_edge, gum, colourful))
     if own is None or own.lower_edge is None:
-        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8))
+        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8, colourful))
     return Interior(
         upper_teeth=upper,
         lower_teeth=lower,
@@ -236,6 +225,7 @@ def _textures(own: OwnMouth, sampler: Sampler, face: FaceGeometry, mouth: Mouth)
     return OwnTextures(
         upper, lower, back, (own.box.x0, own.box.y0),
         (float(mouth.origin[0]), float(mouth.origin[1])), (xx, xy), (yx, yy), own.upper_edge,
+        own.upper_span, own.lower_span,
     )  # fmt: skip
 
 
@@ -351,6 +341,9 @@ def paint_interior(
         assert own.upper is not None
         return look_own(own.upper, x, y)
 
+    def within(x: Tensor, ends: tuple[float, float]) -> Tensor:
+        return 1 - smoothstep(0.0, SPAN_FADE_MM, torch.maximum(ends[0] - x, x - ends[1]))
+
     skull_x, skull_y = millimetres()
     jaw_x, jaw_y = millimetres(pose.jaw)
     tongue_x, tongue_y = millimetres(TONGUE_SHARE * pose.jaw)
@@ -362,23 +355,34 @@ def paint_interior(
     # The throat is darkest; the cheeks catch some light.
     side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
     colour = interior.dark * (0.55 + 0.5 * side)[..., None]
+    shown = torch.zeros_like(gap)  # how much of it was photographed, in its own shadows
     colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM + lift))
     if own is not None and own.back is not None:
         back = look_own(own.back, tongue_x, tongue_y)
         back = torch.cat([back[..., :3] * deep[..., None], back[..., 3:]], -1)
         colour = over(colour, back)
+        shown = back[..., 3]
     # Teeth throw a shadow on what is behind them.
     colour = colour * (1 - 0.45 * upper_row(skull_x, skull_y - 2.2)[..., 3:])
     if interior.lower_teeth is not None:
-        colour = over(colour, look(interior.lower_teeth, jaw_x, jaw_y))
+        lower = look(interior.lower_teeth, jaw_x, jaw_y)
+        colour, shown = over(colour, lower), shown * (1 - lower[..., 3])
     elif own is not None and own.lower is not None:
-        colour = over(colour, look_own(own.lower, jaw_x, jaw_y))
+        lower = look_own(own.lower, jaw_x, jaw_y)
+        colour = over(colour, lower)
+        shown = shown + lower[..., 3] * (within(jaw_x, own.lower_span) - shown)
     colour = colour * (1 - 0.25 * upper_row(skull_x, skull_y - 1.0)[..., 3:])
-    colour = over(colour, upper_row(skull_x, skull_y))
+    upper = upper_row(skull_x, skull_y)
+    colour = over(colour, upper)
+    photographed = (
+        0.0 if interior.upper_teeth is not None or own is None else within(skull_x, own.upper_span)
+    )
+    shown = shown + upper[..., 3] * (photographed - shown)
 
     u = (from_upper / (LIGHT_MM * mm)).clamp(0, 1)
     low = (from_lower / (LIGHT_MM * mm)).clamp(0, 1)
-    light = lip_light(u, low) if own is None else own_light(u, low)
+    light = lip_light(u, low)
+    light = light + shown * (own_light(u, low) - light)
     # Teeth that rest on the lower lip are in front of it: no shadow, no rim between.
     light = light + TUCK_LIGHT * tuck * (1 - light)
     colour = colour * light[..., None]

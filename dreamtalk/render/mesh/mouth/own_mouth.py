@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import cv2
 import numpy as np
-from scipy.ndimage import median_filter
 from torch import Tensor
 
-from ....curves.easing import smoothstep
 from ....face.mouth_look import TOOTH, toothness
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.raster import blur, grow, pixel_grid, push_pull
+from .own_row import find_row, span, whole_row
 from .seam import Mouth
 
 Values = TypeVar("Values", np.ndarray, Tensor)
 
 EDGE = 0.45
 """A tooth's edge has at least this share of the skin's lightness, as its lightest has ``TOOTH``."""
+RED = (0.9, 0.76)
+"""A pixel of a tooth, and half of those of a row, have at most these shares of the skin's redness;
+lips and gums have more than the first, skin that is taken for a row more than the second."""
+LEAST_RED = 0.06
+"""The redness of skin in a picture that has colours."""
 SIDE_SHADE = 0.9
 """How much less light the teeth in the corners have than the front ones."""
-CROWN_MM = 17.0
-"""How far a tooth goes on behind the lip, from its edge."""
 REACH_MM = 14.0
 LIGHT_MM = 5.5
 """How far into the mouth the lips' shadow reaches."""
 EDGE_FADE = 0.007
 """exp(-LIGHT_MM / 1.1 mm): the upper lip's shadow ends within some millimetres."""
-SHADE_MM = 1.0
-"""The lips' shadow on the teeth of the portrait: its colour is not the teeth's."""
-CORNER_MM, DIM_MM = 9.0, 6.0
-"""How far a row goes on beyond the last tooth that shows, and over how much it gets dark by 1/e."""
+BACK_MM = 2.4
+"""Where a picture shows no spot of this radius of tongue and cavity, only their tone is its own."""
+TONE_MM, TONE_SHARE = 2.5, 0.5
+"""Over how much it is averaged, and how much of what is drawn it covers."""
+BACK_LIGHT = 0.8
+"""Share of the skin's lightness that they stay below."""
 LEAST_EDGE = 0.85
 """How dark a lip's own shadow gets on what was filmed."""
 LEAST_GAP = 0.85
 """How dark it gets where the lips are close: what was filmed is in its own shadow already."""
-EDGE_MM = 2.5
-"""A row's edges are followed over so many mm at once."""
-LEAST_MM = 0.8
-"""A column shows a row of teeth if it has this much of it."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class OwnMouth:
         upper_edge, lower_edge: the rows' cutting edges in the middle, mm below the mouth's origin,
             or None where no teeth are seen.
         tint: (3,) colour of a tooth, or None if none is seen.
+        upper_span, lower_span: from where to where a row shows, mm from the mouth's middle; what
+            is beyond was drawn. (0, 0) where none is seen.
     """
 
     box: Box
@@ -66,24 +68,17 @@ class OwnMouth:
     upper_edge: float | None
     lower_edge: float | None
     tint: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One row of teeth over columns u.
-
-    Attributes:
-        first, last: (U,) v of the highest and the lowest tooth pixel.
-        cover: (U,) 0..1, how far the column shows this row.
-    """
-
-    first: np.ndarray
-    last: np.ndarray
-    cover: np.ndarray
+    upper_span: tuple[float, float]
+    lower_span: tuple[float, float]
 
 
 def find_own_mouth(
-    image: np.ndarray, face: FaceGeometry, mouth: Mouth, skin: np.ndarray
+    image: np.ndarray,
+    face: FaceGeometry,
+    mouth: Mouth,
+    skin: np.ndarray,
+    gum: np.ndarray,
+    colourful: float = 1.0,
 ) -> OwnMouth | None:
     """Take the mouth interior out of a portrait with open lips.
 
@@ -92,6 +87,8 @@ def find_own_mouth(
         face: the face in it.
         mouth: its mouth.
         skin: (3,) colour of the cheeks.
+        gum: (3,) colour of the gum.
+        colourful: 0 for a grey or sepia picture .. 1.
 
     Returns:
         the layers, or None if the opening is too small to say.
@@ -108,22 +105,26 @@ def find_own_mouth(
     values = cv2.remap(
         image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    pale = toothness(values)
+    redness = _redness(values, skin)
+    pale = np.where(redness > RED[0], 0, toothness(values))
     margin = 0.35 * mm
     inside = (rows[:, None] > up + margin) & (rows[:, None] < low - margin)
     split, level = _split(pale, inside, rows, up, low, float(skin.mean()))
     # Teeth get darker towards the corners.
     side = 1 - SIDE_SHADE * (columns / mouth.half_width) ** 2
     is_tooth = inside & (pale > level * side) if level is not None else np.zeros_like(inside)
-    upper = _row(is_tooth & (rows[:, None] < split), rows, columns, mm)
-    lower = _row(is_tooth & (rows[:, None] >= split), rows, columns, mm)
+    above = rows[:, None] < split
+    teeth = [is_tooth & part for part in (above, ~above)]
+    teeth = [mask & (_median(redness[mask]) < RED[1]) for mask in teeth]
+    upper, lower = (find_row(mask, rows, columns, mm) for mask in teeth)
+    tint = _tint(values, pale, teeth[0] | teeth[1])
     if upper is not None:
         # Teeth that fill the whole opening end just behind the lower lip.
         fills = upper.last > low - margin - 0.6 * mm
-        upper = _Row(upper.first, np.where(fills, low + 0.5 * mm, upper.last), upper.cover)
+        upper = replace(upper, last=np.where(fills, low + 0.5 * mm, upper.last))
     if lower is not None:
         fills = lower.first < up + margin + 0.6 * mm
-        lower = _Row(np.where(fills, up - 0.5 * mm, lower.first), lower.last, lower.cover)
+        lower = replace(lower, first=np.where(fills, up - 0.5 * mm, lower.first))
 
     corners = mouth.to_picture(
         np.array(
@@ -136,20 +137,24 @@ def find_own_mouth(
     )
     box = Box.around(corners.min(0), corners.max(0), image.shape[1], image.shape[0], least=4)
     grid = mouth.to_frame(pixel_grid(box.height, box.width) + np.array([box.x0, box.y0]))
+    empty = np.zeros((*grid.shape[:2], 4), np.float32)
+    ends = (up + margin, low - margin)
     layers = [
-        _continued(image, mouth, row, (columns, up + margin, low - margin), grid, mm, down=down)
-        for row, down in ((upper, False), (lower, True))
+        whole_row(image, mouth, row, ends, grid, mm, tint, gum, colourful, upper=is_upper)
+        if row is not None and tint is not None
+        else empty
+        for row, is_upper in ((upper, True), (lower, False))
     ]
     opening = (
         (grid[..., 1] > np.interp(grid[..., 0], columns, up))
         & (grid[..., 1] < np.interp(grid[..., 0], columns, low))
         & (np.abs(grid[..., 0]) < mouth.half_width)
     )
-    back = _behind(image[box.slices], opening, (layers[0][..., 3], layers[1][..., 3]), mm)
-    tint = None
-    if is_tooth.sum() > 3:
-        lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))
-        tint = values[lit].mean(0).astype(np.float32)
+    covered = np.maximum(layers[0][..., 3], layers[1][..., 3]) > 0.05
+    picture = image[box.slices]
+    if level is not None:
+        covered |= toothness(picture) > level
+    back = _behind(picture, opening, covered, mm, BACK_LIGHT * float(skin.mean()))
     middle = len(columns) // 2
     return OwnMouth(
         box=box,
@@ -159,7 +164,31 @@ def find_own_mouth(
         upper_edge=None if upper is None else float(upper.last[middle]) / mm,
         lower_edge=None if lower is None else float(lower.first[middle]) / mm,
         tint=tint,
+        upper_span=span(upper, mm),
+        lower_span=span(lower, mm),
     )
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else 0.0
+
+
+def _tint(values: np.ndarray, pale: np.ndarray, is_tooth: np.ndarray) -> np.ndarray | None:
+    """(3,) the colour of the lighter half of the teeth, or None if there are none to speak of."""
+    if is_tooth.sum() <= 3:
+        return None
+    lit = is_tooth & (pale >= np.quantile(pale[is_tooth], 0.5))
+    colour: np.ndarray = values[lit].mean(0).astype(np.float32)
+    return colour
+
+
+def _redness(values: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """How much redder than grey pixels (..., 3) are, in that of the skin; 0 in a grey picture."""
+    least = np.float32(1e-3)
+    of_skin = float(skin[0] / max(skin[1], least)) - 1
+    if of_skin < LEAST_RED:
+        return np.zeros(values.shape[:-1], np.float32)
+    return (values[..., 0] / np.maximum(values[..., 1], least) - 1) / of_skin
 
 
 def lip_light(u: Values, low: Values) -> Values:
@@ -242,133 +271,24 @@ def _split(
     return low, level
 
 
-def _row(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray, mm: float) -> _Row | None:
-    """Follow a row of teeth in a mask (V, U), or None if there is too little of it."""
-    step_v, step_u = rows[1] - rows[0], columns[1] - columns[0]
-    seen = mask.sum(0) * step_v > LEAST_MM * mm
-    if seen.sum() * step_u < 4 * mm:
-        return None
-    first = np.where(seen, rows[mask.argmax(0)], np.nan)
-    last = np.where(seen, rows[len(rows) - 1 - mask[::-1].argmax(0)], np.nan)
-    known = np.flatnonzero(seen)
-    index = np.arange(len(columns))
-    first = np.interp(index, known, first[known])
-    last = np.interp(index, known, last[known])
-    # Gaps between teeth are narrow; what is missing at the sides is the arch's end.
-    cover = grow(grow(seen[None], 0.8 * mm / step_u), -0.8 * mm / step_u)[0] | seen
-    # Single columns are cut short by the dark between teeth and lengthened by light on the lip.
-    wide = 2 * round(0.5 * EDGE_MM * mm / step_u) + 1
-    first, last = (median_filter(x, wide, mode="nearest") for x in (first, last))
-    # The last tooth that shows fades into the dark of the corner.
-    first, last, cover = (
-        blur(x[None].astype(np.float32), far * mm / step_u)[0]
-        for x, far in ((first, 0.5), (last, 0.5), (cover, 1.5))
-    )
-    return _Row(first, last, cover)
-
-
-def _continued(
-    image: np.ndarray,
-    mouth: Mouth,
-    row: _Row | None,
-    opening: tuple[np.ndarray, np.ndarray, np.ndarray],
-    grid: np.ndarray,
-    mm: float,
-    down: bool,
+def _behind(
+    image: np.ndarray, opening: np.ndarray, covered: np.ndarray, mm: float, lightest: float
 ) -> np.ndarray:
-    """(h, w, 4) premultiplied: a row of teeth that goes on behind the lip, tooth by tooth.
+    """(h, w, 4) premultiplied: tongue and cavity, filled in where teeth hide them.
 
     Args:
-        image: (H, W, 3) the crop.
-        mouth: the mouth's frame.
-        row: the row, or None.
-        opening: (U,) columns, and v of the upper and the lower end of what is seen there.
-        grid: (h, w, 2) u, v of the pixels wanted.
+        image: (h, w, 3) the box.
+        opening, covered: (h, w) bool, between the lips, and by teeth.
         mm: px per mm.
-        down: whether the row's roots are below it.
+        lightest: what is lighter is a lip or a tooth that wasn't told.
     """
-    if row is None:
-        return np.zeros((*grid.shape[:2], 4), np.float32)
-    u, v = grid[..., 0], grid[..., 1]
-    up, low = (np.interp(u, opening[0], end) for end in opening[1:])
-    crowns = _crowns(image, mouth, opening[0], row, mm)
-    columns, row, crowns = _into_corners(opening[0], row, crowns, mm)
-    first, last, cover = (np.interp(u, columns, x) for x in (row.first, row.last, row.cover))
-    soft = max(0.5, 0.2 * mm)
-    edge, sign = (first, 1.0) if down else (last, -1.0)
-    at = sign * (v - edge)  # towards the root
-    cover = cover * smoothstep(-soft, soft, at) * (1 - smoothstep(0.85, 1.1, at / (CROWN_MM * mm)))
-    # Next to a lip teeth lie in its shadow, which goes with it. Where the upper lip hides them, now
-    # or later, they look like the middle of the crown that shows; lower ones end in gum and shade.
-    rim = np.minimum(0.6 * mm, 0.3 * (last - first))
-    place = np.where((v < up) | (v > low), np.clip(v, first + rim, last - rim), v)
-    source = mouth.to_picture(np.stack([u, place], -1)).astype(np.float32)
-    seen = cv2.remap(
-        image, source[..., 0], source[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    shade = np.minimum(SHADE_MM * mm, 0.4 * (last - first)) + 1e-3
-    hidden = 0.0 if down else 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
-    hidden = np.where((u < opening[0][0]) | (u > opening[0][-1]), 1.0, hidden)[..., None]
-    crown = np.stack([np.interp(u, columns, values) for values in crowns.T], -1)
-    cover = cover[..., None]
-    return np.concatenate([(seen + hidden * (crown - seen)) * cover, cover], -1).astype(np.float32)
-
-
-def _crowns(
-    image: np.ndarray, mouth: Mouth, columns: np.ndarray, row: _Row, mm: float
-) -> np.ndarray:
-    """(U, 3) the colour of each column of a row half way up what shows of it."""
-    at = mouth.to_picture(np.stack([columns, (row.first + row.last) / 2], -1)).astype(np.float32)
-    found = cv2.remap(
-        image, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )[0]
-    smooth = 0.5 * mm / (columns[1] - columns[0])
-    return np.stack([blur(c[None].astype(np.float32), smooth)[0] for c in found.T], -1)
-
-
-def _into_corners(
-    columns: np.ndarray, row: _Row, crowns: np.ndarray, mm: float
-) -> tuple[np.ndarray, _Row, np.ndarray]:
-    """Columns, row and colours, with teeth in the dark beyond the last ones that show.
-
-    A mouth that gets wider shows more of the arch: its edge goes on as a parabola.
-    """
-    shown = np.flatnonzero(row.cover > 0.5)
-    if len(shown) < 3:
-        return columns, row, crowns
-    a, b, step = shown[0], shown[-1] + 1, columns[1] - columns[0]
-    more = int(CORNER_MM * mm / step) + 1
-    away = np.pad(np.zeros(b - a), more, "linear_ramp", end_values=more) * step / mm
-    wide = columns[a] + step * (np.arange(b - a + 2 * more) - more)
-    degree = 2 if (b - a) * step > 12 * mm else 0
-
-    def on(values: np.ndarray) -> np.ndarray:
-        curve = np.polyval(np.polyfit(columns[a:b], values[a:b], degree), wide)
-        ends = (curve[:more] - curve[more] + values[a], values[a:b])
-        return np.concatenate([*ends, curve[-more:] - curve[-more - 1] + values[b - 1]])
-
-    near = max(1, min(b - a, round(2.0 * mm / step)))
-    dim = np.exp(-away / DIM_MM)[:, None]
-    colour = np.concatenate(
-        [
-            np.repeat(crowns[a : a + near].mean(0, keepdims=True), more, 0),
-            crowns[a:b],
-            np.repeat(crowns[b - near : b].mean(0, keepdims=True), more, 0),
-        ]
-    )
-    beyond = (away > 0) * (1 - smoothstep(0.0, CORNER_MM, away))
-    cover = np.maximum(np.interp(wide, columns, row.cover, 0, 0), beyond)
-    return wide, _Row(on(row.first), on(row.last), cover), colour * dim
-
-
-def _behind(
-    image: np.ndarray, opening: np.ndarray, teeth: tuple[np.ndarray, np.ndarray], mm: float
-) -> np.ndarray:
-    """(h, w, 4) premultiplied: tongue and cavity, filled in where teeth hide them."""
-    covered = (np.maximum(*teeth) > 0.05).astype(np.uint8)
-    known = (grow(opening, -0.5 * mm) > 0) & (grow(covered, 0.6 * mm) == 0)
+    known = (grow(opening, -0.5 * mm) > 0) & (grow(covered.astype(np.uint8), 0.6 * mm) == 0)
+    known &= image.mean(-1) < lightest
     if known.sum() < max(6.0, 0.08 * opening.sum()):
         return np.zeros((*opening.shape, 4), np.float32)
     filled = push_pull(image, known.astype(np.float32))
-    cover = blur(grow(opening, 2.0 * mm).astype(np.float32), 1.0 * mm)[..., None]
+    share = 1.0
+    if cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 3).max() < BACK_MM * mm:
+        filled, share = blur(filled, TONE_MM * mm), TONE_SHARE
+    cover = share * blur(grow(opening, 2.0 * mm).astype(np.float32), 1.0 * mm)[..., None]
     return np.concatenate([filled * cover, cover], -1).astype(np.float32)

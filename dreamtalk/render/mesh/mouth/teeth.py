@@ -20,6 +20,8 @@ LOWER_LENGTHS = (8.6, 8.9, 9.4, 8.2, 7.4, 6.8)
 UPPER_EDGES = (0.0, -0.75, -0.1, -0.7, -0.9, -1.0)
 """Where each upper tooth ends against the arch, mm (negative is shorter)."""
 LOWER_EDGES = (0.0, 0.1, -0.25, 0.3, 0.5, 0.6)
+ARCHES_MM = (1.9, 1.1)
+"""How much higher the upper and the lower row's cutting edges lie 24 mm from the midline."""
 SIDE_LIGHT = (
     (0, 1.0), (6, 0.99), (10, 0.95), (14, 0.90), (18, 0.80), (22, 0.57), (26, 0.38), (32, 0.2),
 )  # fmt: skip
@@ -67,7 +69,14 @@ def _shrink(image: np.ndarray, top: float, density: float) -> Sprite:
     return Sprite(image.astype(np.float32), -HALF_EXTENT, top, DRAWN_DENSITY)
 
 
-def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np.ndarray) -> Sprite:
+def draw_row(
+    tint: np.ndarray,
+    density: float,
+    upper: bool,
+    edge: float,
+    gum: np.ndarray,
+    colourful: float = 1.0,
+) -> Sprite:
     """One row of teeth with its gum.
 
     Args:
@@ -76,7 +85,14 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
         upper: which row.
         edge: y of the cutting edge in the middle, mm.
         gum: (3,) colour of the gum.
+        colourful: 0 for a grey or sepia picture .. 1.
     """
+
+    def hue(*shares: float) -> np.ndarray:
+        """How much of red, green and blue is taken away."""
+        values = np.array(shares, np.float32)
+        return values.mean() + colourful * (values - values.mean())
+
     sign = 1.0 if upper else -1.0
     top, bottom = (edge - 15.0, edge + 2.0) if upper else (edge - 4.0, edge + 15.0)
     x, y = _canvas(top, bottom, DRAWN_DENSITY)
@@ -84,7 +100,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     lengths = UPPER_LENGTHS if upper else LOWER_LENGTHS
     edges = UPPER_EDGES if upper else LOWER_EDGES
     soft = 1.2 / DRAWN_DENSITY
-    arc = 1.9 if upper else 1.1
+    arc = ARCHES_MM[0 if upper else 1]
     # Distance from the cutting edge towards the gum, which the arch bends up at the sides.
     depth = sign * (edge - y) - (arc * (x / 24) ** 2 if upper else -arc * (x / 24) ** 2)
     rng = np.random.default_rng(7 if upper else 11)
@@ -125,8 +141,8 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
             # Towards the gum dentine shows through, at the edge enamel turns clear and cooler.
             warm = smoothstep(0.35, 1.0, at / length)[..., None]
             cool = np.exp(-np.maximum(at - corner, 0) / 0.9)[..., None]
-            body = body * (1 - warm * np.array([0.02, 0.06, 0.14], np.float32))
-            body = body * (1 - cool * np.array([0.10, 0.07, 0.04], np.float32))
+            body = body * (1 - warm * hue(0.02, 0.06, 0.14))
+            body = body * (1 - cool * hue(0.10, 0.07, 0.04))
             # Wet enamel: a broad sheen, and a small highlight in it.
             across, along = (t + 0.25) / 0.22, (at / length - 0.42) / 0.26
             shine = 0.07 * np.exp(-(across**2) - along**2)
@@ -140,7 +156,7 @@ def draw_row(tint: np.ndarray, density: float, upper: bool, edge: float, gum: np
     row = smoothstep(-soft, soft, depth - 0.9)
     between = np.clip(row - cover, 0, 1)[..., None]
     deep = np.exp(-np.maximum(depth - 0.9, 0) / 1.6)[..., None]
-    line = tint * (1 - deep * [0.40, 0.50, 0.56] - (1 - deep) * [0.20, 0.28, 0.34])
+    line = tint * (1 - deep * hue(0.40, 0.50, 0.56) - (1 - deep) * hue(0.20, 0.28, 0.34))
     in_gum = smoothstep(4.5, 7.5, depth)[..., None]
     colour = colour * (1 - between) + (line * (1 - in_gum) + gum * in_gum) * between
     cover = np.maximum(cover, row)

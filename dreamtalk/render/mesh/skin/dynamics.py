@@ -17,6 +17,7 @@ from torch import Tensor
 from ....curves.easing import smoothstep
 from ....face import topology as t
 from ....motion import FACE
+from ..portrait.colours import colourfulness, lip_colour, skin_colour
 from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.raster import blur, grow, polygon_mask
 from ..warp.textures import Sampler
@@ -101,7 +102,7 @@ SMOOTHEST = 0.35
 BARE = ("socketL", "socketR")
 """Shade, that falls on brows and eyes as it does on skin."""
 TINT = (0.74, 1.08, 1.14)
-"""Shadows on skin are warm: how strongly red, green and blue take a gain."""
+"""Shadows on skin are warm: how strongly red, green and blue take a gain in a coloured picture."""
 DEADBAND = 0.12
 """What tracking noise amounts to: below it there is no fold."""
 STRONGEST = 1.3
@@ -120,6 +121,7 @@ class SkinLayer:
         maps: (K, h * w) float32, log-gain of each fold when fully there.
         mixing: (93, K) channels, what they rise and what they fall -> how far each fold is there.
         late: (K,) what is taken off from that.
+        tint: how strongly red, green and blue take a gain.
     """
 
     box: Box
@@ -128,6 +130,7 @@ class SkinLayer:
     maps: Tensor
     mixing: Tensor
     late: Tensor
+    tint: tuple[float, float, float]
 
 
 def _outline(face: FaceGeometry, box: Box) -> np.ndarray:
@@ -215,6 +218,8 @@ def build_skin(image: np.ndarray, face: FaceGeometry, sampler: Sampler) -> SkinL
         for channel, gain in gains.items():
             part = {"+": 1, "-": 2}.get(channel[-1], 0)
             mixing[part, FACE.index[channel.rstrip("+-")], k] = gain
+    colourful = colourfulness(skin_colour(image, face), lip_colour(image, face))
+    red, green, blue = (1 + colourful * (share - 1) for share in TINT)
     late = np.array([LATE.get(name, DEADBAND) for name in FOLD_GAINS], np.float32)
 
     def tensor(array: np.ndarray) -> Tensor:
@@ -227,6 +232,7 @@ def build_skin(image: np.ndarray, face: FaceGeometry, sampler: Sampler) -> SkinL
         maps=tensor(np.stack(maps).reshape(len(maps), -1)),
         mixing=tensor(mixing.reshape(-1, len(FOLD_GAINS))),
         late=tensor(late),
+        tint=(red, green, blue),
     )
 
 
