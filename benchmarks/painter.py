@@ -166,8 +166,9 @@ def flicker(path: Path, weights: str, frames: int) -> None:
     """Print how steadily each way follows the film."""
     network = load_mouth_painter(weights)
     scene = clip_scene(path, 1)
-    scene |= {k: scene[k][:frames] for k in ("truth", "marks", "mesh", "places", "lips", "wanted")}
-    ways = {"mesh": scene["mesh"]}
+    each = ("truth", "marks", "mesh", "mixed", "places", "lips", "wanted")
+    scene |= {k: scene[k][:frames] for k in each}
+    ways = {"mesh": scene["mesh"], "mesh, mouth = painted": scene["mixed"]}
     for steps in (1, 4, 10):
         one = MouthOptions(steps=steps)
         ways[f"{steps} steps, one noise"] = painted(scene, network, one)

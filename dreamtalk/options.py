@@ -118,8 +118,9 @@ OPTIONS: dict[str, Option] = {
     "checkpoint": Option("starter", "'starter' for the built-in weights, or a file"),
     "renderer": Option("mesh", "the name of a renderer, or the file of its weights"),
     "mouth": Option(
-        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or mixed "
-        "with what the built-in DiffTalk paints there, which is slower", choices=MOUTHS,
+        "drawn", "what the mesh renderer shows between the lips: drawn teeth and tongue, or the "
+        "same in the light that the built-in DiffTalk paints there, which is slower",
+        choices=MOUTHS,
     ),
     "painter": Option("mesh", "who paints the mouth: a painter's name, or the file of its weights"),
     "fit": Option(
@@ -176,10 +177,6 @@ OPTIONS: dict[str, Option] = {
     "painted.crispness": Option(
         0.5, "how much what is painted is sharpened: 0 leaves it as soft as the network made it",
         0.0, 4.0, 0.1,
-    ),
-    "painted.opening": Option(
-        1.0, "how much of the opening of the lips is the network's; the rest is the frame's",
-        0.0, 1.0, 0.05,
     ),
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05

@@ -151,8 +151,9 @@ class DreamTalkLoadRenderer(io.ComfyNode):
                 precision_input(),
                 option_input(
                     "mouth",
-                    "Of the mesh renderer: teeth and tongue as they are drawn, or mixed with what "
-                    "the small DiffTalk of the pack paints between the lips, which is slower.",
+                    "Of the mesh renderer: teeth and tongue as they are drawn, or the same in the "
+                    "light that the small DiffTalk of the pack paints between the lips, which is "
+                    "slower.",
                     optional=True,
                 ),
             ],

@@ -27,6 +27,7 @@ from dreamtalk.difftalk.mouth.geometry import (
     place,
     signed_distance,
 )
+from dreamtalk.difftalk.mouth.light import LEAST, MOST, light_gains, relight
 from dreamtalk.difftalk.mouth.model import MouthConditions, MouthPainterNet, hidden_part
 from dreamtalk.difftalk.mouth.painter import MouthFrames, MouthOptions, MouthPainter
 from dreamtalk.difftalk.mouth.patches import Patches
@@ -184,6 +185,47 @@ def test_samplers_end_where_a_sure_network_points() -> None:
     first = schedule.alphas_cumprod[times[0]]
     drawn = (noise - first.sqrt() * aim) / (1 - first).sqrt()
     assert torch.allclose(seen[1], bar.sqrt() * aim + (1 - bar).sqrt() * drawn, atol=1e-5)
+
+
+def test_light_changes_the_opening_alone_and_by_no_more_than_it_may() -> None:
+    lips = face_points(8.0)
+    inside = inner_mask(lips, 2.0)[0, 0].numpy() > 0
+    middle = inner_mask(lips, -2.0)[0, 0].numpy() == 1
+    grey, bright, dark = (torch.full((1, 3, 64, 80), level) for level in (-0.2, 0.9, -1.0))
+    assert np.allclose(light_gains(grey, grey, lips), 1)
+    (more,), (less,) = light_gains(bright, grey, lips), light_gains(dark, grey, lips)
+    for gain in (more, less):
+        assert (gain[~inside] == 1).all()
+        assert np.ptp(gain[middle]) < 0.01  # it doesn't fade towards the lips
+    assert 1.2 < more[middle].min() <= more.max() <= MOST
+    assert LEAST <= less.min() <= less[middle].max() < 0.9
+    # the network errs to the dark, so that is believed less
+    assert more.max() - 1 > 1 - less.min()
+    # what is finer than a pixel of the crop stays: a third of the network's stripes at most is seen
+    stripes = grey + 0.4 * (torch.arange(80) % 2 - 0.5)
+    assert np.ptp(light_gains(stripes, grey, lips)[0][middle]) < 0.3 * np.ptp(
+        light_gains(grey + 0.2, grey - 0.2, lips)
+    )
+
+
+def test_relit_frames_keep_colours_and_surroundings(portrait: Portrait) -> None:
+    frame = (portrait.image.numpy() * 255).astype(np.uint8).clip(0, 180)
+    (matrix,) = crop_matrices(portrait.landmarks.numpy()[None])
+    gain = np.ones((64, 80), np.float32)
+    same = frame.copy()
+    relight(same, gain, matrix)
+    assert np.array_equal(same, frame)
+    gain[20:40, 30:50] = 1.25
+    lit = frame.copy()
+    relight(lit, gain, matrix)
+    y, x = np.nonzero((lit != frame).any(-1))
+    places = to_crop(np.stack([x, y], -1)[None], matrix[None])[0] - [CUT_LEFT, CUT_TOP]
+    assert (places > [27, 17]).all()
+    assert (places < [52, 42]).all()
+    middle = (np.abs(places - [40, 30]) < 8).all(-1)
+    assert middle.sum() > 50
+    wanted = 1.25 * frame[y[middle], x[middle]].astype(np.float32)
+    assert np.abs(lit[y[middle], x[middle]] - wanted).max() <= 1
 
 
 def test_crop_puts_the_irises_in_their_places(portrait: Portrait) -> None:

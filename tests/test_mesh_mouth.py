@@ -284,6 +284,9 @@ def test_painted_mouths_differ_in_the_opening_alone(portrait: Portrait) -> None:
     assert columns.max() < lips[:, 0].max() + pad
     assert rows.min() > lips[:, 1].min() - pad
     assert rows.max() < lips[:, 1].max() + pad
+    # what is drawn is lit anew: brighter or darker, in its own colours
+    before, after = (x[1][rows, columns].float() for x in (a, b))
+    assert (after - before * (after.sum(1) / before.sum(1))[:, None]).abs().max() < 2
     alone = Motion(motion.expression[1:2], motion.head[1:2])
     (again,) = painted.frames(alone)
     assert torch.equal(again[0], b[1])  # a frame is a function of its motion alone

@@ -45,16 +45,18 @@ def signed_distance(outline: Tensor, places: Tensor) -> Tensor:
     Returns:
         (B, h, w)
     """
-    start = outline[:, None, None]  # (B, 1, 1, N, 2)
-    along = outline.roll(-1, 1)[:, None, None] - start
-    away = places[None, :, :, None] - start  # (B, h, w, N, 2)
-    share = (away * along).sum(-1) / along.square().sum(-1).clamp(min=1e-6)
-    nearest = (away - share.clamp(0, 1)[..., None] * along).norm(dim=-1).amin(-1)
+    # coordinates by themselves, as (B, N, h, w): several times as quick as vectors of two
+    x, y = outline[..., None, None].unbind(2)
+    along_x, along_y = x.roll(-1, 1) - x, y.roll(-1, 1) - y
+    away_x, away_y = places[..., 0] - x, places[..., 1] - y
+    length = (along_x.square() + along_y.square()).clamp(min=1e-6)
+    share = ((away_x * along_x + away_y * along_y) / length).clamp(0, 1)
+    off_x, off_y = away_x - share * along_x, away_y - share * along_y
+    nearest = (off_x.square() + off_y.square()).amin(1).sqrt()
     # even-odd rule: how many edges a ray to the right meets
-    below, next_below = away[..., 1] < 0, away[..., 1] < along[..., 1]
-    slope = along[..., 0] / torch.where(along[..., 1] == 0, 1e-9, along[..., 1])
-    meets = (below != next_below) & (away[..., 0] < slope * away[..., 1])
-    inside = meets.sum(-1) % 2 == 1
+    meets = (away_y < 0) != (away_y < along_y)
+    slope = along_x / torch.where(along_y == 0, 1e-9, along_y)
+    inside = (meets & (away_x < slope * away_y)).sum(1) % 2 == 1
     return torch.where(inside, nearest, -nearest)
 
 
@@ -62,15 +64,16 @@ def lip_maps(target: Tensor, reference: Tensor) -> Tensor:
     """Distances to the lips' outlines: target's outer and inner, then the reference's.
 
     Args:
-        target, reference: (B, 68, 2)
+        target: (B, 68, 2)
+        reference: (B, 68, 2), or (1, 68, 2) for all of them.
 
     Returns:
         (B, MAP_CHANNELS, 16, 20) in -1..1
     """
     places = cut_grid(_FINE, target.device)
     rings = [points[:, ring] for points in (target, reference) for ring in (OUTER, INNER)]
-    maps = torch.stack([signed_distance(ring, places) for ring in rings], 1)
-    return F.pixel_unshuffle((maps / _REACH).clamp(-1, 1), _PLACES)
+    far = [signed_distance(ring, places).expand(len(target), -1, -1) for ring in rings]
+    return F.pixel_unshuffle((torch.stack(far, 1) / _REACH).clamp(-1, 1), _PLACES)
 
 
 def inner_mask(target: Tensor, grown: float = 0.0, softness: float = 1.0) -> Tensor:
@@ -79,8 +82,17 @@ def inner_mask(target: Tensor, grown: float = 0.0, softness: float = 1.0) -> Ten
     Args:
         grown: px by which it reaches onto the lips.
     """
-    distance = signed_distance(target[:, INNER], cut_grid(1, target.device)) + grown
-    return (distance / softness + 0.5).clamp(0, 1)[:, None]
+    return within(opening_distance(target), grown, softness)[:, None]
+
+
+def opening_distance(target: Tensor) -> Tensor:
+    """How deep each place of the cut lies between the lips: (B, 68, 2) -> (B, 64, 80) px."""
+    return signed_distance(target[:, INNER], cut_grid(1, target.device))
+
+
+def within(distance: Tensor, grown: float = 0.0, softness: float = 1.0) -> Tensor:
+    """Depths inside an outline, in px, as a mask in 0..1; see :func:`inner_mask`."""
+    return ((distance + grown) / softness + 0.5).clamp(0, 1)
 
 
 def bending(target: Tensor, source: Tensor) -> Tensor:

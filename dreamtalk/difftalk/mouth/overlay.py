@@ -28,9 +28,6 @@ class Blend(Protocol):
     def detail(self) -> float: ...
 
     @property
-    def opening(self) -> float: ...
-
-    @property
     def strength(self) -> float: ...
 
     @property
@@ -65,20 +62,20 @@ def lay_over(
     coarse_base = 127.5 * (base + 1).permute(0, 2, 3, 1).numpy()
     opening = inside[:, 0].numpy()
     for index, (picture, matrix) in enumerate(zip(pictures, matrices, strict=True)):
-        room, to_cut = _room(picture, matrix)
+        room, to_cut = cut_room(picture, matrix)
         part = picture[room].astype(np.float32)
         if shifts is not None:
             part = _bent(picture, matrix, shifts[index].numpy(), room, to_cut)
-        share = (blend.opening * opening[index, ..., None]).astype(np.float32)
+        share = opening[index, ..., None]
         soft = change[index]
         if blend.detail > 0:
             soft = cv2.GaussianBlur(soft, (0, 0), blend.detail)
         mixed = share * change[index] + (1 - share) * blend.strength * soft
         # of the frame, what the cut is too small to show: it stays on the lips, not between them
-        fine = part - _up(coarse_base[index], to_cut, part.shape)
-        keep = 1 - _up(share.astype(np.float32), to_cut, part.shape)[..., None]
-        mask = _up(fade, to_cut, part.shape, cv2.BORDER_CONSTANT).clip(0, 1)
-        whole = part - fine + keep.clip(0, 1) * fine + _up(mixed, to_cut, part.shape)
+        fine = part - enlarged(coarse_base[index], to_cut, part.shape)
+        keep = 1 - enlarged(share, to_cut, part.shape)[..., None]
+        mask = enlarged(fade, to_cut, part.shape, cv2.BORDER_CONSTANT).clip(0, 1)
+        whole = part - fine + keep.clip(0, 1) * fine + enlarged(mixed, to_cut, part.shape)
         made[index][room] = (whole + 0.5).clip(0, 255).astype(np.uint8)
         masks[index][room] = mask
     return made, masks
@@ -100,11 +97,22 @@ def fading() -> Array:
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
 
 
-def _room(picture: Bytes, matrix: Array) -> tuple[tuple[slice, slice], Array]:
-    """Rows and columns of a picture that hold the cut, and px of them -> px of the cut."""
+def cut_room(
+    picture: Bytes, matrix: Array, box: tuple[int, int, int, int] = (0, 0, CUT_WIDTH, CUT_HEIGHT)
+) -> tuple[tuple[slice, slice], Array]:
+    """Where a part of the cut lies in a picture.
+
+    Args:
+        picture: (H, W, 3)
+        matrix: (2, 3), px of it -> px of the crop.
+        box: left, top, right, bottom in px of the cut.
+
+    Returns:
+        Rows and columns of the picture, and (2, 3), px of them -> px of the cut.
+    """
     back = cv2.invertAffineTransform(matrix)
-    right, bottom = CUT_LEFT + CUT_WIDTH, CUT_TOP + CUT_HEIGHT
-    corners = np.array([[x, y, 1] for x in (CUT_LEFT, right) for y in (CUT_TOP, bottom)]) @ back.T
+    left, top, right, bottom = np.add(box, 2 * (CUT_LEFT, CUT_TOP))
+    corners = np.array([[x, y, 1] for x in (left, right) for y in (top, bottom)]) @ back.T
     height, width = picture.shape[:2]
     low = np.clip(np.floor(corners.min(0)), 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(corners.max(0)) + 1, low + 1, [width, height]).astype(int)
@@ -113,7 +121,7 @@ def _room(picture: Bytes, matrix: Array) -> tuple[tuple[slice, slice], Array]:
     return (slice(low[1], high[1]), slice(low[0], high[0])), to_cut.astype(np.float32)
 
 
-def _up(
+def enlarged(
     cut: Array, to_cut: Array, shape: tuple[int, ...], border: int = cv2.BORDER_REPLICATE
 ) -> Array:
     """A cut (64, 80[, C]) as it lies in a room of that shape."""
@@ -133,7 +141,7 @@ def _bent(
     to_field = to_cut / fine
     to_field[:, 2] += 0.5 / fine - 0.5
     back = cv2.invertAffineTransform(matrix).astype(np.float32)
-    shift = _up(shifts, to_field, (height, width)) @ back[:, :2].T
+    shift = enlarged(shifts, to_field, (height, width)) @ back[:, :2].T
     y, x = np.mgrid[rows, columns].astype(np.float32)
     at = np.stack([x, y], -1) + shift
     bent = cv2.remap(

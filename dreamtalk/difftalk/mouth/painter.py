@@ -37,7 +37,6 @@ class MouthOptions:
             lips, bent there.
         detail: px of the crop: outside of the opening of the lips, what is finer than this comes
             from the frame and not from the network. 0 takes all from the network.
-        opening: how much of the opening is the network's; the rest is the frame's.
         strength: 0 leaves the frame as it is outside of the opening, 1 takes the network's.
         crispness: of an unsharp mask over what the network painted.
         one_noise: start all frames from the same noise, without which they flicker.
@@ -47,14 +46,13 @@ class MouthOptions:
     steps: int = 1
     placed: str = default("painted.placed")
     detail: float = default("painted.detail")
-    opening: float = default("painted.opening")
     strength: float = default("painted.strength")
     crispness: float = default("painted.crispness")
     one_noise: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
-        names = ("steps", "placed", "detail", "opening", "strength", "crispness")
+        names = ("steps", "placed", "detail", "strength", "crispness")
         checked(**{f"painted.{name}": getattr(self, name) for name in names})
         if self.steps < 1:
             raise DreamTalkError("a mouth is painted in one step or more, not 0")
@@ -95,6 +93,24 @@ class MouthFrames:
         )
 
 
+@dataclass(frozen=True)
+class MouthCuts:
+    """Painted mouths before they are laid over their frames.
+
+    Attributes:
+        painted, base: (N, 3, 64, 80) in -1..1, what the network made of what.
+        lips: (N, 68, 2) px of the crop, where the points are in what is painted.
+        matrices: (N, 2, 3), px of the frames -> px of the crop.
+        shifts: (N, 32, 40, 2) how far off the base comes from; None if it is where it was.
+    """
+
+    painted: Tensor
+    base: Tensor
+    lips: Tensor
+    matrices: Array
+    shifts: Tensor | None
+
+
 class MouthPainter:
     """Paints the mouth of one person.
 
@@ -124,6 +140,7 @@ class MouthPainter:
         self._lips = lips[None].float().cpu()
         channels, height, width = network.latent_shape
         self._noise = FrameNoise(channels * height * width, self.options.seed)
+        self._one_noise = self._noise.draw(0, 1)
 
     def paint(self, frames: MouthFrames) -> tuple[Bytes, Array]:
         """New mouths.
@@ -137,7 +154,8 @@ class MouthPainter:
         return np.concatenate([a for a, _ in made]), np.concatenate([b for _, b in made])
 
     @torch.no_grad()
-    def _paint(self, frames: MouthFrames) -> tuple[Bytes, Array]:
+    def cuts(self, frames: MouthFrames) -> MouthCuts:
+        """What the network makes of frames, all at once, and laid over nothing."""
         matrices = crop_matrices(frames.landmarks)
         crops = [cut_crop(p, m) for p, m in zip(frames.pictures, matrices, strict=True)]
         pictures = _pictures(np.stack(crops))
@@ -147,10 +165,17 @@ class MouthPainter:
         shifts = bending(wanted, seen) if (wanted - seen).abs().max() > 0.05 else None
         base = own if shifts is None else place(pictures, (0, 0), shifts)
         painted = self._sample(self._conditions(base, seen, wanted, frames), frames)
-        inside = inner_mask(wanted, _RIM, _SOFT)
+        return MouthCuts(painted, base, wanted, matrices, shifts)
+
+    def _paint(self, frames: MouthFrames) -> tuple[Bytes, Array]:
+        cuts = self.cuts(frames)
+        inside = inner_mask(cuts.lips, _RIM, _SOFT)
         if frames.windows is not None:  # where the lips come to lie, nobody knows: all is painted
             inside = torch.ones_like(inside)
-        return lay_over(frames.pictures, matrices, painted, base, inside, shifts, self.options)
+        return lay_over(
+            frames.pictures, cuts.matrices, cuts.painted, cuts.base, inside, cuts.shifts,
+            self.options,
+        )  # fmt: skip
 
     def _conditions(
         self, base: Tensor, seen: Tensor, wanted: Tensor, frames: MouthFrames
@@ -161,7 +186,7 @@ class MouthPainter:
         plain = reference[_CUT]
         own = torch.full((count,), float(self.options.placed == "frame" and frames.windows is None))
         lips = lip_numbers(frames.lips.float().cpu(), self._lips.expand(count, -1), own)
-        maps = lip_maps(wanted, points)
+        maps = lip_maps(wanted, self._points)
         if self.options.placed == "frame":
             placed = base
         else:
@@ -192,7 +217,7 @@ class MouthPainter:
         known: Known = network.know(given)
         count = len(frames)
         if self.options.one_noise:
-            noise = self._noise.draw(0, 1).expand(count, -1)
+            noise = self._one_noise.expand(count, -1)
         else:
             noise = self._noise.draw(frames.first, frames.first + count)
         times = network.schedule.even_times(self.options.steps)

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -127,8 +126,6 @@ class MeshRenderer:
         elif mouth == "painted":
             from .mouth.painted import PaintedMouth
 
-            # The network's picture is soft enough: what is mixed with it stays sharp.
-            self.mouth_layer = replace(self.mouth_layer, blur=0.0)
             self._painted = PaintedMouth(portrait, self.picture, self.face.mm, self.device)
         for note in self.notes:
             logger.warning("portrait: %s", note)

@@ -1,31 +1,29 @@
-"""Between the lips: what the small DiffTalk paints there, mixed with what was drawn.
+"""Between the lips: what is drawn there, in the light that the small DiffTalk paints.
 
-The network sees the renderer's own frame, with the portrait as the reference, and paints the
-opening of the lips alone. Its picture is softer than the drawn one and truer in its tones; where
-they disagree about a tooth, the mean of the two is nearer to the truth than either.
+The network sees the renderer's own frame, with the portrait as the reference. Its picture is softer
+than the drawn one and truer in its light and shade, which is all that is taken of it.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....difftalk.mouth.file import load_mouth_painter
+from ....difftalk.mouth.light import light_gains, relight
 from ....difftalk.mouth.painter import MouthFrames, MouthOptions, MouthPainter
 from ....face import topology as t
 from ....face.channels import LIP_CHANNELS
 from ....face.portrait import Portrait
 
-OPTIONS = MouthOptions(opening=0.6, strength=0.0, crispness=1.0)
-"""Of the opening, about half and half; outside of it, nothing."""
+OPTIONS = MouthOptions(placed="reference")
 LEAST_MM, FULL_MM = 0.8, 2.5
-"""Lips this far apart begin to show what is painted, and show it fully."""
+"""Lips this far apart begin to be lit anew, and are so fully."""
 
 
 class PaintedMouth:
-    """Paints the openings of one portrait's mouth.
+    """Lights the openings of one portrait's mouth.
 
     Args:
         portrait: the analysed picture.
@@ -48,7 +46,7 @@ class PaintedMouth:
         )
 
     def paint(self, frames: Tensor, marks: Tensor, channels: Tensor, moves: Tensor) -> None:
-        """Paint into frames, in place.
+        """Light frames anew, in place.
 
         Args:
             frames: (n, H, W, 3) uint8 on the CPU.
@@ -63,12 +61,9 @@ class PaintedMouth:
             return
         pictures, places = frames[open_ones].numpy(), marks[open_ones].numpy()
         lips = channels[open_ones, : len(LIP_CHANNELS)].cpu() + self._rest
-        painted, masks = self._painter.paint(MouthFrames(pictures, places, places, lips))
-        for index, picture, made, mask in zip(
-            open_ones.tolist(), pictures, painted, masks, strict=True
-        ):
-            rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-            box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-            part = picture[box].astype(np.float32)
-            mixed = part + float(share[index]) * mask[box][..., None] * (made[box] - part)
-            frames[index][box] = torch.from_numpy((mixed + 0.5).astype(np.uint8))
+        cuts = self._painter.cuts(MouthFrames(pictures, places, places, lips))
+        gains = 1 + share[open_ones, None, None].numpy() * (
+            light_gains(cuts.painted, cuts.base, cuts.lips) - 1
+        )
+        for index, gain, matrix in zip(open_ones.tolist(), gains, cuts.matrices, strict=True):
+            relight(frames[index].numpy(), gain, matrix)
