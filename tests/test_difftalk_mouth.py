@@ -208,6 +208,16 @@ def test_light_changes_the_opening_alone_and_by_no_more_than_it_may() -> None:
     )
 
 
+def test_the_dark_behind_teeth_is_not_lit() -> None:
+    lips = face_points(8.0)
+    middle = inner_mask(lips, -2.0)[0, 0].numpy() == 1
+    bright = torch.full((1, 3, 64, 80), 0.9)
+    inside = inner_mask(lips, 1.0)
+    cavity = 0.2 + inside * (-0.85 - 0.2)  # skin of 153, a cavity of 19
+    assert light_gains(bright, cavity, lips)[0][middle].max() < 1.01
+    assert light_gains(torch.full_like(bright, -1.0), cavity, lips)[0][middle].min() < 0.97
+
+
 def test_relit_frames_keep_colours_and_surroundings(portrait: Portrait) -> None:
     frame = (portrait.image.numpy() * 255).astype(np.uint8).clip(0, 180)
     (matrix,) = crop_matrices(portrait.landmarks.numpy()[None])

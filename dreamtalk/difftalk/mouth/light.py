@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from ...curves.easing import smoothstep
 from .crop import Array, Bytes
 from .geometry import opening_distance, within
 from .overlay import cut_room, enlarged, fading
@@ -21,6 +22,9 @@ COARSE = 0.6
 BRIGHTER, DARKER = 0.5, 0.25
 """Of the network's difference: where the two disagree, the truth lies between them, and the network
 errs to the dark."""
+TEETH = (0.25, 0.6)
+"""Of the brightness of the skin around: what is darker than the first gets no brighter, be it wrong
+or not. Light in a cavity shows its red, and a mouth without a dark does not look like one."""
 MOST, LEAST = 1.6, 1 / 1.3
 """How many times as bright anything can get."""
 _BLACK = 40.0
@@ -49,6 +53,8 @@ def light_gains(painted: Tensor, base: Tensor, lips: Tensor) -> Array:
         weight = np.maximum(_coarse(inside), 0.05)
         light, wanted = (_coarse(inside * x[index]) / weight + _BLACK for x in (shown, made))
         more = wanted / light - 1
+        skin = max(float(shown[index][depth[index].numpy() < -_SOFT].mean()), 1.0)
+        more = np.where(more > 0, smoothstep(*TEETH, (light - _BLACK) / skin) * more, more)
         change = np.log1p(np.where(more > 0, BRIGHTER, DARKER) * more)
         limit = np.where(more > 0, np.log(MOST), -np.log(LEAST))
         gains[index] += shows[index] * (np.exp(limit * np.tanh(change / limit)) - 1)
