@@ -17,8 +17,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from dreamtalk.cli import main
+from dreamtalk.dubbing.painter import load_painter
+from dreamtalk.errors import DreamTalkError
 from dreamtalk.face.image import save_image, to_uint8
+from dreamtalk.face.landmarker import FaceLandmarker
+from dreamtalk.model import load_model
 from dreamtalk.motion import FACE, Motion
+from dreamtalk.render.registry import load_renderer
 
 RATE = 16_000
 
@@ -227,6 +232,28 @@ def test_bad_input_is_one_clear_line(folder: Path, speech_wav: Path, capsys, nam
     assert len(errors) == 1
     assert expected in errors[0]
     assert set(folder.iterdir()) == before, "nothing half-written"
+
+
+COMMANDS_WITH_A_DEVICE = (
+    "hear --audio S", "visemes --audio S --out v.json", "serve --portrait P --port 0",
+    "idle --portrait P --out v.mp4 --seconds 2", "dub --video S --audio S --out v.mp4",
+    "bench --portrait P --audio S --duration 0.2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_A_DEVICE)
+def test_a_device_that_is_not_there(folder: Path, speech_wav: Path, capsys, command: str) -> None:
+    places = {"P": folder / "portrait.png", "S": speech_wav}
+    words = [str(places.get(w, folder / w if w.startswith("v.") else w)) for w in command.split()]
+    assert main([*words, "--device", "warp"]) == 1
+    assert "the device 'warp' can't be used here" in capsys.readouterr().err
+
+
+def test_no_network_is_loaded_onto_a_device_that_is_not_there() -> None:
+    for load in (load_model, FaceLandmarker, load_renderer, load_painter):
+        name = ("difftalk",) if load in (load_renderer, load_painter) else ()
+        with pytest.raises(DreamTalkError, match="'warp' can't be used"):
+            load(*name, device="warp")  # type: ignore[operator]
 
 
 def test_bench(folder: Path, speech_wav: Path, capsys) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
+from ..devices import usable_device
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, load_image, save_image
@@ -118,7 +117,7 @@ def _perform(
     loaders: Loaders,
     portrait: Portrait | None = None,
 ) -> tuple[Motion, Features]:
-    check_device(job.device)
+    usable_device(job.device)
     with stages("model"):
         model = loaders.model(job.checkpoint, job.device)
     features = None
@@ -146,7 +145,7 @@ _Scene = tuple[list[Portrait], list[Renderer]]
 
 
 def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
-    check_device(job.device)
+    usable_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
         known = None
@@ -200,16 +199,3 @@ def _shoot(
             features, stage.progress, job.visible_mark, background_of(job.background), scene[0],
         )  # fmt: skip
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        DreamTalkError: with what torch says of it.
-    """
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None
