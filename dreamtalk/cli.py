@@ -332,8 +332,9 @@ def run_visemes(args: argparse.Namespace) -> None:
     from .files.clashes import check_outputs
     from .model import load_model, speech_features
     from .speech.loading import load_speech
-    from .speech.visemes import viseme_track
+    from .speech.visemes import check_viseme_name, viseme_track
 
+    check_viseme_name(args.out)
     check_outputs({"the visemes": args.out}, {"the recording": args.audio})
     speech = load_speech(args.audio, args.start, args.duration or None)
     features = speech_features(speech, load_model(args.checkpoint, args.device))

@@ -28,13 +28,16 @@ def check_performance(job: Performance, out: Path) -> None:
     check_outputs({"the motion": out}, _sources(job))
 
 
-def check_shot(job: Shot, sources: Mapping[str, Paths] | None = None) -> None:
+def check_shot(
+    job: Shot, sources: Mapping[str, Paths] | None = None, motion: Path | None = None
+) -> None:
     """The same for a video.
 
     Args:
         sources: what else is read, as :func:`check_outputs` takes it: the motions.
+        motion: a motion file that is written too.
     """
-    _check(job, sources or {})
+    _check(job, sources or {}, motion)
 
 
 def check_dub(job: Dub) -> None:
