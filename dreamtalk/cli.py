@@ -232,6 +232,10 @@ def run_talk(args: argparse.Namespace) -> None:
     from .pipeline import Talk, talk
 
     if args.speakers is not None or args.other_audio:
+        if args.face != default("face"):
+            raise DreamTalkError(
+                "--face names one who talks alone: with several give --faces, as '1 3'"
+            )
         faces = tuple(args.faces.replace(",", " ").split())
         dialogue = Dialogue(
             _performance(args), _shot(args, faces, args.start), args.speakers,

@@ -357,8 +357,16 @@ def test_two_people_talk(
         (("--faces", "1 2"), "who speaks when"),
         (("--speakers", "0:3"), "'3' can't speak: 2 faces take part"),
         (("--other-at", 2), "who speaks when"),
+        (("--speakers", " "), "who speaks when"),
+        (("--speakers", "0:left", "--face", "2"), "--face names one who talks alone"),
+        (("--speakers", "0:left", "--faces", "1 1"), "face 1 is named twice"),
+        (("--speakers", "0:left", "--points", "nose 5,5"), "leave them out where several"),
+        (("--speakers", "0:left", "--open-mouth", pair), "leave them out where several"),
     ):
+        capsys.readouterr()
         assert talk(folder, *options, portrait=pair, audio=voice) == 1
-        assert said in capsys.readouterr().err
+        errors = capsys.readouterr().err
+        assert said in errors
+        assert "faces in the picture" not in errors
     assert talk(folder, "--speakers", "0:1 0.5:2", audio=voice) == 1
     assert "shows 1 face: a conversation needs two" in capsys.readouterr().err

@@ -72,6 +72,11 @@ class Dialogue:
             )
         for start in self.starts:
             checked(start=start)
+        if not self.others and not (self.speakers or "").strip():
+            raise DreamTalkError(
+                "several faces can't talk before it is said who speaks when: give speakers, as "
+                "'0:left 4.2:right', or a recording of each"
+            )
         if self.speakers and self.speakers.strip().lower() != STEREO:
             parse_speaker_track(self.speakers)
 

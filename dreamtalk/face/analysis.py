@@ -138,8 +138,8 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
         if again:
             faces, turns = again, (turns + more) % 4
             chosen = choose_face(faces, which)
-    if len(faces) > 1:
-        log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
+    if len(faces) > 1 and which == FACE_CHOICES[0]:  # others were chosen by somebody
+        log.warning("%d faces in the picture: taking the %s", len(faces), which)
     return len(faces), chosen, turns
 
 
@@ -308,10 +308,6 @@ def check_face_name(which: str) -> None:
             f"'{which}' names no face: use {', '.join(FACE_CHOICES)} or a number counted from the "
             "left"
         )
-
-
-def _describe(which: str) -> str:
-    return f"{which}. from the left" if which.isdecimal() else which
 
 
 def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:

@@ -150,13 +150,9 @@ def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
         known = None
         if job.points is not None:
-            if len(job.faces) > 1:
-                raise DreamTalkError("points set by hand are those of one face: give one --motion")
             known = landmarks_from_points(parse_points(job.points))
         portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
         if job.open_mouth is not None:
-            if len(portraits) > 1:
-                raise DreamTalkError("an open mouth is that of one face: give one --motion")
             mouth = load_image(job.open_mouth, VIDEO_PIXELS)
             portraits = [add_open_mouth(portraits[0], mouth)]
         if background_of(job.background) is not None:
