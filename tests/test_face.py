@@ -246,5 +246,7 @@ def test_images_that_are_none(tmp_path: Path, portrait_image: torch.Tensor) -> N
         load_image(tmp_path / "half.png")
     with pytest.raises(ImageError, match="NaN"):
         as_rgb(torch.full((80, 80, 3), float("nan")))
+    assert as_rgb(torch.full((2, 2, 4), 255, dtype=torch.uint8)).unique().item() == 1.0
+    assert as_rgb(torch.full((2, 2), 51, dtype=torch.uint8)).unique().item() == pytest.approx(0.2)
     with pytest.raises(ImageError, match="not"):
         as_rgb(torch.zeros(4, 80, 80, 3))

@@ -220,12 +220,14 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
 
 def as_rgb(image: Tensor) -> Tensor:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) float 0..1 -> (H, W, 3) float32.
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4), float 0..1 or uint8 -> (H, W, 3) float32.
 
     Raises:
         ImageError: for other shapes, or if a value is not finite.
     """
     pixels = image.detach().float().cpu()
+    if image.dtype == torch.uint8:
+        pixels = pixels / 255
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 2, 3, 4):

@@ -227,7 +227,8 @@ class Talk:
             audio: a recording.
             out: the video to write; its suffix says in which container.
             **options: fields of the parts of a job (``emotion``, ``seed``, ``quality``, ...), and
-                ``style``, ``style_track``, ``face``, ``renderer_options``, ``save_motion``.
+                ``style``, ``style_track``, ``face``, ``mark``, ``no_label``, ``renderer_options``,
+                ``save_motion``.
 
         Raises:
             DreamTalkError: on an option that there is not, or a value that can't be.
@@ -235,9 +236,12 @@ class Talk:
         left = {k.replace("-", "_"): v for k, v in options.items()}
         for name, field_name in (
             ("style", "clip"), ("style_track", "track"), ("renderer_options", "options"),
+            ("mark", "visible_mark"),
         ):  # fmt: skip
             if name in left:
                 left[field_name] = left.pop(name)
+        if "no_label" in left:
+            left["label"] = not left.pop("no_label")
         if "face" in left:
             left["faces"] = (str(left.pop("face")),)
         save_motion = left.pop("save_motion", None)
