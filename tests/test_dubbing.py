@@ -350,6 +350,9 @@ def test_what_can_not_be_dubbed(clip: Tensor, tmp_path: Path, speech_wav: Path) 
         load_painter("oil")
     with pytest.raises(DreamTalkError, match="has no option 'brush': it has lips"):
         load_painter("mesh", brush=1)
+    for lips in (9, "nan"):
+        with pytest.raises(DreamTalkError, match=f"lips can't be {lips}"):
+            load_painter("mesh", lips=lips)
     with pytest.raises(OutputError, match="would be written over the film"):
         dub_job(Dub(CLIP, SpeechSource(speech_wav), CLIP))
 

@@ -22,7 +22,7 @@ from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError, MotionError
 from ..files.names import is_there
 from ..motion.motion import Motion
-from ..options import read_settings
+from ..options import checked, default, read_settings
 from ..progress import Progress, silent
 from ..render.difftalk.options import DiffTalkOptions
 from ..render.renderer import NoOptions
@@ -166,9 +166,15 @@ class MeshPainterOptions:
 
     Attributes:
         lips: how much of the reference frame's lips shows, 0..1; the rest are the filmed ones.
+
+    Raises:
+        DreamTalkError: on another value.
     """
 
-    lips: float = 1.0
+    lips: float = default("painter.lips")
+
+    def __post_init__(self) -> None:
+        checked(**{"painter.lips": self.lips})
 
 
 def _mesh(network: None, device: torch.device, options: Any) -> MouthPainter:
