@@ -136,8 +136,9 @@ def test_the_cores_landmarks(portrait: Portrait) -> None:
     height, width = portrait.size
     twice = landmarks_from_comfy(comfy_value(landmarks, portrait.size), (2 * height, 2 * width))
     np.testing.assert_allclose(twice[0][0], 2 * landmarks, atol=2e-3)
-    with pytest.raises(ImageError, match="not such as ComfyUI"):
-        landmarks_from_comfy({"frames": []}, portrait.size)
+    for value in ({"frames": []}, "no landmarks", None, {"image_size": (9, 9), "frames": 5}):
+        with pytest.raises(ImageError, match="face landmarker gives: connect that one"):
+            landmarks_from_comfy(value, portrait.size)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="instead of 478"):
         landmarks_from_comfy(comfy_value(landmarks[:68], portrait.size), portrait.size)
 
