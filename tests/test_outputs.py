@@ -20,7 +20,7 @@ from dreamtalk.files.atomic import atomic_write, check_writable
 from dreamtalk.files.clashes import check_outputs
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.motion.files import SUFFIXES, load_motion
-from dreamtalk.pipeline import Talk, talk
+from dreamtalk.pipeline import Shot, Talk, check_shot, talk
 from dreamtalk.render.video import AI_COMMENT, CONTAINERS, Sound, write_video
 
 
@@ -120,6 +120,17 @@ def test_no_file_of_a_folder_that_is_read(folder: Path) -> None:
     check_outputs({"the report": folder / "new.md"}, {"the corpus": folder})
     with pytest.raises(OutputError, match="over the corpus"):
         check_outputs({"the report": folder / "r.json"}, {"the corpus": folder})
+
+
+def test_a_background_that_is_no_file_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for word in ("", "keep", "white"):
+        check_shot(Shot(Path("p.png"), Path("v.mp4"), background=word))
+    Image.new("RGB", (9, 9)).save("v.png")
+    with pytest.raises(OutputError, match="over the background"):
+        check_shot(Shot(Path("p.png"), Path("v.mp4"), background="v.png", debug=Path("v.png")))
 
 
 def test_the_library_refuses_too(folder: Path) -> None:

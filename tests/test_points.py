@@ -88,6 +88,17 @@ def test_a_portrait_of_points(portrait_image: Tensor, portrait: Portrait) -> Non
     assert float((made.rotation - portrait.rotation).abs().max()) < 0.15
 
 
+@pytest.mark.parametrize("places", [{"eyeRight": (1e9, 100.0)}, {}, {"chin": (150.0, 90_000.0)}])
+def test_a_face_beside_the_picture(
+    portrait_image: Tensor, places: dict[str, tuple[float, float]]
+) -> None:
+    """A digit too many asked for petabytes; px of the picture before it was made smaller."""
+    marks = landmarks_from_points({**FACE_POINTS, **places})
+    small = portrait_image[:160, :160] if not places else portrait_image
+    with pytest.raises(ImageError, match="don't lie in the picture"):
+        analyze_portrait(small, landmarks=marks)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..face.image import check_picture_name
 from ..files.clashes import Paths, check_outputs
 from ..motion.files import check_motion_name
-from ..render.background import background_of
+from ..render.background import background_of, needs_file
 from ..render.video import container_of
 from .jobs import Dub, Performance, Shot, Talk
 
@@ -83,7 +83,7 @@ def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) 
             "the open mouth": job.open_mouth,
             "the sound": job.audio,
             "the renderer": job.renderer,
-            "the background": job.background,
+            "the background": job.background if needs_file(job.background) else None,
             **sources,
         },
     )
