@@ -18,7 +18,7 @@ def add_option(parser: Any, name: str, **settings: Any) -> None:
     """An argument of the table in ``options``; its range is checked where it is used."""
     option = OPTIONS[name]
     kind: Any = os.path.expanduser if name in _MAY_BE_FILES else type(option.default)
-    short = name.rpartition(".")[2]
+    short = name.rpartition(".")[2].replace("_", "-")
     parser.add_argument(
         f"--{short}", type=kind, default=option.default, choices=option.choices or None,
         help=f"{option.help} (default: {option.default})", **settings,

@@ -232,6 +232,10 @@ def run_talk(args: argparse.Namespace) -> None:
     from .pipeline import Talk, talk
 
     if args.speakers is not None or args.other_audio:
+        if args.face != default("face"):
+            raise DreamTalkError(
+                "--face names one who talks alone: with several give --faces, as '1 3'"
+            )
         faces = tuple(args.faces.replace(",", " ").split())
         dialogue = Dialogue(
             _performance(args), _shot(args, faces, args.start), args.speakers,
@@ -332,8 +336,9 @@ def run_visemes(args: argparse.Namespace) -> None:
     from .files.clashes import check_outputs
     from .model import load_model, speech_features
     from .speech.loading import load_speech
-    from .speech.visemes import viseme_track
+    from .speech.visemes import check_viseme_name, viseme_track
 
+    check_viseme_name(args.out)
     check_outputs({"the visemes": args.out}, {"the recording": args.audio})
     speech = load_speech(args.audio, args.start, args.duration or None)
     features = speech_features(speech, load_model(args.checkpoint, args.device))

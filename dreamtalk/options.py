@@ -181,6 +181,10 @@ OPTIONS: dict[str, Option] = {
     "painted.strength": Option(
         1.0, "how much of what the network changes outside of the opening shows", 0.0, 1.0, 0.05
     ),
+    "painter.lips": Option(
+        1.0, "how much of the reference frame's lips shows; the rest are the filmed ones",
+        0.0, 1.0, 0.05,
+    ),
     "width": Option(1600, "width of a plot in pixels", 320, 8192, 16),
     "height": Option(360, "height of each picture on a sheet, in pixels", 64, 1080, 8),
     "natural.blinks": Option(1.0, "how often the eyes blink", 0.0, 3.0, 0.05),

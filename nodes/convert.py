@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..dreamtalk.errors import AudioError, DreamTalkError, ImageError
-from ..dreamtalk.options import checked
 from .runtime import Bar, notice
 
 if TYPE_CHECKING:
@@ -37,15 +36,9 @@ def pictures_of(image: Tensor) -> list[Tensor]:
 
 def fit(image: Tensor, longest: int) -> Tensor:
     """Scale an (H, W, C) picture down to at most ``longest`` px on its longer side; 0 keeps it."""
-    height, width = image.shape[:2]
-    checked(max_size=longest)
-    scale = longest / max(height, width)
-    if longest <= 0 or scale >= 1:
-        return image
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    batch = image.permute(2, 0, 1)[None]
-    small = torch.nn.functional.interpolate(batch, size, mode="bicubic", antialias=True)
-    return small[0].permute(1, 2, 0).clamp(0, 1).contiguous()
+    from ..dreamtalk.face import image as pictures
+
+    return pictures.fit(image, longest)
 
 
 def recordings_of(audio: Any) -> list[Any]:

@@ -43,6 +43,7 @@ WORDS = {
     "face": "landmarker, portrait, basis, pose",
     "speech": "load, resample, log-mel, rows",
     "checkpoints": "weights files, by content",
+    "devices": "where to compute",
     "options": "one table of options",
     "files": "whole or not at all",
     "curves": "easing, marks in time",

@@ -100,6 +100,8 @@ _REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "no such face": ({"speakers": "0:left", "faces": "1 0"}, "'0' names no face"),
     "styles of speakers": ({"speakers": "0:left", "faces": "1 2", "styles": "3=sad"}, "'3'"),
     "one face of many": ({"speakers": "0:left", "face": "2"}, "face names one"),
+    "a face twice": ({"speakers": "0:left", "faces": "1 1"}, "face 1 is named twice"),
+    "a mouth of many": ({"speakers": "0:left", "open_mouth": "anna.png"}, "leave them out"),
     "one motion of many": ({"speakers": "0:left", "save_motion": "m.npz"}, "keeps one motion"),
     "points": ({"points": "eyeRight 1"}, "no point"),
     "renderer": ({"renderer": "oil"}, "no file"),

@@ -17,8 +17,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from dreamtalk.cli import main
+from dreamtalk.dubbing.painter import load_painter
+from dreamtalk.errors import DreamTalkError
 from dreamtalk.face.image import save_image, to_uint8
+from dreamtalk.face.landmarker import FaceLandmarker
+from dreamtalk.model import load_model
 from dreamtalk.motion import FACE, Motion
+from dreamtalk.render.registry import load_renderer
 
 RATE = 16_000
 
@@ -229,6 +234,28 @@ def test_bad_input_is_one_clear_line(folder: Path, speech_wav: Path, capsys, nam
     assert set(folder.iterdir()) == before, "nothing half-written"
 
 
+COMMANDS_WITH_A_DEVICE = (
+    "hear --audio S", "visemes --audio S --out v.json", "serve --portrait P --port 0",
+    "idle --portrait P --out v.mp4 --seconds 2", "dub --video S --audio S --out v.mp4",
+    "bench --portrait P --audio S --duration 0.2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS_WITH_A_DEVICE)
+def test_a_device_that_is_not_there(folder: Path, speech_wav: Path, capsys, command: str) -> None:
+    places = {"P": folder / "portrait.png", "S": speech_wav}
+    words = [str(places.get(w, folder / w if w.startswith("v.") else w)) for w in command.split()]
+    assert main([*words, "--device", "warp"]) == 1
+    assert "the device 'warp' can't be used here" in capsys.readouterr().err
+
+
+def test_no_network_is_loaded_onto_a_device_that_is_not_there() -> None:
+    for load in (load_model, FaceLandmarker, load_renderer, load_painter):
+        name = ("difftalk",) if load in (load_renderer, load_painter) else ()
+        with pytest.raises(DreamTalkError, match="'warp' can't be used"):
+            load(*name, device="warp")  # type: ignore[operator]
+
+
 def test_bench(folder: Path, speech_wav: Path, capsys) -> None:
     command = ["bench", "--portrait", str(folder / "portrait.png"), "--audio", str(speech_wav)]
     command += ["--duration", "0.4,0.8", "--size", "128", "--threads", "1"]
@@ -330,8 +357,16 @@ def test_two_people_talk(
         (("--faces", "1 2"), "who speaks when"),
         (("--speakers", "0:3"), "'3' can't speak: 2 faces take part"),
         (("--other-at", 2), "who speaks when"),
+        (("--speakers", " "), "who speaks when"),
+        (("--speakers", "0:left", "--face", "2"), "--face names one who talks alone"),
+        (("--speakers", "0:left", "--faces", "1 1"), "face 1 is named twice"),
+        (("--speakers", "0:left", "--points", "nose 5,5"), "leave them out where several"),
+        (("--speakers", "0:left", "--open-mouth", pair), "leave them out where several"),
     ):
+        capsys.readouterr()
         assert talk(folder, *options, portrait=pair, audio=voice) == 1
-        assert said in capsys.readouterr().err
+        errors = capsys.readouterr().err
+        assert said in errors
+        assert "faces in the picture" not in errors
     assert talk(folder, "--speakers", "0:1 0.5:2", audio=voice) == 1
     assert "shows 1 face: a conversation needs two" in capsys.readouterr().err

@@ -339,6 +339,8 @@ def test_what_can_not_be_dubbed(clip: Tensor, tmp_path: Path, speech_wav: Path) 
         VideoFilm(tmp_path / "none.mp4")
     with pytest.raises(FaceNotFoundError, match="no face was found in the video"):
         trace(PictureFilm(torch.full((3, 80, 80, 3), 90, dtype=torch.uint8), RATE))
+    with pytest.raises(FaceNotFoundError, match="can't be painted in any of 3 pictures"):
+        trace(PictureFilm(clip[:3, ::6, ::6], RATE))  # a face of some ten px
     with pytest.raises(MotionError, match="frames are"):
         PictureFilm(torch.zeros(3, 80, 80), 25)
     with pytest.raises(ImageError, match="names no face"):
@@ -349,6 +351,9 @@ def test_what_can_not_be_dubbed(clip: Tensor, tmp_path: Path, speech_wav: Path) 
         load_painter("oil")
     with pytest.raises(DreamTalkError, match="has no option 'brush': it has lips"):
         load_painter("mesh", brush=1)
+    for lips in (9, "nan"):
+        with pytest.raises(DreamTalkError, match=f"lips can't be {lips}"):
+            load_painter("mesh", lips=lips)
     with pytest.raises(OutputError, match="would be written over the film"):
         dub_job(Dub(CLIP, SpeechSource(speech_wav), CLIP))
 

@@ -41,6 +41,8 @@ def test_a_job_from_plain_options() -> None:
     assert (job.performance.device, job.shot.device) == ("cuda", "cuda")
     assert (job.shot.faces, job.shot.quality) == (("leftmost",), 30)
     assert job.save_motion == Path("m.npz")
+    said = dt.Talk.of("p.png", "a.wav", "v.mp4", mark=True, no_label=True).shot
+    assert (said.visible_mark, said.label) == (True, False)
     with pytest.raises(DreamTalkError, match="no option emotoin"):
         dt.Talk.of("p.png", "a.wav", "v.mp4", emotoin="sad")
     with pytest.raises(DreamTalkError, match="steps can't be 0"):

@@ -151,7 +151,7 @@ def test_several_faces(portrait_image: torch.Tensor, which: str, caplog) -> None
     with caplog.at_level(logging.WARNING, logger="dreamtalk"):
         portrait = analyze_portrait(both, which)
     assert portrait.faces == 2
-    assert "2 faces" in caplog.text
+    assert ("2 faces" in caplog.text) == (which == "largest"), "the others were chosen"
     on_the_left = float(portrait.landmarks[:, 0].mean()) < 200
     assert on_the_left == (which in ("leftmost", "1"))
 
@@ -246,5 +246,7 @@ def test_images_that_are_none(tmp_path: Path, portrait_image: torch.Tensor) -> N
         load_image(tmp_path / "half.png")
     with pytest.raises(ImageError, match="NaN"):
         as_rgb(torch.full((80, 80, 3), float("nan")))
+    assert as_rgb(torch.full((2, 2, 4), 255, dtype=torch.uint8)).unique().item() == 1.0
+    assert as_rgb(torch.full((2, 2), 51, dtype=torch.uint8)).unique().item() == pytest.approx(0.2)
     with pytest.raises(ImageError, match="not"):
         as_rgb(torch.zeros(4, 80, 80, 3))

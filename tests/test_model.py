@@ -21,10 +21,16 @@ from dreamtalk.errors import (
     OutputError,
     SpaceMismatchError,
 )
-from dreamtalk.model import Calibration, DreamTalkModel, load_model, save_model
+from dreamtalk.model import (
+    Calibration,
+    DreamTalkModel,
+    load_model,
+    save_model,
+    speech_features,
+)
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.denoiser import Denoiser, DenoiserConfig
-from dreamtalk.speech.speech import Features
+from dreamtalk.speech.speech import Features, Speech
 from tests.trap import Trap
 
 SMALL = DenoiserConfig(
@@ -375,6 +381,13 @@ def test_progress_counts_up_and_can_cancel():
 def test_short_speech(rows):
     model = small_model()
     assert len(model.sample(speech(rows), model.null_style(), steps=3)) == 1
+
+
+@pytest.mark.parametrize("samples", [1, 479, 481])
+def test_the_starter_speaks_less_than_a_frame(samples):
+    starter, said = load_model(), Speech(torch.full((samples,), 0.1))
+    motion = starter.sample(speech_features(said, starter), starter.preset("happy"), steps=2)
+    assert motion.expression.shape == (1, 31)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 4.0])

@@ -181,4 +181,4 @@ def test_a_shot_reads_it_from_a_file(
     (found,), _ = _open_scene(shot, silent_stages, Loaders())
     assert found.open_mouth is not None
     with pytest.raises(DreamTalkError, match="one face"):
-        _open_scene(replace(shot, faces=("1", "1")), silent_stages, Loaders())
+        replace(shot, faces=("1", "2"))

@@ -20,7 +20,7 @@ from dreamtalk.files.atomic import atomic_write, check_writable
 from dreamtalk.files.clashes import check_outputs
 from dreamtalk.motion import FACE, Motion
 from dreamtalk.motion.files import SUFFIXES, load_motion
-from dreamtalk.pipeline import Talk, talk
+from dreamtalk.pipeline import Shot, Talk, check_shot, talk
 from dreamtalk.render.video import AI_COMMENT, CONTAINERS, Sound, write_video
 
 
@@ -73,6 +73,12 @@ CLASHES = (
     "render --portrait p.png --motion r.mp4 --motion c.mp4 --out c.mp4",
     "render --portrait p.png --motion m.npz --neutral c.mp4 --out c.mp4",
     "track --video m.npz --out m.npz",
+    "idle --portrait r.gif --out r.gif",
+    "idle --portrait p.png --checkpoint m.npz --save-motion m.npz --out v.mp4",
+    "dub --video c.mp4 --audio s.wav --out c.mp4",
+    "dub --video c.mp4 --audio s.wav --style m.npz --save-motion m.npz --out v.mp4",
+    "hear --audio p.png --out p.png",
+    "visemes --audio r.json --out r.json",
     "plot --motion p.png --out p.png",
     "plot --motion m.npz --audio p.png --out p.png",
     "convert w.safetensors w.safetensors",
@@ -114,6 +120,17 @@ def test_no_file_of_a_folder_that_is_read(folder: Path) -> None:
     check_outputs({"the report": folder / "new.md"}, {"the corpus": folder})
     with pytest.raises(OutputError, match="over the corpus"):
         check_outputs({"the report": folder / "r.json"}, {"the corpus": folder})
+
+
+def test_a_background_that_is_no_file_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for word in ("", "keep", "white"):
+        check_shot(Shot(Path("p.png"), Path("v.mp4"), background=word))
+    Image.new("RGB", (9, 9)).save("v.png")
+    with pytest.raises(OutputError, match="over the background"):
+        check_shot(Shot(Path("p.png"), Path("v.mp4"), background="v.png", debug=Path("v.png")))
 
 
 def test_the_library_refuses_too(folder: Path) -> None:
@@ -174,6 +191,13 @@ def test_home_is_home_without_a_shell(tmp_path: Path, monkeypatch: pytest.Monkey
         ("animate --audio s.wav --out m.mp4", ".npz"),
         ("render --portrait p.png --motion m.npz --out v.npz", ".mp4"),
         ("track --video c.mp4 --out m.zip", ".npz"),
+        ("idle --portrait p.png --out v.avi", ".mp4"),
+        ("idle --portrait p.png --out v.mp4 --save-motion m.xyz", ".npz"),
+        ("dub --video c.mp4 --audio s.wav --out v.avi", ".mp4"),
+        ("dub --video c.mp4 --audio s.wav --out v.mp4 --save-motion m.xyz", ".npz"),
+        ("hear --audio s.wav --out p.xyz", ".png"),
+        ("visemes --audio s.wav --out v.txt", ".json"),
+        ("bench --portrait p.png --audio s.wav --plot p.xyz", ".png"),
         ("plot --motion m.npz --out p.jpg", ".png, .svg or .pdf"),
         ("convert w.pth w.onnx", ".safetensors"),
         ("train evaluate --corpus r.corpus --out r.csv", ".md or .json"),

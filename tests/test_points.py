@@ -88,6 +88,17 @@ def test_a_portrait_of_points(portrait_image: Tensor, portrait: Portrait) -> Non
     assert float((made.rotation - portrait.rotation).abs().max()) < 0.15
 
 
+@pytest.mark.parametrize("places", [{"eyeRight": (1e9, 100.0)}, {}, {"chin": (150.0, 90_000.0)}])
+def test_a_face_beside_the_picture(
+    portrait_image: Tensor, places: dict[str, tuple[float, float]]
+) -> None:
+    """A digit too many asked for petabytes; px of the picture before it was made smaller."""
+    marks = landmarks_from_points({**FACE_POINTS, **places})
+    small = portrait_image[:160, :160] if not places else portrait_image
+    with pytest.raises(ImageError, match="don't lie in the picture"):
+        analyze_portrait(small, landmarks=marks)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -136,8 +147,9 @@ def test_the_cores_landmarks(portrait: Portrait) -> None:
     height, width = portrait.size
     twice = landmarks_from_comfy(comfy_value(landmarks, portrait.size), (2 * height, 2 * width))
     np.testing.assert_allclose(twice[0][0], 2 * landmarks, atol=2e-3)
-    with pytest.raises(ImageError, match="not such as ComfyUI"):
-        landmarks_from_comfy({"frames": []}, portrait.size)
+    for value in ({"frames": []}, "no landmarks", None, {"image_size": (9, 9), "frames": 5}):
+        with pytest.raises(ImageError, match="face landmarker gives: connect that one"):
+            landmarks_from_comfy(value, portrait.size)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="instead of 478"):
         landmarks_from_comfy(comfy_value(landmarks[:68], portrait.size), portrait.size)
 

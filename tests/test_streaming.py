@@ -222,6 +222,9 @@ def test_what_can_not_be_streamed(model: DreamTalkModel) -> None:
     talking = stream(model)
     with pytest.raises(AudioError, match="float"):
         talking.push(torch.zeros(10, dtype=torch.int16))
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(AudioError, match=f"duration can't be {seconds}"):
+            talking.idle(seconds)
     with pytest.raises(AudioError, match="NaN"):
         talking.push(torch.full((10,), float("nan")))
     with pytest.raises(DreamTalkError, match="lookahead"):

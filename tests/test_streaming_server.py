@@ -304,6 +304,19 @@ def test_the_command_ends_cleanly(portrait_image: torch.Tensor, tmp_path: Path) 
     assert "Traceback" not in errors
 
 
+def test_max_size_is_of_the_longer_side(portrait_image: torch.Tensor, tmp_path: Path) -> None:
+    from dreamtalk.cli import build_parser
+    from dreamtalk.streaming.cli import _renderer
+
+    wide = torch.nn.functional.pad(portrait_image, (0, 0, 60, 60))
+    save_image(wide, tmp_path / "p.png")
+    words = ["serve", "--portrait", str(tmp_path / "p.png"), "--max-size"]
+    args = build_parser().parse_args([*words, "200"])
+    assert max(_renderer(args, args.max_size).size) == 200
+    with pytest.raises(DreamTalkError, match="max_size can't be -5"):
+        _renderer(args, build_parser().parse_args([*words, "-5"]).max_size)
+
+
 def test_idle_has_no_seam(model: DreamTalkModel) -> None:
     motion = idle_loop(model, model.preset("neutral"), seconds=6.0, seed=5)
     assert len(motion) == 150

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dreamtalk.errors import OutputError
+from dreamtalk.errors import AudioError, OutputError
 from dreamtalk.files.atomic import check_writable
 from dreamtalk.render.video import AI_COMMENT, Sound, write_video
 
@@ -61,6 +61,21 @@ def test_sound_from_a_file_with_a_start(tmp_path: Path, speech_wav: Path) -> Non
     write_video(path, frames(25), 25.0, Sound(speech_wav, start=1.4))
     _, samples, _ = read(path)
     assert samples.shape[1] / 22050 == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "said"),
+    [
+        ("s.wav", {"start": float("nan")}, "start can't be nan"),
+        ("s.wav", {"start": -3.0}, "start can't be -3.0"),
+        ("s.wav", {"duration": -1.0}, "duration can't be -1.0"),
+        (torch.zeros(9), {"sample_rate": 0}, "sample rate of 0 Hz"),
+        (torch.zeros(3, 2, 9), {}, r"\(C, N\), not \(3, 2, 9\)"),
+    ],
+)
+def test_what_is_no_sound(source: object, values: dict[str, float], said: str) -> None:
+    with pytest.raises(AudioError, match=said):
+        Sound(source, **values)  # type: ignore[arg-type]
 
 
 def test_pictures_come_back(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(made["frames"]) == 30
     assert all(sum(frame) == pytest.approx(1, abs=0.001) for frame in made["frames"])
     assert main([*command[:4], str(SPEECH)]) == 1
-    assert "the recording" in capsys.readouterr().err
+    assert "has another suffix than .json" in capsys.readouterr().err
 
 
 def test_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,6 @@ _OUTPUTS = {"out": "the video", "save_motion": "the motion", "debug": "the layer
 _NAMES_CHECKED: dict[str, Callable[[str], object]] = {
     "out": container_of, "save_motion": check_motion_name, "debug": check_picture_name,
 }  # fmt: skip
-_CALLED = {"mark": "visible_mark", "renderer_option": "renderer_options"}
 _TEXTS = ("style_track", "points", "face", "device")
 _TOGETHER = ("speakers", "faces", "styles")
 """What only a conversation has."""
@@ -262,15 +261,14 @@ def _job(
         raise DreamTalkError("two outputs of the job have the same name")
     taken = {k: v for k, v in options.items() if k not in (*_REQUIRED, *_OUTPUTS)}
     _check_parts(taken)
-    if "no_label" in taken:
-        taken["label"] = not taken.pop("no_label")
     for key in [k for k in (*_OPTIONAL, *_FILES_OR_WORDS) if k in taken]:
         value = files.get(key, taken[key])
         taken[key] = Path(value) if key in _OPTIONAL else str(value)
     together = {name: taken.pop(name) for name in _TOGETHER if name in taken}
-    called = {_CALLED.get(k, k): v for k, v in taken.items()}
+    if "renderer_option" in taken:
+        taken["renderer_options"] = taken.pop("renderer_option")
     alone = Talk.of(
-        files["portrait"], files["audio"], paths["out"], **called,
+        files["portrait"], files["audio"], paths["out"], **taken,
         **{k: p for k, p in paths.items() if k != "out"},
     )  # fmt: skip
     talk = _dialogue(alone, together, "face" in taken) if together else alone

@@ -47,8 +47,11 @@ def _several(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
 def run(args: argparse.Namespace) -> None:
     """how long each stage takes on this machine"""
     from ..files.clashes import check_outputs
+    from ..motion.plot import check_plot_name
     from .report import as_json, as_markdown, bench, cases, save_plot, save_text
 
+    if args.plot is not None:
+        check_plot_name(args.plot)
     outputs = {"the table": args.out, "the figures": args.json, "the plot": args.plot}
     check_outputs(outputs, {"the portrait": args.portrait, "the recording": args.audio})
     wanted = cases(args.portrait, args.audio, args.size, args.duration, args.threads, args.device)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..devices import usable_device
 from ..errors import DreamTalkError
 from ..face.analysis import find_faces
 from ..face.image import VIDEO_PIXELS, as_rgb, load_image, to_uint8
@@ -21,7 +22,6 @@ from ..pipeline import (
     Performance,
     Shot,
     StyleChoice,
-    check_device,
     check_shot,
     choose_style,
     film,
@@ -72,6 +72,11 @@ class Dialogue:
             )
         for start in self.starts:
             checked(start=start)
+        if not self.others and not (self.speakers or "").strip():
+            raise DreamTalkError(
+                "several faces can't talk before it is said who speaks when: give speakers, as "
+                "'0:left 4.2:right', or a recording of each"
+            )
         if self.speakers and self.speakers.strip().lower() != STEREO:
             parse_speaker_track(self.speakers)
 
@@ -98,7 +103,7 @@ def talk_together(
     Raises:
         DreamTalkError: as the stages do; outputs appear whole or not at all.
     """
-    check_device(job.performance.device)
+    usable_device(job.performance.device)
     shot = job.shot if job.shot.faces else replace(job.shot, faces=all_faces(job.shot.portrait))
     _check_outputs(job, shot)
     parse_face_styles(job.styles, len(shot.faces))

@@ -68,6 +68,12 @@ class VideoFilm:
         info = video_info(self._path)
         self.rate = info.rate if 1 <= info.rate <= 1000 else exact_rate(25)
         self.expected = info.count
+        if info.hdr:
+            log.warning(
+                "'%s' is an HDR film, and colours are worked with in 8 bits: it comes out pale; "
+                "convert it to SDR (BT.709) first",
+                self._path.name,
+            )
         self._stamps: list[int | None] = []  # of the frames of the file
         self._frames: list[int] = []  # which of them each number shows
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..devices import usable_device
 from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError
@@ -112,7 +113,7 @@ class LoadedPainter:
 
     def on(self, device: str | torch.device = "cpu") -> MouthPainter:
         """The painter, working on a device; its network must be there."""
-        return self.kind.make(self.network, torch.device(device), self.options)
+        return self.kind.make(self.network, usable_device(device), self.options)
 
 
 def load_painter(
@@ -132,7 +133,7 @@ def load_painter(
         **options: fields of the painter's options.
 
     Raises:
-        DreamTalkError: on an unknown name or option.
+        DreamTalkError: on an unknown name or option, or a device that is not there.
         ModelNotFoundError: if the painter needs a file of weights and only its name is given.
         CheckpointError: if the file is something else.
     """
@@ -157,5 +158,5 @@ def load_painter(
             f"'{checkpoint.kind}': choose one of {', '.join(PAINTERS)}"
         )
     read = found.read_options(options, seed)
-    network = found.load(checkpoint, torch.device(device), dtype)
+    network = found.load(checkpoint, usable_device(device), dtype)
     return LoadedPainter(found, network, read, str(name))

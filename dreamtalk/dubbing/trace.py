@@ -148,7 +148,7 @@ def trace(
 
     Raises:
         ImageError: if ``which`` names no face.
-        FaceNotFoundError: if there is no such face.
+        FaceNotFoundError: if there is no such face, or none whose mouth can be painted.
     """
     check_face_name(which)
     landmarks = Landmarks()
@@ -199,7 +199,14 @@ def _trace(
     if not notes.rows:
         what = "no face was found" if which == "largest" else f"the face '{which}' was not found"
         raise FaceNotFoundError(f"{what} in {name} ({len(notes.found)} pictures)")
-    return _assembled(notes, np.array(looks, np.float32), size)
+    made = _assembled(notes, np.array(looks, np.float32), size)
+    if not made.found.any():
+        raise FaceNotFoundError(
+            f"the face in {name} can't be painted in any of {len(made)} pictures: it is turned "
+            f"away by more than {MOST_YAW:.0f} degrees, or has less than {MIN_IOD:.0f} px between "
+            "the eyes. Take a film that shows the face from the front, and larger"
+        )
+    return made
 
 
 def _assembled(notes: _Notes, looks: Array, size: tuple[int, int]) -> Trace:

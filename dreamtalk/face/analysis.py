@@ -35,6 +35,7 @@ _DETECT_SIDE = 1280  # the detector works on small pictures anyway
 _REFINE_SIDE = 512
 _PANORAMA = 3.0  # times as long as high
 _FILLS = 0.4  # of the picture's shorter side: a portrait rather than a group or a figure
+_BEYOND = 3.0  # times the picture's longer side: larger no face is that somebody marked
 _REFINE_MARGIN = 0.9  # of the face's size, on each side
 
 View = tuple[np.ndarray, float, np.ndarray]
@@ -63,7 +64,8 @@ def analyze_portrait(
             nothing is looked for.
 
     Raises:
-        ImageError: if the picture is too small, the face too small or turned away too far.
+        ImageError: if the picture is too small, the face too small or turned away too far, or if
+            the landmarks lie beside the picture.
         FaceNotFoundError: if there is no face.
     """
     pixels = as_rgb(image)
@@ -86,6 +88,8 @@ def analyze_portrait(
             )
             pixels = torch.rot90(pixels, turns).contiguous()
             mask = None if mask is None else torch.rot90(mask, turns).contiguous()
+    else:
+        _check_place(landmarks, height, width)
 
     iod = float(np.linalg.norm(landmarks[t.EYE_OUTER_LEFT, :2] - landmarks[t.EYE_OUTER_RIGHT, :2]))
     if iod < MIN_IOD:
@@ -117,6 +121,18 @@ def analyze_portrait(
     )
 
 
+def _check_place(landmarks: np.ndarray, height: int, width: int) -> None:
+    """Refuse a face beside the picture: px of another size of it, or a digit too many."""
+    x, y = landmarks[:, :2].mean(axis=0)
+    if not (0 <= x < width and 0 <= y < height) or _extent(landmarks) > _BEYOND * max(
+        width, height
+    ):
+        raise ImageError(
+            f"the face's points don't lie in the picture ({width}x{height} px): their middle is at "
+            f"{x:.0f}, {y:.0f}, and they are {_extent(landmarks):.0f} px long"
+        )
+
+
 def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[int, np.ndarray, int]:
     """How many faces there are, the refined landmarks of the one wanted, and how often the picture
     was turned counter-clockwise by 90 degrees for it."""
@@ -138,8 +154,8 @@ def _find(image: np.ndarray, which: str, landmarker: FaceLandmarker) -> tuple[in
         if again:
             faces, turns = again, (turns + more) % 4
             chosen = choose_face(faces, which)
-    if len(faces) > 1:
-        log.warning("%d faces in the picture: taking the %s", len(faces), _describe(which))
+    if len(faces) > 1 and which == FACE_CHOICES[0]:  # others were chosen by somebody
+        log.warning("%d faces in the picture: taking the %s", len(faces), which)
     return len(faces), chosen, turns
 
 
@@ -308,10 +324,6 @@ def check_face_name(which: str) -> None:
             f"'{which}' names no face: use {', '.join(FACE_CHOICES)} or a number counted from the "
             "left"
         )
-
-
-def _describe(which: str) -> str:
-    return f"{which}. from the left" if which.isdecimal() else which
 
 
 def _refine(image: np.ndarray, marks: np.ndarray, landmarker: FaceLandmarker) -> np.ndarray | None:

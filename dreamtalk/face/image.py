@@ -17,6 +17,7 @@ from ..errors import ImageError, OutputError
 from ..files.atomic import atomic_write
 from ..files.bounded import BoundedReader
 from ..files.names import is_there
+from ..options import checked
 
 log = logging.getLogger("dreamtalk")
 
@@ -195,6 +196,19 @@ def save_image(image: Tensor, path: str | Path) -> None:
         part.write_bytes(data.getvalue())
 
 
+def fit(image: Tensor, longest: int) -> Tensor:
+    """Scale (H, W, C) float 0..1 down to at most ``longest`` px on the longer side; 0 keeps it."""
+    height, width = image.shape[:2]
+    checked(max_size=longest)
+    scale = longest / max(height, width)
+    if longest <= 0 or scale >= 1:
+        return image
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    batch = image.permute(2, 0, 1)[None]
+    small = torch.nn.functional.interpolate(batch, size, mode="bicubic", antialias=True)
+    return small[0].permute(1, 2, 0).clamp(0, 1).contiguous()
+
+
 def to_uint8(image: Tensor) -> np.ndarray:
     """(H, W, 3) float 0..1 -> uint8, rounded; uint8 passes."""
     if image.dtype == torch.uint8:
@@ -206,12 +220,14 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
 
 def as_rgb(image: Tensor) -> Tensor:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) float 0..1 -> (H, W, 3) float32.
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4), float 0..1 or uint8 -> (H, W, 3) float32.
 
     Raises:
         ImageError: for other shapes, or if a value is not finite.
     """
     pixels = image.detach().float().cpu()
+    if image.dtype == torch.uint8:
+        pixels = pixels / 255
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[-1] not in (1, 2, 3, 4):

@@ -202,8 +202,9 @@ def landmarks_from_comfy(value: Any, size: tuple[int, int] | None = None) -> lis
         scale = np.ones(2) if size is None else np.array(size, dtype=float)[::-1] / own
         frames = [[_comfy_face(face, scale) for face in faces] for faces in value["frames"]]
     except (KeyError, TypeError, ValueError) as error:
+        why = f" ({error})" if isinstance(error, ValueError) else ""
         raise ImageError(
-            f"the landmarks are not such as ComfyUI's face landmarker gives ({error!r})"
+            f"the landmarks are not such as ComfyUI's face landmarker gives{why}: connect that one"
         ) from error
     return [
         sorted(faces, key=lambda face: -np.prod(np.ptp(face[:, :2], axis=0))) for faces in frames

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..checkpoints import DENOISER, Checkpoint, load_weights, read_checkpoint, save_checkpoint
+from ..devices import usable_device
 from ..errors import CheckpointError, ModelNotFoundError
 from ..files.values import reason
 from ..networks.denoiser import Denoiser, DenoiserConfig
@@ -41,14 +42,17 @@ def load_model(
     Args:
         path: ``"starter"`` for the built-in one, a file (ours, or the official pickle), or what
             :func:`read_checkpoint` made of one.
+        device: where to compute.
         dtype: to compute in; the schedule and the motion statistics stay float32.
         compile: run the decoder, which is most of the work, through ``torch.compile``; the first
             chunk then takes as long as compiling does.
 
     Raises:
+        DreamTalkError: if there is no such device.
         ModelNotFoundError: if there is no such file.
         CheckpointError: if it is something else.
     """
+    device = usable_device(device)
     if str(path) == STARTER:
         if not STARTER_FILE.is_file():
             raise ModelNotFoundError(

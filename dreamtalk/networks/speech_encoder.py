@@ -258,11 +258,13 @@ def heard_closures(rows: Tensor) -> Tensor:
     middle of silence that lasts half a second, as well as before and after all that is said.
 
     Args:
-        rows: (2N, row_dim) or more wide, as :meth:`SpeechEncoder.encode` makes them.
+        rows: (2N, row_dim) or more wide, as :meth:`SpeechEncoder.encode` makes them; a single row
+            is a frame, too.
 
     Returns:
         (N,) 0 where b, m and p are out of the question, 1 where they are likelier than not.
     """
+    rows = rows.expand(2, -1) if len(rows) == 1 else rows
     heard_lips = heard_bilabials(rows)
     silent = (rows[: 2 * len(heard_lips), 0].float() * _FLOOR).exp().reshape(-1, 2).amin(1)[None]
     lasting = -F.max_pool1d(F.pad(-silent, (_REST, _REST), value=-1.0), 2 * _REST + 1, 1)

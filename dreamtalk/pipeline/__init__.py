@@ -14,7 +14,7 @@ from .parts import (
     render,
     render_video,
 )
-from .run import check_device, film, load_source, perform, shoot, talk
+from .run import film, load_source, perform, shoot, talk
 
 __all__ = [
     "DUB_COMMENT",
@@ -31,7 +31,6 @@ __all__ = [
     "Voice",
     "animate",
     "at_rate",
-    "check_device",
     "check_dub",
     "check_performance",
     "check_shot",

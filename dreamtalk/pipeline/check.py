@@ -8,7 +8,7 @@ from pathlib import Path
 from ..face.image import check_picture_name
 from ..files.clashes import Paths, check_outputs
 from ..motion.files import check_motion_name
-from ..render.background import background_of
+from ..render.background import background_of, needs_file
 from ..render.video import container_of
 from .jobs import Dub, Performance, Shot, Talk
 
@@ -28,13 +28,16 @@ def check_performance(job: Performance, out: Path) -> None:
     check_outputs({"the motion": out}, _sources(job))
 
 
-def check_shot(job: Shot, sources: Mapping[str, Paths] | None = None) -> None:
+def check_shot(
+    job: Shot, sources: Mapping[str, Paths] | None = None, motion: Path | None = None
+) -> None:
     """The same for a video.
 
     Args:
         sources: what else is read, as :func:`check_outputs` takes it: the motions.
+        motion: a motion file that is written too.
     """
-    _check(job, sources or {})
+    _check(job, sources or {}, motion)
 
 
 def check_dub(job: Dub) -> None:
@@ -80,7 +83,7 @@ def _check(job: Shot, sources: Mapping[str, Paths], motion: Path | None = None) 
             "the open mouth": job.open_mouth,
             "the sound": job.audio,
             "the renderer": job.renderer,
-            "the background": job.background,
+            "the background": job.background if needs_file(job.background) else None,
             **sources,
         },
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..devices import usable_device
 from ..dubbing.dub import Dubbing, wanted_motion
 from ..dubbing.dub import dub as dubbed
 from ..dubbing.film import Film, VideoFilm
@@ -32,7 +33,7 @@ from ..style.style import Style
 from .check import check_dub
 from .jobs import Dub, Sampling
 from .parts import Voice, choose_style
-from .run import check_device, load_source
+from .run import load_source
 
 log = logging.getLogger("dreamtalk")
 
@@ -97,7 +98,7 @@ def dub(job: Dub, stages: Stages = silent_stages) -> Motion:
         DreamTalkError: as the stages do; outputs appear whole or not at all.
     """
     check_dub(job)
-    check_device(job.device)
+    usable_device(job.device)
     film = VideoFilm(job.video)
     speech = load_source(job.speech, stages)
     with stages("model"):

@@ -118,6 +118,10 @@ class Shot:
         background: what is behind the person: see :func:`background_of`.
         open_mouth: another picture of the person whose teeth and mouth are shown, see
             :func:`add_open_mouth`; only the mesh renderer does.
+
+    Raises:
+        DreamTalkError: on a value that can't be, a face that is named twice, and on points or an
+            open mouth where there are several faces.
     """
 
     portrait: Path
@@ -142,6 +146,14 @@ class Shot:
             start=self.start, quality=self.quality, label=self.label,
             visible_mark=self.visible_mark, fps=self.fps,
         )  # fmt: skip
+        for face in self.faces:
+            check_face_name(face)
+            if self.faces.count(face) > 1:
+                raise DreamTalkError(f"face {face} is named twice: choose another face for one")
+        given = {"points set by hand are": self.points, "an open mouth is": self.open_mouth}
+        for words, value in given.items():
+            if value is not None and len(self.faces) != 1:
+                raise DreamTalkError(f"{words} for one face: leave them out where several move")
 
 
 @dataclass(frozen=True)
@@ -215,7 +227,8 @@ class Talk:
             audio: a recording.
             out: the video to write; its suffix says in which container.
             **options: fields of the parts of a job (``emotion``, ``seed``, ``quality``, ...), and
-                ``style``, ``style_track``, ``face``, ``renderer_options``, ``save_motion``.
+                ``style``, ``style_track``, ``face``, ``mark``, ``no_label``, ``renderer_options``,
+                ``save_motion``.
 
         Raises:
             DreamTalkError: on an option that there is not, or a value that can't be.
@@ -223,9 +236,12 @@ class Talk:
         left = {k.replace("-", "_"): v for k, v in options.items()}
         for name, field_name in (
             ("style", "clip"), ("style_track", "track"), ("renderer_options", "options"),
+            ("mark", "visible_mark"),
         ):  # fmt: skip
             if name in left:
                 left[field_name] = left.pop(name)
+        if "no_label" in left:
+            left["label"] = not left.pop("no_label")
         if "face" in left:
             left["faces"] = (str(left.pop("face")),)
         save_motion = left.pop("save_motion", None)

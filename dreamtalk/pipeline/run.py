@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
+from ..devices import usable_device
 from ..errors import DreamTalkError
 from ..face.analysis import analyze_portrait
 from ..face.image import VIDEO_PIXELS, load_image, save_image
@@ -118,7 +117,7 @@ def _perform(
     loaders: Loaders,
     portrait: Portrait | None = None,
 ) -> tuple[Motion, Features]:
-    check_device(job.device)
+    usable_device(job.device)
     with stages("model"):
         model = loaders.model(job.checkpoint, job.device)
     features = None
@@ -146,18 +145,14 @@ _Scene = tuple[list[Portrait], list[Renderer]]
 
 
 def _open_scene(job: Shot, stages: Stages, loaders: Loaders) -> _Scene:
-    check_device(job.device)
+    usable_device(job.device)
     with stages("portrait") as stage:
         picture = load_image(job.portrait, None if job.points else VIDEO_PIXELS)
         known = None
         if job.points is not None:
-            if len(job.faces) > 1:
-                raise DreamTalkError("points set by hand are those of one face: give one --motion")
             known = landmarks_from_points(parse_points(job.points))
         portraits = [analyze_portrait(picture, face, landmarks=known) for face in job.faces]
         if job.open_mouth is not None:
-            if len(portraits) > 1:
-                raise DreamTalkError("an open mouth is that of one face: give one --motion")
             mouth = load_image(job.open_mouth, VIDEO_PIXELS)
             portraits = [add_open_mouth(portraits[0], mouth)]
         if background_of(job.background) is not None:
@@ -200,16 +195,3 @@ def _shoot(
             features, stage.progress, job.visible_mark, background_of(job.background), scene[0],
         )  # fmt: skip
         stage.note(f"{frames} frames, {frames / motion.fps:.1f} s")
-
-
-def check_device(name: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        DreamTalkError: with what torch says of it.
-    """
-    try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DreamTalkError(f"the device '{name}' can't be used here: {reason}") from None

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..checkpoints import Checkpoint, read_checkpoint
+from ..devices import usable_device
 from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
 from ..errors import DreamTalkError, ModelNotFoundError
@@ -151,7 +152,7 @@ class LoadedRenderer:
 
     def for_portrait(self, portrait: Portrait, device: str | torch.device = "cpu") -> Renderer:
         """The renderer of one portrait."""
-        return self.kind.make(portrait, self.network, torch.device(device), self.options)
+        return self.kind.make(portrait, self.network, usable_device(device), self.options)
 
 
 def load_renderer(
@@ -170,7 +171,7 @@ def load_renderer(
         **options: fields of the renderer's options.
 
     Raises:
-        DreamTalkError: on an unknown name or option.
+        DreamTalkError: on an unknown name or option, or a device that is not there.
         ModelNotFoundError: if the renderer needs a file of weights and only its name is given.
         CheckpointError: if the file is something else.
     """
@@ -199,7 +200,7 @@ def load_renderer(
             f"'{checkpoint.kind}': choose one of {', '.join(known)}"
         )
     read = found.read_options(options)
-    network = found.load(checkpoint, torch.device(device), dtype)
+    network = found.load(checkpoint, usable_device(device), dtype)
     shown = checkpoint.path.name if name is given else str(given)
     return LoadedRenderer(found, network, read, shown)
 

@@ -17,13 +17,19 @@ import torch
 from av.video.reformatter import Colorspace, VideoReformatter
 from torch import Tensor
 
-from ..errors import OutputError
+from ..errors import AudioError, OutputError
 from ..face.image import to_uint8
 from ..files.atomic import atomic_write
 from ..files.clashes import check_outputs
 from ..files.timeline import exact_rate
 from ..options import checked, default
-from ..speech.decoding import cut_sound, decode_sound, layout_name, sound_format
+from ..speech.decoding import (
+    check_sample_rate,
+    cut_sound,
+    decode_sound,
+    layout_name,
+    sound_format,
+)
 from ..speech.loading import at_most_stereo, to_unit_range
 from .gif import GIF_PIXELS, write_gif
 
@@ -154,12 +160,22 @@ class Sound:
         sample_rate: Hz, of samples; files know their own.
         start: seconds to leave out at the beginning.
         duration: seconds to use at most; None for all.
+
+    Raises:
+        AudioError: on samples of another shape, and on a rate or time that can't be.
     """
 
     source: str | Path | Tensor
     sample_rate: int = 16_000
     start: float = 0.0
     duration: float | None = None
+
+    def __post_init__(self) -> None:
+        duration = 0.0 if self.duration is None else self.duration
+        checked(AudioError, start=self.start, duration=duration)
+        check_sample_rate(self.sample_rate, "the sound of a video")
+        if isinstance(self.source, Tensor) and self.source.ndim not in (1, 2):
+            raise AudioError(f"the sound of a video is (C, N), not {tuple(self.source.shape)}")
 
 
 def write_video(

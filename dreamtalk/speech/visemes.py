@@ -17,7 +17,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from ..errors import AudioError, SpaceMismatchError
+from ..errors import AudioError, OutputError, SpaceMismatchError
 from ..files.atomic import atomic_write
 from ..options import checked, default
 from .speech import FEATURE_RATE, Features
@@ -77,6 +77,16 @@ class VisemeTrack:
         """Write as JSON, whole or not at all; raises :class:`OutputError` if that fails."""
         with atomic_write(path, "the visemes") as part:
             part.write_text(self.to_json(), encoding="utf-8")
+
+
+def check_viseme_name(path: str | Path) -> None:
+    """Find out before the work whether a file can be called so.
+
+    Raises:
+        OutputError: if its suffix is another one than .json.
+    """
+    if Path(path).suffix.lower() != ".json":
+        raise OutputError(f"'{Path(path).name}' has another suffix than .json: visemes are JSON")
 
 
 def viseme_track(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import add_open_mouth_option, add_option
 from ..errors import MissingDependencyError
 from ..files.names import user_path
-from ..options import OPTIONS
+from ..options import OPTIONS, checked
 from ..progress import terminal_stages
 from ..terminal.console import say
 
@@ -100,14 +100,19 @@ def run_idle(args: argparse.Namespace) -> None:
     from ..pipeline import Shot, check_shot, render_video
     from .idle import idle_loop
 
-    check_shot(Shot(args.portrait, args.out, quality=args.quality, open_mouth=args.open_mouth), {})
+    shot = Shot(
+        args.portrait, args.out, renderer=args.renderer, quality=args.quality,
+        open_mouth=args.open_mouth,
+    )  # fmt: skip
+    check_shot(shot, {"the checkpoint": args.checkpoint}, args.save_motion)
+    checked(**{"idle.seconds": args.seconds})
+    renderer = _renderer(args)
     with terminal_stages("motion"):
         model = load_model(args.checkpoint, args.device)
         style = model.preset(args.emotion, args.intensity)
         motion = idle_loop(model, style, args.seconds, args.seed, args.liveliness)
     if args.save_motion:
         save_motion(motion, args.save_motion)
-    renderer = _renderer(args)
     with terminal_stages("video") as stage:
         frames = render_video(
             renderer, motion, args.out, quality=args.quality, progress=stage.progress
@@ -131,12 +136,12 @@ def run_stream_motion(args: argparse.Namespace) -> None:
 
 def _renderer(args: argparse.Namespace, max_size: int = 0) -> Renderer:
     from ..face.analysis import analyze_portrait
-    from ..face.image import VIDEO_PIXELS, load_image
+    from ..face.image import VIDEO_PIXELS, fit, load_image
     from ..face.open_mouth import add_open_mouth
     from ..render.registry import open_renderer
 
     with terminal_stages("portrait") as stage:
-        picture = load_image(Path(args.portrait), max_size**2 or VIDEO_PIXELS)
+        picture = fit(load_image(Path(args.portrait), VIDEO_PIXELS), max_size)
         portrait = analyze_portrait(picture, args.face)
         if args.open_mouth is not None:
             portrait = add_open_mouth(portrait, load_image(args.open_mouth, VIDEO_PIXELS))

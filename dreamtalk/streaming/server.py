@@ -228,7 +228,7 @@ async def _serve(
         except OSError as error:
             raise OutputError(
                 f"can't listen on {settings.host}, port {settings.port}: {error.strerror}; "
-                "choose another with --port, or 0 for any"
+                "choose another --port (0 is any that is free), or another --host"
             ) from error
         port = runner.addresses[0][1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

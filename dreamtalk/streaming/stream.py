@@ -129,7 +129,12 @@ class MotionStream:
         return self._made(lambda: self._listener.ready)
 
     def idle(self, seconds: float) -> Motion:
-        """The same as so many seconds of silence."""
+        """The same as so many seconds of silence.
+
+        Raises:
+            AudioError: if it is no length of time.
+        """
+        checked(AudioError, duration=seconds)
         return self.push(torch.zeros(round(seconds * SAMPLE_RATE)))
 
     def flush(self) -> Motion:

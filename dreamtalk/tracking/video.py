@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import Colorspace
 
 from ..errors import MotionError
 from ..files.media import decodable, open_media
@@ -21,6 +23,11 @@ log = logging.getLogger("dreamtalk")
 _BACKWARDS = Fraction(1, 2)
 """s that a frame's time may lie before that of the last one without being the clock's fault."""
 
+_SQUARE = 0.01
+"""By so much sides may be off for pixels to pass as square: encoders that round a size say so."""
+_MOST_STRETCH = 4
+_UNSAID, _HDR = 2, (16, 18)  # FFmpeg's numbers: no matrix is named; the curves PQ and HLG
+
 Picture = npt.NDArray[np.uint8]
 
 
@@ -31,10 +38,12 @@ class VideoInfo:
     Attributes:
         rate: nominal frames a second.
         count: about how many there are.
+        hdr: whether they are brighter than 8-bit colours can be.
     """
 
     rate: Fraction
     count: int
+    hdr: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class TimedPicture:
     Attributes:
         time: s on the container's time line, which begins at the first of its pictures and sound.
         stamp: what the file says its time is, in units of the stream; None if it says nothing.
-        picture: (H, W, 3) uint8 RGB, upright.
+        picture: (H, W, 3) uint8 RGB, upright, its pixels square.
     """
 
     time: Fraction
@@ -72,6 +81,7 @@ def video_info(path: Path) -> VideoInfo:
                     f"'{path.name}' has pictures of a kind that can't be decoded here: convert it "
                     "to H.264"
                 )
+            hdr = stream.codec_context.color_trc in _HDR
             rate = stream.average_rate or stream.base_rate or Fraction(25)
             length = float((stream.duration or 0) * (stream.time_base or 0))
             count = (
@@ -82,7 +92,7 @@ def video_info(path: Path) -> VideoInfo:
     except (FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it can't be read"
         raise MotionError(f"'{path.name}' is not a video: {why}") from error
-    return VideoInfo(rate, count)
+    return VideoInfo(rate, count, hdr)
 
 
 def read_pictures(path: Path) -> tuple[Iterator[tuple[float, Picture]], float, int]:
@@ -139,7 +149,10 @@ def decoded(path: Path, rate: Fraction, stamp: int | None = None) -> Iterator[Ti
                 if again:  # one that comes twice may be a slip, and the next one is right
                     time = last + (step if repeated else step / 2)
                 last, repeated = time, again
-                picture = converter.reformat(frame, format="rgb24").to_ndarray()
+                width, height = _square_size(frame, stream.sample_aspect_ratio)
+                picture = converter.reformat(
+                    frame, width, height, "rgb24", src_colorspace=_matrix(frame)
+                ).to_ndarray()
                 turns = round(getattr(frame, "rotation", 0) / 90) % 4  # as phones film
                 yield TimedPicture(time, frame.pts, np.ascontiguousarray(np.rot90(picture, turns)))
         except (FFmpegError, ValueError) as error:
@@ -150,3 +163,22 @@ def decoded(path: Path, rate: Fraction, stamp: int | None = None) -> Iterator[Ti
         log.warning(
             "'%s': its time stamps run backwards or jump: read one after the other", path.name
         )
+
+
+def _square_size(frame: Any, ratio: Fraction | None) -> tuple[int, int]:
+    """Width and height with square pixels; ``ratio`` is a pixel's width to its height.
+
+    Tapes, discs and broadcasts have others; the side that is squeezed is made longer.
+    """
+    width, height = frame.width, frame.height
+    off = abs(ratio - 1) if ratio else 0
+    if not ratio or off <= _SQUARE or not 1 / _MOST_STRETCH <= ratio <= _MOST_STRETCH:
+        return width, height
+    return (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+
+
+def _matrix(frame: Any) -> int | None:
+    """Of the colours: what the file says; where it is silent by the size, as players take it."""
+    if frame.colorspace == _UNSAID and (frame.width >= 1280 or frame.height > 576):
+        return int(Colorspace.ITU709)
+    return None

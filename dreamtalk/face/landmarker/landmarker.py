@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...devices import usable_device
 from ...errors import ImageError
 from ..image import to_uint8
 from . import detector, mesh
@@ -65,6 +66,7 @@ class FaceLandmarker:
 
     Raises:
         CheckpointError: if the weights that ship with this package are damaged.
+        DreamTalkError: if there is no such device.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class FaceLandmarker:
         min_detection: float = MIN_DETECTION,
         min_presence: float = MIN_PRESENCE,
     ) -> None:
-        self.device, self._dtype = torch.device(device), dtype
+        self.device, self._dtype = usable_device(device), dtype
         self._networks = load_networks(self.device, dtype)
         self._max_faces = max_faces
         self._blendshapes = blendshapes
