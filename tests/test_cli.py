@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from dreamtalk.cli import main
-from dreamtalk.dubbing.painter import load_painter
+from dreamtalk.dubbing.registry import load_painter
 from dreamtalk.errors import DreamTalkError
 from dreamtalk.face.image import save_image, to_uint8
 from dreamtalk.face.landmarker import FaceLandmarker
