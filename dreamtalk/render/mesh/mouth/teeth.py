@@ -27,6 +27,8 @@ SIDE_LIGHT = (
 )  # fmt: skip
 """The lightest of a column of teeth by its distance from the midline, mm: medians of 105
 photographs of people who laugh."""
+CANINE, CANINE_SHADE = 2, 0.05
+"""The third tooth from the midline is the yellowest one, and darker by so much."""
 HALF_EXTENT = 33.0
 GUM = np.array([0.62, 0.30, 0.29], np.float32)
 
@@ -105,12 +107,14 @@ def draw_row(
     depth = sign * (edge - y) - (arc * (x / 24) ** 2 if upper else -arc * (x / 24) ** 2)
     rng = np.random.default_rng(7 if upper else 11)
 
+    mottle = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 9.0)
+    mottle /= max(float(mottle.std()), 1e-6)
     colour = np.broadcast_to(gum, (*x.shape, 3)).astype(np.float32).copy()
     cover = np.zeros_like(x)
     gum_line = np.full_like(x, 30.0)
     for side in (-1.0, 1.0):
         start = 0.0
-        for width, length, shift in zip(widths, lengths, edges, strict=True):
+        for name, (width, length, shift) in enumerate(zip(widths, lengths, edges, strict=True)):
             left = start
             start += width
             middle, half = left + width / 2, width / 2
@@ -122,7 +126,7 @@ def draw_row(
             part = (slice(None), slice(columns[0], columns[-1] + 1))
             t = t[part]
             # No tooth is quite straight or ends where its neighbour does.
-            at = depth[part] + shift + 0.16 * jitter[0] + 0.14 * jitter[4] * t
+            at = depth[part] + shift + 0.22 * jitter[0] + 0.18 * jitter[4] * t
             pointed = (0.9 if width > 6.5 and left > 10 and upper else 0.18) * np.abs(t) ** 1.5
             # The corner away from the midline is the rounder one.
             begin = np.where(t > 0, 0.42, 0.66)
@@ -135,19 +139,24 @@ def draw_row(
             alpha = smoothstep(-soft, soft, at - corner) * smoothstep(-0.16, 0.16 + soft, gap)
             shade = 1.0 - 0.16 * np.abs(t + 0.12) ** 3
             shade *= 1 - 0.10 * smoothstep(0.45, 1.0, at / length)
-            shade *= 1 + 0.025 * jitter[2]
+            shade *= 1 + 0.04 * jitter[2] - (CANINE_SHADE if name == CANINE else 0)
             shade *= 1 - 0.10 * np.exp(-np.maximum(at - corner, 0) / 0.5)
+            shade *= 1 + 0.03 * mottle[part]
             body = tint[None, None] * shade[..., None]
+            if name == CANINE:
+                body = body * (1 - hue(0.0, 0.02, 0.06))
             # Towards the gum dentine shows through, at the edge enamel turns clear and cooler.
             warm = smoothstep(0.35, 1.0, at / length)[..., None]
             cool = np.exp(-np.maximum(at - corner, 0) / 0.9)[..., None]
             body = body * (1 - warm * hue(0.02, 0.06, 0.14))
             body = body * (1 - cool * hue(0.10, 0.07, 0.04))
             # Wet enamel: a broad sheen, and a small highlight in it.
-            across, along = (t + 0.25) / 0.22, (at / length - 0.42) / 0.26
-            shine = 0.07 * np.exp(-(across**2) - along**2)
-            shine += 0.13 * np.exp(-((across / 0.6) ** 2) - ((along - 0.2 * jitter[3]) / 0.45) ** 2)
-            body = body + (1 + 0.2 * jitter[3]) * shine[..., None] * tint.mean()
+            across = (t + 0.25 - 0.2 * jitter[1]) / 0.22
+            along = (at / length - 0.42 - 0.1 * jitter[2]) / 0.26
+            shine = 0.06 * np.exp(-(across**2) - along**2)
+            shine += 0.11 * np.exp(-((across / 0.6) ** 2) - ((along - 0.3 * jitter[3]) / 0.45) ** 2)
+            # The tooth that bulges to the light has it, its neighbour may not.
+            body = body + (1 + 0.6 * jitter[3]) * shine[..., None] * tint.mean()
             crown = (alpha * smoothstep(-soft, soft, gums - at))[..., None]
             colour[part] = colour[part] * (1 - crown) + body * crown
             cover[part] = np.maximum(cover[part], alpha)
@@ -156,7 +165,7 @@ def draw_row(
     row = smoothstep(-soft, soft, depth - 0.9)
     between = np.clip(row - cover, 0, 1)[..., None]
     deep = np.exp(-np.maximum(depth - 0.9, 0) / 1.6)[..., None]
-    line = tint * (1 - deep * hue(0.40, 0.50, 0.56) - (1 - deep) * hue(0.20, 0.28, 0.34))
+    line = tint * (1 - deep * hue(0.46, 0.52, 0.56) - (1 - deep) * hue(0.22, 0.27, 0.31))
     in_gum = smoothstep(4.5, 7.5, depth)[..., None]
     colour = colour * (1 - between) + (line * (1 - in_gum) + gum * in_gum) * between
     cover = np.maximum(cover, row)
@@ -188,8 +197,12 @@ def draw_tongue(tint: np.ndarray, density: float) -> Sprite:
     shade *= 1 - 0.45 * across**2.2
     shade *= 1 - 0.07 * np.exp(-((x / 2.2) ** 2)) * smoothstep(0, 4, at)
     colour = tint[None, None] * shade[..., None]
-    wet = np.exp(-(((np.abs(x) - 6.5) / 3.2) ** 2) - ((at - 4.2) / 1.3) ** 2)
-    colour = colour + (0.10 * wet)[..., None]
+    # Light lies on it in spots, where spit does.
+    rng = np.random.default_rng(5)
+    spots = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 7.0)
+    spots = np.clip(spots / max(float(spots.std()), 1e-6) - 0.6, 0, 2)
+    wet = np.exp(-((np.abs(x) / 11.0) ** 4) - ((at - 4.4) / 1.8) ** 2)
+    colour = colour + (0.07 * wet * spots)[..., None]
     image = np.concatenate([colour * cover[..., None], cover[..., None]], -1)
     return _shrink(image, -3.0, density)
 
