@@ -30,6 +30,8 @@ def call(url: str, body: bytes | None = None, kind: str = "application/json") ->
             return r.read()
     except urllib.error.HTTPError as error:
         raise RuntimeError(f"{url}: {error.code} {error.read().decode()}") from None
+    except urllib.error.URLError as error:
+        raise RuntimeError(f"{url}: {error.reason}; is ComfyUI running there?") from None
 
 
 def upload(server: str, file: Path) -> str:
@@ -94,4 +96,7 @@ if __name__ == "__main__":
     parser.add_argument("--server", default="http://127.0.0.1:8188")
     parser.add_argument("--emotion", default="happy")
     chosen = parser.parse_args()
-    talk(**vars(chosen))
+    try:
+        talk(**vars(chosen))
+    except (RuntimeError, OSError) as error:
+        raise SystemExit(f"api_client: {error}") from None

@@ -180,6 +180,21 @@ def test_what_the_server_refuses_is_said(
         client.talk(server, *files)
 
 
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        command = [sys.executable, str(ROOT / "samples" / "api_client.py")]
+        files = [str(ROOT / "samples" / name) for name in ("portrait.png", "speech.wav")]
+        server = ("--server", f"http://127.0.0.1:{port}")
+        run = subprocess.run(
+            [*command, *files, str(tmp_path / "talk.mp4"), *server], capture_output=True, text=True
+        )
+    assert run.returncode == 1
+    assert run.stderr.startswith("api_client: http://127.0.0.1:")
+    assert "is ComfyUI running there?" in run.stderr
+
+
 @pytest.mark.parametrize("name", ["api_client.py", "sdk_client.py"])
 def test_the_page_shows_what_runs(name: str) -> None:
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")

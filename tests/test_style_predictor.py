@@ -217,6 +217,19 @@ def test_speech_of_any_length(predictor: LoadedPredictor, model: DreamTalkModel)
         assert plot_heard(heard, speech, 400).ndim == 3
 
 
+def test_silence_is_neutral_and_said_to_be_silent(
+    predictor: LoadedPredictor, model: DreamTalkModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    speech = Speech(1e-6 * torch.randn(3 * SAMPLE_RATE))
+    features = speech_features(speech, model)
+    for over_time in (False, True):
+        caplog.clear()
+        style, heard = predict_style(predictor, features, speech, over_time=over_time)
+        assert heard.words().startswith("neutral 100%")
+        assert "neutral" in style.name
+        assert "silent" in caplog.text
+
+
 def test_features_of_another_kind_are_refused(predictor: LoadedPredictor, speech: Speech) -> None:
     with pytest.raises(SpaceMismatchError, match="wav2vec2"):
         predict_style(predictor, Features(torch.zeros(10, 1024), "wav2vec2-xlsr-53"), speech)

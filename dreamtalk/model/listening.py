@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from ..options import EMOTIONS, checked, default
 from ..progress import Progress, silent
+from ..speech.loading import is_silent
 from ..speech.speech import Features, Speech
 from ..style.style import Style
 from ..style.track import StyleMark, style_track
 from .style_predictor import LoadedPredictor, code_of_speech, hear
+
+log = logging.getLogger("dreamtalk")
 
 REACH = 4
 """Tokens before and after a moment that tell how the voice sounds in it: 4.5 s in all."""
@@ -67,6 +71,13 @@ def listen(loaded: LoadedPredictor, tokens: Tensor, progress: Progress = silent)
     short_enough = 2 * REACH + 1 < count <= loaded.longest
     whole = hear(loaded, tokens[None])[0] if short_enough else track.mean(0)
     return Heard(whole, 0.5 * torch.arange(count) + 0.5, track)
+
+
+def _neutral(count: int) -> Heard:
+    """What is heard in ``count`` tokens of silence."""
+    certain = torch.zeros(len(EMOTIONS))
+    certain[EMOTIONS.index("neutral")] = 1
+    return Heard(certain, 0.5 * torch.arange(count) + 0.5, certain.expand(count, -1))
 
 
 def _around(
@@ -122,7 +133,11 @@ def predict_style(
     """
     checked(seed=seed, steps=steps, intensity=strength)
     tokens = loaded.tokens(features, speech)
-    heard = listen(loaded, tokens, progress)
+    if is_silent(speech):
+        log.warning("the recording is silent: no emotion is heard in it, its style is neutral")
+        heard = _neutral(len(tokens))
+    else:
+        heard = listen(loaded, tokens, progress)
 
     def style_of(emotion: int, inside: Tensor) -> Style:
         code = code_of_speech(loaded, inside, shape, int(seed), int(steps), emotion)

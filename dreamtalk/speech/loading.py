@@ -204,6 +204,11 @@ def loudness_gain(speech: Speech) -> float:
     return speech_gain(speech.waveform, TARGET_RMS, MAX_GAIN, SILENCE_RMS)
 
 
+def is_silent(speech: Speech) -> bool:
+    """Whether a recording nowhere reaches :data:`SILENCE_RMS`."""
+    return float(frame_power(speech.waveform).max()) < SILENCE_RMS**2
+
+
 def speech_gain(waveform: Tensor, level: float, most: float, silence: float) -> float:
     """The linear gain that brings the frames in which somebody speaks to a level.
 
