@@ -119,6 +119,8 @@ def draw_row(
             start += width
             middle, half = left + width / 2, width / 2
             jitter = rng.uniform(-1, 1, 5)
+            if name == 0:
+                jitter[2:4] *= 0.4  # the two in front are alike
             t = (side * x - middle) / half  # -1 towards the midline .. 1 away from it
             columns = np.flatnonzero(np.abs(t[0]) <= 1.04)
             if len(columns) == 0:
@@ -166,7 +168,7 @@ def draw_row(
     between = np.clip(row - cover, 0, 1)[..., None]
     deep = np.exp(-np.maximum(depth - 0.9, 0) / 1.6)[..., None]
     line = tint * (1 - deep * hue(0.46, 0.52, 0.56) - (1 - deep) * hue(0.22, 0.27, 0.31))
-    in_gum = smoothstep(4.5, 7.5, depth)[..., None]
+    in_gum = smoothstep(6.0, 8.5, depth)[..., None]
     colour = colour * (1 - between) + (line * (1 - in_gum) + gum * in_gum) * between
     cover = np.maximum(cover, row)
     root = smoothstep(0.2, -0.8, gum_line)[..., None]
