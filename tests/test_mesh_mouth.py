@@ -155,6 +155,28 @@ def test_the_arch_goes_on_where_no_tooth_shows(
     assert side[0] / side[1] < 1.25  # a tooth, not the lip that was there
 
 
+def test_a_spike_of_light_is_no_fang(opened: tuple[FaceGeometry, Mouth]) -> None:
+    face, mouth = opened
+    image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
+    u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
+    opening, teeth = np.abs(u) < mouth.half_width, np.abs(u) < 12 * face.mm
+    spike = np.abs(u - 4 * face.mm) < 1.5 * face.mm
+    for part, end, colour in ((opening, 1.0, DARK), (teeth, 0.4, TOOTH), (spike, 0.7, TOOTH)):
+        low = mouth.upper + end * (mouth.lower - mouth.upper)
+        edge = [mouth.to_picture(np.stack([u, v], -1)[part]) for v in (mouth.upper, low)]
+        polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
+        cv2.fillPoly(image, [polygon], colour)
+    own = find_own_mouth(image, face, mouth, SKIN, GUM)
+    assert own is not None
+    assert own.upper_edge is not None
+    fang, tooth = (
+        at(own, own.upper, mouth.to_picture(np.array([4.0, own.upper_edge + off]) * face.mm))[3]
+        for off in (2.5, -1.5)
+    )
+    assert tooth > 0.9
+    assert fang < 0.2
+
+
 def test_skin_between_the_lips_is_no_row_of_teeth(opened: tuple[FaceGeometry, Mouth]) -> None:
     face, mouth = opened
     light = tuple((SKIN * 1.08).tolist())

@@ -38,7 +38,7 @@ BACK_MM = 12.0
 """What is behind the teeth gets this little light in a narrow opening, all of it in a wide one."""
 HIDDEN_MM = 1.0
 """How far upper teeth that a portrait hides end below its upper lip, in the lip's shadow."""
-SPAN_FADE_MM = 3.0
+SPAN_FADE_MM = 8.0
 """Beyond the teeth that a portrait shows, over how much drawn ones come into the lips' shadow."""
 SKULL_SHARE = 0.6
 """How much of the nose base's displacement the upper teeth take."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,6 +25,8 @@ ARCH_TRUST_MM = 9.0
 """What shows of a row tells its arch if it reaches this far to either side."""
 TILT_TRUST_MM = 4.0
 """The same for its slope."""
+EDGE_OFF_MM, ROUNDS = 0.9, 4
+"""How far a tooth's edge may be off its arch, and rounds of fitting that."""
 JOIN_MM = 4.0
 """Over how much of the arch beyond it what the last tooth differs by fades."""
 DIM_MM = 12.0
@@ -130,11 +132,12 @@ def whole_row(
     known = shown > 0.5
     if not known.any():
         known = shown >= shown.max()
-    arch = ARCHES_MM[0 if upper else 1] / 24**2
+    row, arch = _along_arch(row, known, mm, upper)
+    bend = ARCHES_MM[0 if upper else 1] / 24**2  # of the drawn row
     sprite = draw_row(tint, float(np.clip(1.5 * mm, 0.5, 16)), upper, 0.0, gum, colourful)
 
     def drawn(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        x, y = u / mm, (v - _edge(u, row, known, mm, arch, upper)) / mm - arch * (u / mm) ** 2
+        x, y = u / mm, (v - _edge(u, row, known, mm, arch, upper)) / mm - bend * (u / mm) ** 2
         return cv2.remap(
             sprite.image,
             ((x - sprite.left) * sprite.density).astype(np.float32),
@@ -189,29 +192,42 @@ def _at(u: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(u, columns, channel) for channel in values.T], -1)
 
 
-def _edge(
-    u: np.ndarray, row: Row, known: np.ndarray, mm: float, arch: float, upper: bool
-) -> np.ndarray:
-    """The cutting edge's v at columns u: as it shows, and on along the arch.
+def _along_arch(row: Row, known: np.ndarray, mm: float, upper: bool) -> tuple[Row, np.ndarray]:
+    """A row whose cutting edge keeps near its arch, and the arch.
 
     Args:
-        u: px.
         row: what shows.
         known: (U,) bool, columns that show it.
         mm: px per mm.
-        arch: 1/mm, how an average arch bends up.
         upper: which row.
+
+    Returns:
+        the row, and (3,) the powers of the arch: 1, mm and mm squared of the column -> mm.
     """
-    x, y = row.u[known] / mm, (row.last if upper else row.first)[known] / mm
-    # A parabola: its bend is that of an average arch, the less the more of the row shows.
+    x, y = row.u / mm, (row.last if upper else row.first) / mm
     powers = np.stack([np.ones_like(x), x, x**2], -1)
-    trust = len(x) * np.diag([0.0, TILT_TRUST_MM**2 / 3, ARCH_TRUST_MM**4 / 5])
-    wanted = np.array([0.0, 0.0, -arch])
-    fit = np.linalg.solve(powers.T @ powers + trust, powers.T @ y + trust @ wanted)
+    # A parabola: its bend is that of an average arch, the less the more of the row shows.
+    trust = known.sum() * np.diag([0.0, TILT_TRUST_MM**2 / 3, ARCH_TRUST_MM**4 / 5])
+    prior = np.array([0.0, 0.0, -ARCHES_MM[0 if upper else 1] / 24**2])
+    weight, arch = known.astype(np.float64), prior
+    for _ in range(ROUNDS):  # what was taken for a tooth and is none counts less each round
+        whole = powers.T * weight
+        arch = np.linalg.solve(whole @ powers + trust, whole @ y + trust @ prior)
+        weight = known / np.maximum(1, np.abs(y - powers @ arch) / (0.5 * EDGE_OFF_MM))
+    curve = powers @ arch
+    edge = mm * (curve + np.clip(y - curve, -EDGE_OFF_MM, EDGE_OFF_MM)).astype(np.float32)
+    return (replace(row, last=edge) if upper else replace(row, first=edge)), arch
+
+
+def _edge(
+    u: np.ndarray, row: Row, known: np.ndarray, mm: float, arch: np.ndarray, upper: bool
+) -> np.ndarray:
+    """The cutting edge's v at columns u: as it shows, and on along the arch; see above."""
+    x, y = row.u[known] / mm, (row.last if upper else row.first)[known] / mm
+    curve = np.polynomial.polynomial.polyval(u / mm, arch)
+    off = y - np.polynomial.polynomial.polyval(x, arch)
     away = np.maximum(np.maximum(x[0] - u / mm, u / mm - x[-1]), 0)
-    left_over = np.interp(u / mm, x, y - powers @ fit) * np.exp(-away / JOIN_MM)
-    curve = fit[0] + fit[1] * (u / mm) + fit[2] * (u / mm) ** 2
-    return mm * (curve + left_over)
+    return mm * (curve + np.interp(u / mm, x, off) * np.exp(-away / JOIN_MM))
 
 
 def _ratio(
