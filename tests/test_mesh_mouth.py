@@ -17,6 +17,7 @@ from dreamtalk.render.mesh.mouth.interior import tongue_and_tuck
 from dreamtalk.render.mesh.mouth.layer import soften
 from dreamtalk.render.mesh.mouth.own_mouth import OwnMouth, find_own_mouth
 from dreamtalk.render.mesh.mouth.seam import Mouth, find_mouth
+from dreamtalk.render.mesh.mouth.teeth import ToothColours
 from dreamtalk.render.mesh.portrait.geometry import FaceGeometry, face_geometry
 from dreamtalk.render.mesh.portrait.softness import edge_softness
 from dreamtalk.render.mesh.warp.textures import make_sampler
@@ -25,7 +26,7 @@ SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)
 DARK = (0.10, 0.05, 0.05)
 TOOTH = (0.88, 0.84, 0.78)
-GUM = np.array([0.6, 0.35, 0.33], np.float32)
+COLOURS = ToothColours(np.array(TOOTH, np.float32), np.array([0.6, 0.35, 0.33], np.float32), 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def paint(
         edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
         polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
         cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN, GUM)
+    own = find_own_mouth(image, face, mouth, SKIN, COLOURS)
     assert own is not None
     return own
 
@@ -129,7 +130,7 @@ def narrow(opened: tuple[FaceGeometry, Mouth]) -> tuple[OwnMouth, Mouth, FaceGeo
         edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
         polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
         cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN, GUM)
+    own = find_own_mouth(image, face, mouth, SKIN, COLOURS)
     assert own is not None
     return own, mouth, face
 
@@ -166,7 +167,7 @@ def test_a_spike_of_light_is_no_fang(opened: tuple[FaceGeometry, Mouth]) -> None
         edge = [mouth.to_picture(np.stack([u, v], -1)[part]) for v in (mouth.upper, low)]
         polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
         cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN, GUM)
+    own = find_own_mouth(image, face, mouth, SKIN, COLOURS)
     assert own is not None
     assert own.upper_edge is not None
     fang, tooth = (

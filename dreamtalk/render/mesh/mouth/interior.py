@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ..warp.inverse import count_up
 from ..warp.textures import Sampler, Texture
 from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light, own_light
 from .seam import Mouth
-from .teeth import GUM, Sprite, draw_row, draw_tongue, tooth_tint
+from .teeth import GUM, Sprite, ToothColours, density_of, draw_row, draw_tongue, tooth_tint
 
 UPPER_EDGE_MM = 2.8
 LOWER_EDGE_MM = 2.6
@@ -174,14 +174,15 @@ def build_interior(
     tint = tooth_tint(skin, sclera)
     # A grey or sepia picture has a grey or sepia mouth.
     colourful = colourfulness(skin, lip)
-    density = float(np.clip(1.5 * mm, 0.5, 16))
+    density = density_of(mm)
     light = float(tint.mean())
     gum = np.clip(0.45 * GUM * light * 1.25 + 0.40 * lip, 0, 1).astype(np.float32)
     flesh = np.clip(0.5 * lip + 0.5 * np.array([0.62, 0.27, 0.26]) * light * 1.3, 0, 1)
     tint, gum, flesh = (_fade(colour, skin, colourful) for colour in (tint, gum, flesh))
-    own = find_own_mouth(image, face, mouth, skin, gum, colourful) if mouth.is_open else None
+    colours = ToothColours(tint, gum, colourful)
+    own = find_own_mouth(image, face, mouth, skin, colours) if mouth.is_open else None
     if own is not None and own.tint is not None:
-        tint = own.tint  # its own teeth say what colour the hidden ones have
+        colours = replace(colours, tint=own.tint)  # the hidden ones have the colour of those
     upper_edge, lower_edge = _edges(mouth, own, mm)
 
     def sprite(s: Sprite) -> SpriteTexture:
@@ -195,11 +196,12 @@ def build_interior(
     dark = 0.42 * flesh * np.array([0.70, 0.36, 0.36]) + np.array([0.045, 0.016, 0.016]) * light
     dark = _fade(dark, skin, colourful)
     wet = _fade(lip * np.array([0.62, 0.47, 0.47]), skin, colourful)
+    dimmer = replace(colours, tint=0.9 * colours.tint, gum=0.8 * colours.gum)  # the lower row
     upper = lower = None
     if own is None or own.upper_edge is None:
-        upper = sprite(draw_row(tint, density, True, upper_edge, gum, colourful))
+        upper = sprite(draw_row(colours, density, True, upper_edge))
     if own is None or own.lower_edge is None:
-        lower = sprite(draw_row(tint * 0.90, density, False, lower_edge, gum * 0.8, colourful))
+        lower = sprite(draw_row(dimmer, density, False, lower_edge))
     return Interior(
         upper_teeth=upper,
         lower_teeth=lower,

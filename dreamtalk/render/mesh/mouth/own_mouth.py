@@ -14,6 +14,7 @@ from ..portrait.geometry import Box, FaceGeometry
 from ..portrait.raster import blur, grow, pixel_grid, push_pull
 from .own_row import find_row, span, whole_row
 from .seam import Mouth
+from .teeth import ToothColours
 
 Values = TypeVar("Values", np.ndarray, Tensor)
 
@@ -73,12 +74,7 @@ class OwnMouth:
 
 
 def find_own_mouth(
-    image: np.ndarray,
-    face: FaceGeometry,
-    mouth: Mouth,
-    skin: np.ndarray,
-    gum: np.ndarray,
-    colourful: float = 1.0,
+    image: np.ndarray, face: FaceGeometry, mouth: Mouth, skin: np.ndarray, colours: ToothColours
 ) -> OwnMouth | None:
     """Take the mouth interior out of a portrait with open lips.
 
@@ -87,8 +83,7 @@ def find_own_mouth(
         face: the face in it.
         mouth: its mouth.
         skin: (3,) colour of the cheeks.
-        gum: (3,) colour of the gum.
-        colourful: 0 for a grey or sepia picture .. 1.
+        colours: of teeth and gum, if none were seen.
 
     Returns:
         the layers, or None if the opening is too small to say.
@@ -118,6 +113,8 @@ def find_own_mouth(
     teeth = [mask & (_median(redness[mask]) < RED[1]) for mask in teeth]
     upper, lower = (find_row(mask, rows, columns, mm) for mask in teeth)
     tint = _tint(values, pale, teeth[0] | teeth[1])
+    if tint is not None:
+        colours = replace(colours, tint=tint)
     if upper is not None:
         # Teeth that fill the whole opening end just behind the lower lip.
         fills = upper.last > low - margin - 0.6 * mm
@@ -140,8 +137,8 @@ def find_own_mouth(
     empty = np.zeros((*grid.shape[:2], 4), np.float32)
     ends = (up + margin, low - margin)
     layers = [
-        whole_row(image, mouth, row, ends, grid, mm, tint, gum, colourful, upper=is_upper)
-        if row is not None and tint is not None
+        whole_row(image, mouth, row, ends, grid, mm, colours, upper=is_upper)
+        if row is not None
         else empty
         for row, is_upper in ((upper, True), (lower, False))
     ]

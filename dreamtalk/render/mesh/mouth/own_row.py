@@ -11,7 +11,7 @@ from scipy.ndimage import median_filter
 from ....curves.easing import smoothstep
 from ..portrait.raster import blur, grow
 from .seam import Mouth
-from .teeth import ARCHES_MM, draw_row
+from .teeth import ARCHES_MM, ToothColours, density_of, draw_row
 
 EDGE_MM = 2.5
 """A row's edges are followed over so many mm at once."""
@@ -110,9 +110,7 @@ def whole_row(
     opening: tuple[np.ndarray, np.ndarray],
     grid: np.ndarray,
     mm: float,
-    tint: np.ndarray,
-    gum: np.ndarray,
-    colourful: float,
+    colours: ToothColours,
     upper: bool,
 ) -> np.ndarray:
     """(h, w, 4) premultiplied: what shows of a row, and what the lips hide of it.
@@ -124,8 +122,7 @@ def whole_row(
         opening: (U,) px, v of the upper and the lower end of what is seen in the row's columns.
         grid: (h, w, 2) u, v of the pixels wanted.
         mm: px per mm.
-        tint, gum: (3,) colours of a lit tooth and of its gum.
-        colourful: 0 for a grey or sepia picture .. 1.
+        colours: of the teeth that show, and of gum.
         upper: which row.
     """
     shown = np.clip(2 * row.cover - 1, 0, 1)
@@ -134,7 +131,7 @@ def whole_row(
         known = shown >= shown.max()
     row, arch = _along_arch(row, known, mm, upper)
     bend = ARCHES_MM[0 if upper else 1] / 24**2  # of the drawn row
-    sprite = draw_row(tint, float(np.clip(1.5 * mm, 0.5, 16)), upper, 0.0, gum, colourful)
+    sprite = draw_row(colours, density_of(mm), upper, 0.0)
 
     def drawn(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         x, y = u / mm, (v - _edge(u, row, known, mm, arch, upper)) / mm - bend * (u / mm) ** 2
@@ -156,9 +153,9 @@ def whole_row(
     middle = ((row.first + row.last) / 2)[None]
     columns = row.u[None]
     step = row.u[1] - row.u[0]
-    colours, plain = picture(columns, middle), drawn(columns, middle)
-    light = _ratio(colours, plain[..., :3] / np.maximum(plain[..., 3:], 0.1), shown, mm / step)
-    crowns = blur(colours.astype(np.float32), 0.5 * mm / step)[0]
+    there, plain = picture(columns, middle), drawn(columns, middle)
+    light = _ratio(there, plain[..., :3] / np.maximum(plain[..., 3:], 0.1), shown, mm / step)
+    crowns = blur(there.astype(np.float32), 0.5 * mm / step)[0]
 
     u, v = grid[..., 0], grid[..., 1]
     first, last, share = (np.interp(u, row.u, x) for x in (row.first, row.last, shown))

@@ -49,6 +49,31 @@ class Sprite:
     density: float
 
 
+@dataclass(frozen=True)
+class ToothColours:
+    """What a row of teeth is drawn in.
+
+    Attributes:
+        tint: (3,) colour of a lit front tooth.
+        gum: (3,) colour of the gum.
+        colourful: 0 for a grey or sepia picture .. 1.
+    """
+
+    tint: np.ndarray
+    gum: np.ndarray
+    colourful: float
+
+    def hue(self, *shares: float) -> np.ndarray:
+        """(3,) shares of red, green and blue that are taken away; all alike in a grey picture."""
+        values = np.array(shares, np.float32)
+        return values.mean() + self.colourful * (values - values.mean())
+
+
+def density_of(mm: float) -> float:
+    """Texels per mm of a sprite for a picture of ``mm`` px per mm."""
+    return float(np.clip(1.5 * mm, 0.5, 16))
+
+
 def _canvas(top: float, bottom: float, density: float) -> tuple[np.ndarray, np.ndarray]:
     width, height = int(2 * HALF_EXTENT * density) + 1, int((bottom - top) * density) + 1
     x = (np.arange(width) / density - HALF_EXTENT).astype(np.float32)
@@ -71,30 +96,16 @@ def _shrink(image: np.ndarray, top: float, density: float) -> Sprite:
     return Sprite(image.astype(np.float32), -HALF_EXTENT, top, DRAWN_DENSITY)
 
 
-def draw_row(
-    tint: np.ndarray,
-    density: float,
-    upper: bool,
-    edge: float,
-    gum: np.ndarray,
-    colourful: float = 1.0,
-) -> Sprite:
+def draw_row(colours: ToothColours, density: float, upper: bool, edge: float) -> Sprite:
     """One row of teeth with its gum.
 
     Args:
-        tint: (3,) colour of a front tooth.
+        colours: of teeth and gum.
         density: texels per mm.
         upper: which row.
         edge: y of the cutting edge in the middle, mm.
-        gum: (3,) colour of the gum.
-        colourful: 0 for a grey or sepia picture .. 1.
     """
-
-    def hue(*shares: float) -> np.ndarray:
-        """How much of red, green and blue is taken away."""
-        values = np.array(shares, np.float32)
-        return values.mean() + colourful * (values - values.mean())
-
+    tint, gum, hue = colours.tint, colours.gum, colours.hue
     sign = 1.0 if upper else -1.0
     top, bottom = (edge - 15.0, edge + 2.0) if upper else (edge - 4.0, edge + 15.0)
     x, y = _canvas(top, bottom, DRAWN_DENSITY)
