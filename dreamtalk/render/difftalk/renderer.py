@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 import torch
@@ -89,13 +89,13 @@ class DiffTalkRenderer:
 
     def frames(
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """See :class:`Renderer`. The features are listened to where ``from_speech`` is set."""
         return self._painted(motion, self._windows(motion, features), progress)
 
     def _painted(
         self, motion: Motion, windows: Tensor | None, progress: Progress
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         shows = self.mask().cpu().numpy()[..., None] > 0
         done = 0
         for chunk in self.mesh.frames(motion, chunk=_CHUNK):

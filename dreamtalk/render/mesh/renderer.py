@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -181,7 +181,7 @@ class MeshRenderer:
         features: Features | None = None,
         progress: Progress = silent,
         chunk: int = 8,
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Render a motion in the ``face`` space, in constant memory.
 
         Args:
@@ -220,7 +220,7 @@ class MeshRenderer:
 
     def frames_from_landmarks(
         self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Render landmark offsets themselves, past the channels: for measuring.
 
         Args:
