@@ -104,7 +104,7 @@ class SquareRenderer:
     def _masked(self, chunk: Tensor, landmarks: Tensor, windows: Tensor) -> MaskedFrames:
         height, width = self._box.size
         side = self.network.config.image_size
-        corner = torch.tensor([self._box.left, self._box.top])
+        corner = torch.tensor([self._box.x0, self._box.y0])
         points = (landmarks - corner) * torch.tensor([side / width, side / height])
         images = torch.stack([self._cut(frame.numpy()) for frame in chunk])
         return MaskedFrames(images, mouth_box(points, side), windows, shown_landmarks(points))

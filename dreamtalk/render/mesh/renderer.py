@@ -24,13 +24,14 @@ from ...options import default
 from ...progress import Progress, silent
 from ...speech.speech import Features
 from ...speed import map_ahead
+from ..box import Box
 from .eyes.layer import build_eye, paint_eye, remap_lids, view_eye
 from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
 from .mouth.seam import find_mouth
 from .notes import SHOWN_NOT_PAINTED, portrait_notes
-from .portrait.geometry import Box, face_geometry
+from .portrait.geometry import face_geometry
 from .portrait.plate import cut_out
 from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lower_brows
 from .portrait.raster import grow

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....face.portrait import Portrait
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from ..portrait.softness import edge_softness
 from ..warp.textures import Sampler
 from .borrowed import borrow_interior
