@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...difftalk.model import DiffTalk
 from ...difftalk.mouth.model import MouthPainterNet
-from ...difftalk.mouth.painter import MouthFrames, MouthPainter
+from ...difftalk.mouth.painter import MouthFrames, PersonMouthPainter
 from ...errors import CheckpointError, DreamTalkError
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
@@ -69,7 +69,7 @@ class DiffTalkRenderer:
                 "this DiffTalk was trained without speech: from_speech needs one that listens"
             )
         self.mesh = MeshRenderer(portrait, device)
-        self.painter = MouthPainter(
+        self.painter = PersonMouthPainter(
             network,
             self.mesh.picture.numpy(),
             portrait.landmarks.cpu().numpy(),
