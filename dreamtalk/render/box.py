@@ -34,6 +34,13 @@ class Box:
         """(rows, columns) for indexing a picture."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def slices_in(self, outer: Box) -> tuple[slice, slice]:
+        """(rows, columns) of this box for indexing what ``outer`` was cut out of a picture."""
+        return (
+            slice(self.y0 - outer.y0, self.y1 - outer.y0),
+            slice(self.x0 - outer.x0, self.x1 - outer.x0),
+        )
+
     @classmethod
     def around(
         cls, low: np.ndarray, high: np.ndarray, width: int, height: int, least: int = 2
