@@ -41,7 +41,7 @@ from benchmarks.renderer import (
     track,
 )
 from dreamtalk.difftalk.mouth.file import load_mouth_painter
-from dreamtalk.difftalk.mouth.painter import MouthFrames, MouthOptions, MouthPainter
+from dreamtalk.difftalk.mouth.painter import MouthFrames, MouthOptions, PersonMouthPainter
 from dreamtalk.face import FaceBasis, analyze_portrait
 from dreamtalk.motion import FACE, LIP_CHANNELS, Motion
 from dreamtalk.render.mesh import MeshRenderer
@@ -88,7 +88,9 @@ def clip_scene(path: Path, step: int) -> dict[str, Any]:
 
 def painted(scene: dict[str, Any], network: Any, options: MouthOptions) -> np.ndarray:
     """(N, H, W, 3) uint8: the mesh renderer's frames with painted mouths."""
-    painter = MouthPainter(network, scene["picture"], scene["landmarks"], scene["rest"], options)
+    painter = PersonMouthPainter(
+        network, scene["picture"], scene["landmarks"], scene["rest"], options
+    )
     places = scene["places"]
     frames, masks = painter.paint(MouthFrames(scene["mesh"], places, places, scene["lips"]))
     mixed = scene["mesh"] + masks[..., None] * (frames.astype(np.float32) - scene["mesh"])
@@ -203,7 +205,9 @@ def speed(path: Path, weights: str, frames: int) -> None:
         given = MouthFrames(made, places, places, lips)
         for steps in (1, 4, 10):
             rest, options = portrait.rest[: len(LIP_CHANNELS)], MouthOptions(steps=steps)
-            painter = MouthPainter(network, resized, portrait.landmarks.numpy(), rest, options)
+            painter = PersonMouthPainter(
+                network, resized, portrait.landmarks.numpy(), rest, options
+            )
             painter.paint(given[:4])
             start = time.process_time()
             painter.paint(given)

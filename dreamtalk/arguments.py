@@ -10,6 +10,9 @@ from .errors import DreamTalkError
 from .files.names import user_path
 from .options import OPTIONS
 
+MOTION_FILES = (
+    ".npz, .mat (Deep3DFaceRecon), .csv (Live Link Face), .npy, .jsonl, .glb (a moving head)"
+)
 _MAY_BE_FILES = ("checkpoint", "renderer", "painter", "background")
 _VIDEOS = ".mp4, .mov, .mkv, .webm, or .gif without sound"
 

@@ -7,7 +7,7 @@ saved.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,7 @@ class DreamTalkDub(io.ComfyNode):
         job = plan_dub(film, voice, look, device, stages)
         weakref.finalize(job.trace, job.trace.landmarks.close)
 
-        def frames() -> Iterator[Tensor]:
+        def frames() -> Generator[Tensor, None, None]:
             # ComfyUI may have moved the network since
             again = replace(job, painter=loaded.on(host.device()))
             with closing(dub(again)) as chunks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +135,8 @@ class Setting:
         return cls(behind, portrait, faces)
 
     def frames(
-        self, chunks: Iterator[Tensor], renderer: Renderer, motion: Motion
-    ) -> Iterator[Tensor]:
+        self, chunks: Generator[Tensor, None, None], renderer: Renderer, motion: Motion
+    ) -> Generator[Tensor, None, None]:
         """Chunks (n, H, W, 3) uint8 with the background behind; of 4 channels if transparent."""
         from ..dreamtalk.render.background import over_background
 
@@ -318,7 +318,7 @@ def render_video(
     setting.frames(render(made, motion, features), made, motion)
     _tell(cls, made.notes)
 
-    def frames() -> Iterator[Tensor]:
+    def frames() -> Generator[Tensor, None, None]:
         hosted.host.device()  # where the networks may not be any more
         chunks = setting.frames(render(made, motion, features), made, motion)
         return marked(chunks) if visible_mark else chunks

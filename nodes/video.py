@@ -10,7 +10,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -48,7 +48,7 @@ class Footage:
         quality: constant rate factor on h264's scale.
     """
 
-    frames: Callable[[], Iterator[Tensor]]
+    frames: Callable[[], Generator[Tensor, None, None]]
     count: int
     size: tuple[int, int]
     rate: Fraction
@@ -68,9 +68,11 @@ class Footage:
         return replace(self, frames=frames, count=count, sound=sound)
 
 
-def _part(frames: Callable[[], Iterator[Tensor]], first: int, count: int) -> Iterator[Tensor]:
+def _part(
+    frames: Callable[[], Generator[Tensor, None, None]], first: int, count: int
+) -> Generator[Tensor, None, None]:
     done = 0
-    with closing(frames()) as chunks:  # type: ignore[type-var]
+    with closing(frames()) as chunks:
         for chunk in chunks:
             runtime.stop_if_cancelled()
             wanted = chunk[max(0, first - done) : max(0, first + count - done)]
@@ -183,7 +185,7 @@ class RenderedVideo(Input.Video):
             footage.count, height, width, "connect Save Video to this video itself, or Trim Video"
         )
         done = 0
-        with torch.inference_mode(), closing(self._watched()) as chunks:  # type: ignore[type-var]
+        with torch.inference_mode(), closing(self._watched()) as chunks:
             for chunk in chunks:
                 part = images[done : done + len(chunk)]
                 rows, columns = chunk.shape[1:3]
@@ -267,16 +269,16 @@ class RenderedVideo(Input.Video):
         from ..dreamtalk.render.video import write_video
 
         footage = self._footage
-        with torch.inference_mode(), closing(self._watched()) as chunks:  # type: ignore[type-var]
+        with torch.inference_mode(), closing(self._watched()) as chunks:
             write_video(
                 path, chunks, footage.rate, footage.sound, None, footage.quality, kind, told
             )
 
-    def _watched(self) -> Iterator[Tensor]:
+    def _watched(self) -> Generator[Tensor, None, None]:
         """The frames, with the bar of the node that runs now and the picture moving."""
         footage, bar = self._footage, runtime.Bar(self._node)
         try:
-            with closing(footage.frames()) as chunks:  # type: ignore[type-var]
+            with closing(footage.frames()) as chunks:
                 yield from watched(chunks, footage.count, bar)
         finally:
             bar.finish()

@@ -21,9 +21,10 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 WORDS = {
     "nodes": "the graph surface: each node a few lines (ComfyUI)",
     "__main__": "python -m dreamtalk",
-    "cli": "parser -> job",
+    "cli": "the parser, and how a command ends",
+    "commands": "talk, dub, hear, ...",
     "arguments": "what commands share",
-    "training": "corpus, rules, data, stages, measure",
+    "training": "corpus, data, stages, ...",
     "bench": "speed and memory",
     "batch": "many jobs",
     "streaming": "samples in, frames out",

@@ -87,11 +87,12 @@ def test_a_full_standard_output_is_an_error() -> None:
         pytest.skip("there is no /dev/full here")
     code = """
 import sys
-from dreamtalk import cli
+from dreamtalk.errors import DreamTalkError
+from dreamtalk.terminal.console import open_streams, say
 try:
-    cli.open_streams()
-    cli.say("x")
-except cli.DreamTalkError as error:
+    open_streams()
+    say("x")
+except DreamTalkError as error:
     print(error, file=sys.stderr)
 """
     done = run(code, ">/dev/full")

@@ -29,7 +29,7 @@ from dreamtalk.difftalk.mouth.geometry import (
 )
 from dreamtalk.difftalk.mouth.light import LEAST, MOST, light_gains, relight
 from dreamtalk.difftalk.mouth.model import MouthConditions, MouthPainterNet, hidden_part
-from dreamtalk.difftalk.mouth.painter import MouthFrames, MouthOptions, MouthPainter
+from dreamtalk.difftalk.mouth.painter import MouthFrames, MouthOptions, PersonMouthPainter
 from dreamtalk.difftalk.mouth.patches import Patches
 from dreamtalk.difftalk.mouth.sampling import sample_clean
 from dreamtalk.difftalk.posteriors import ALPHABET, SPELLING, symbol_rows, symbol_windows
@@ -252,10 +252,10 @@ def test_crop_puts_the_irises_in_their_places(portrait: Portrait) -> None:
 
 def scene(
     portrait: Portrait, options: MouthOptions | None = None
-) -> tuple[MouthPainter, MouthFrames]:
+) -> tuple[PersonMouthPainter, MouthFrames]:
     picture = (portrait.image.numpy() * 255).astype(np.uint8)
     marks = portrait.landmarks.numpy()
-    painter = MouthPainter(tiny(), picture, marks, portrait.rest[:13], options)
+    painter = PersonMouthPainter(tiny(), picture, marks, portrait.rest[:13], options)
     frames = MouthFrames(
         np.stack(3 * [picture]),
         np.stack(3 * [marks]),

@@ -91,7 +91,7 @@ def test_one_side_frowns_alone(renderer: MeshRenderer) -> None:
 
 
 def test_brows_stay_above_the_eyes(renderer: MeshRenderer) -> None:
-    room = renderer._brow_room
+    room = renderer._rig.brow_room
     low = lower_brows(channels(ANGER, 10.0), room)
     assert float(low[0, FACE.index["browInnerLeftY"]]) >= -room - 1e-6
     little = lower_brows(channels(ANGER, 0.1), room)
@@ -119,7 +119,7 @@ def test_brow_hair_moves_and_shades_the_eyes(renderer: MeshRenderer) -> None:
 
 def test_a_squint_closes_eyes_by_its_own_size(renderer: MeshRenderer) -> None:
     """Brows and cheeks move the lids' skin too: that is not added to what the lids do."""
-    neutral, iod = renderer._basis.neutral, renderer.face.iod
+    neutral, iod = renderer._rig.basis.neutral, renderer.face.iod
     nothing = torch.zeros(1, 2, 2)
     squint = channels({"lidUpperLeftY": -0.02, "lidLowerLeftY": 0.02})
     alone = lid_poses(renderer.eyes, squint, nothing, neutral, iod)[1]

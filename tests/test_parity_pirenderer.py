@@ -16,6 +16,7 @@ from dreamtalk.errors import CheckpointError, MotionError
 from dreamtalk.face.portrait import Portrait
 from dreamtalk.motion.motion import Motion
 from dreamtalk.networks.pirenderer import UpConv2d, is_dead
+from dreamtalk.render.box import Box
 from dreamtalk.render.pirenderer import (
     FaceGenerator,
     PIRenderer,
@@ -28,7 +29,7 @@ from dreamtalk.render.pirenderer.coefficients import (
     semantic_windows,
     with_pose,
 )
-from dreamtalk.render.square import Box, colour_match, crop_box, feathering, official_crop
+from dreamtalk.render.square import colour_match, crop_box, feathering, official_crop
 from tests.parity_weights import checks, fill, fill_module, manifest, numbers
 
 

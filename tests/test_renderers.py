@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Glow:
 
     def frames(
         self, motion: Motion, features: Any = None, progress: Any = lambda *_: None
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         for i, aperture in enumerate(motion.channel("lipAperture").tolist(), 1):
             bright = (self.image * (1 + self.strength * aperture)).clamp(0, 1)
             yield (255 * bright)[None].round().to(torch.uint8)

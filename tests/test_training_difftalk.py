@@ -19,7 +19,7 @@ from dreamtalk.difftalk.mouth.config import MouthConfig
 from dreamtalk.difftalk.mouth.file import load_mouth_painter
 from dreamtalk.difftalk.mouth.model import MouthPainterNet
 from dreamtalk.errors import DreamTalkError
-from dreamtalk.training.data.mouth_frames import MouthFrames, SpeechBank
+from dreamtalk.training.data.mouth_frames import MouthData, SpeechBank
 from dreamtalk.training.stages import difftalk
 from dreamtalk.training.stages.critic import Critic, Sharpening, sharpening_loss
 from dreamtalk.training.stages.difftalk import export_checkpoint, train_difftalk
@@ -76,7 +76,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_people_are_held_out_and_steps_repeat(frames: Path) -> None:
-    seen, held = MouthFrames(frames), MouthFrames(frames, held_out=True)
+    seen, held = MouthData(frames), MouthData(frames, held_out=True)
     assert len(seen) == 84
     assert len(held) == 6
     assert set(held.person) == {0, 25}
@@ -92,7 +92,7 @@ def test_people_are_held_out_and_steps_repeat(frames: Path) -> None:
 
 
 def test_mirrored_pairs_are_mirrored_throughout(frames: Path) -> None:
-    data = MouthFrames(frames)
+    data = MouthData(frames)
     data.lips[:, 8] = 0.05  # lipX
     plain = data.batch(0, 12, augment=False)
     assert (plain.given.lips[:, 8] == 0).all()
@@ -108,7 +108,7 @@ def test_speech_is_paired_by_lips(frames: Path) -> None:
     windows = np.zeros((6, 8, 16, 29), np.float16)
     bank = SpeechBank(lips, windows)
     assert bank.nearest(lips, among=1)[:, 0].tolist() == list(range(6))
-    data = MouthFrames(frames, SpeechBank(lips, windows))
+    data = MouthData(frames, SpeechBank(lips, windows))
     given = data.batch(0, 16).given
     assert given.windows is not None
     assert given.has_lips is not None
@@ -170,7 +170,7 @@ def test_two_processes_train_as_one(frames: Path, tmp_path: Path) -> None:
 
 
 def test_a_share_of_a_batch_is_part_of_the_whole(frames: Path) -> None:
-    data = MouthFrames(frames)
+    data = MouthData(frames)
     torch.manual_seed(0)
     model = MouthPainterNet(MouthConfig.from_json(NETWORK))
     batch = data.batch(0, 8, augment=False)
@@ -212,7 +212,7 @@ def test_structure_is_what_blur_loses() -> None:
 def test_people_of_two_folders_are_never_paired(frames: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         shutil.copytree(frames, tmp_path / name)
-    both, one = MouthFrames(tmp_path), MouthFrames(frames)
+    both, one = MouthData(tmp_path), MouthData(frames)
     assert len(both) == 2 * len(one)
     assert len(both.people) == 2 * len(one.people)
     targets, references = both.pairs(np.random.default_rng(0), 64)
@@ -239,10 +239,10 @@ def test_command_and_recipe(frames: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_folder_of_frames(tmp_path: Path) -> None:
     with pytest.raises(DreamTalkError, match="no frames"):
-        MouthFrames(tmp_path)
+        MouthData(tmp_path)
     np.savez(tmp_path / "shard_00000.npz", images=np.zeros((2, 64, 64, 3), np.uint8))
     with pytest.raises(DreamTalkError, match="shard_00000"):
-        MouthFrames(tmp_path)
+        MouthData(tmp_path)
     with pytest.raises(DreamTalkError, match="nothing was trained"):
         export_checkpoint(RECIPE, tmp_path / "nowhere", tmp_path / "x.safetensors")
 
@@ -260,7 +260,7 @@ def test_the_critic_sees_the_opening_alone() -> None:
 
 
 def test_the_critic_learns_and_has_a_bounded_say(frames: Path) -> None:
-    data = MouthFrames(frames)
+    data = MouthData(frames)
     torch.manual_seed(0)
     both = Sharpening(MouthPainterNet(MouthConfig.from_json(NETWORK)))
     both.painter.patches.fit(data.batch(0, 16, augment=False).target)

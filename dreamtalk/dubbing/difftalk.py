@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..difftalk.mouth.model import MouthPainterNet
-from ..difftalk.mouth.painter import MouthFrames, MouthPainter
+from ..difftalk.mouth.painter import MouthFrames, PersonMouthPainter
 from ..difftalk.posteriors import symbol_windows
 from ..errors import CheckpointError, DreamTalkError
 from ..face.basis import FaceBasis
@@ -57,7 +57,7 @@ class DiffTalkPainter:
         """Measure the shot's good frames, in about half a second."""
         aperture = reference.channels[:, FACE_CHANNELS.index("lipAperture")]
         best = int((aperture - _TOOTHY).abs().argmin())
-        painter = MouthPainter(
+        painter = PersonMouthPainter(
             self.network,
             reference.pictures[best].numpy(),
             reference.landmarks[best].numpy(),
@@ -73,7 +73,11 @@ class DiffTalkShotPainter:
     """The painter of one shot; keeps nothing from one take to the next."""
 
     def __init__(
-        self, mesh: MeshShotPainter, painter: MouthPainter, basis: FaceBasis, from_speech: bool
+        self,
+        mesh: MeshShotPainter,
+        painter: PersonMouthPainter,
+        basis: FaceBasis,
+        from_speech: bool,
     ) -> None:
         self._mesh, self._painter, self._basis = mesh, painter, basis
         self._from_speech = from_speech

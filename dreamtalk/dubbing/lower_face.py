@@ -16,7 +16,8 @@ from ..curves.easing import smoothstep
 from ..face import topology as t
 from ..face.basis import FaceBasis
 from ..motion.spaces import FACE
-from ..render.mesh.portrait.geometry import Box, FaceGeometry
+from ..render.box import Box
+from ..render.mesh.portrait.geometry import FaceGeometry
 from ..render.mesh.portrait.raster import blur, pixel_grid, polygon_mask, signed_distance
 from ..render.mesh.warp.thin_plate import thin_plate_operator
 

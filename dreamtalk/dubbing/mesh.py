@@ -22,12 +22,13 @@ from ..face.channels import FACE_CHANNELS
 from ..face.portrait import Portrait
 from ..face.pose import Similarity
 from ..progress import Progress, silent
+from ..render.box import Box
 from ..render.mesh.eyes.layer import build_eye
 from ..render.mesh.mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from ..render.mesh.mouth.interior import build_interior
 from ..render.mesh.mouth.layer import build_mouth, paint_mouth
 from ..render.mesh.mouth.seam import Mouth, find_mouth
-from ..render.mesh.portrait.geometry import FLIP, Box, FaceGeometry, face_geometry
+from ..render.mesh.portrait.geometry import FLIP, FaceGeometry, face_geometry
 from ..render.mesh.warp.inverse import invert_displacement
 from ..render.mesh.warp.textures import OpenCVSampler
 from ..speed import run_parallel, worker_count

@@ -69,16 +69,7 @@ def analyze_portrait(
         FaceNotFoundError: if there is no face.
     """
     pixels = as_rgb(image)
-    height, width = pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise ImageError(
-            f"the picture is {width}x{height} px: a portrait needs at least {MIN_SIDE} px a side"
-        )
-    if mask is not None and tuple(mask.shape) != (height, width):
-        raise ImageError(
-            f"the mask is {tuple(mask.shape)}, the picture {(height, width)}: they must have the "
-            "same height and width"
-        )
+    _check_sizes(pixels, mask)
     found, turns = 1, 0
     if landmarks is None:
         found, landmarks, turns = _find(to_uint8(pixels), which, landmarker or FaceLandmarker())
@@ -89,7 +80,7 @@ def analyze_portrait(
             pixels = torch.rot90(pixels, turns).contiguous()
             mask = None if mask is None else torch.rot90(mask, turns).contiguous()
     else:
-        _check_place(landmarks, height, width)
+        _check_place(landmarks, *pixels.shape[:2])
 
     iod = float(np.linalg.norm(landmarks[t.EYE_OUTER_LEFT, :2] - landmarks[t.EYE_OUTER_RIGHT, :2]))
     if iod < MIN_IOD:
@@ -98,14 +89,7 @@ def analyze_portrait(
             f"{MIN_IOD:.0f} are needed. Crop or upscale the picture"
         )
     points, pose = FaceBasis.load().align(landmarks[None])
-    yaw = float(np.degrees(rotation_to_angles(pose.rotation[0])[1]))
-    if abs(yaw) > MAX_YAW:
-        raise ImageError(
-            f"the face is turned {abs(yaw):.0f} degrees to the side: up to {MAX_YAW:.0f} can be "
-            "animated. Use a picture that looks at the camera"
-        )
-    if abs(yaw) > WARN_YAW:
-        log.warning("the face is turned %.0f degrees to the side: expect a less good result", yaw)
+    _check_yaw(float(np.degrees(rotation_to_angles(pose.rotation[0])[1])))
     expression = torch.zeros(len(FACE_CHANNELS))
     aperture = FACE_CHANNELS.index("lipAperture")
     # closed lips measure about 1 % IOD: a portrait below that is at rest
@@ -119,6 +103,30 @@ def analyze_portrait(
         mask=None if mask is None else mask.detach().float().cpu().clamp(0, 1),
         turned=90 * turns,
     )
+
+
+def _check_sizes(pixels: Tensor, mask: Tensor | None) -> None:
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"the picture is {width}x{height} px: a portrait needs at least {MIN_SIDE} px a side"
+        )
+    if mask is not None and tuple(mask.shape) != (height, width):
+        raise ImageError(
+            f"the mask is {tuple(mask.shape)}, the picture {(height, width)}: they must have the "
+            "same height and width"
+        )
+
+
+def _check_yaw(yaw: float) -> None:
+    """Refuse a face that looks too far to the side, in degrees; warn of one that nearly does."""
+    if abs(yaw) > MAX_YAW:
+        raise ImageError(
+            f"the face is turned {abs(yaw):.0f} degrees to the side: up to {MAX_YAW:.0f} can be "
+            "animated. Use a picture that looks at the camera"
+        )
+    if abs(yaw) > WARN_YAW:
+        log.warning("the face is turned %.0f degrees to the side: expect a less good result", yaw)
 
 
 def _check_place(landmarks: np.ndarray, height: int, width: int) -> None:

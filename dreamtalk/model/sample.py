@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -22,7 +23,7 @@ from ..diffusion.sync import sync_guided
 from ..errors import DreamTalkError, SpaceMismatchError
 from ..motion.motion import Motion
 from ..motion.spaces import FACE, OPENING_SHAPE
-from ..networks.denoiser import Denoiser, DenoiserConfig
+from ..networks.denoiser import Denoiser, DenoiserConfig, SamplingNetwork
 from ..networks.lip_expert import LipExpert
 from ..networks.speech_encoder import heard_closures
 from ..options import checked
@@ -124,69 +125,125 @@ def sample_motion(
         raise DreamTalkError(
             f"the noise is {tuple(noise.shape)}, but the speech needs {(frames, channels)}"
         )
-    device, dtype = model.motion_mean.device, next(model.denoiser.parameters()).dtype
-    calibration = model.calibration
-    drawn = FrameNoise(channels, seed, calibration.noise_smoothing)
-    rows = features.rows.to(device, dtype)[None]
-    codes = _per_frame(style.code, frames).to(device, dtype)
-    scale = _scale(style.intensity, guidance, frames)
-    network = model.denoiser if model.compiled else model.denoiser.for_sampling()
-    null = None if _is_one(scale) else model.denoiser.encode_null_style()
-    alone = device.type != "cpu" or model.compiled or bool(sync)
-    workers = 1 if alone else worker_count(device, MOST_WORKERS)
-    if chunk is None and device.type == "cpu" and not sync:
-        parts = split(frames, _cpu_chunk(model.denoiser.config), workers)
-    else:
-        chunk = CHUNK if chunk is None else chunk
-        parts = [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)]
-    few = _FEW.get(sampler)
-    calls = model.denoiser.config.diffusion_steps if few is None else steps
-    expression = torch.empty(frames, channels)
+    parts, workers = _chunks(model, frames, chunk, bool(sync))
+    calls = steps if sampler in _FEW else model.denoiser.config.diffusion_steps
     done = Steps(progress, len(parts) * calls)
+    device, dtype = model.motion_mean.device, next(model.denoiser.parameters()).dtype
+    scale = _scale(style.intensity, guidance, frames)
+    sampling = _Sampling(
+        model=model,
+        network=model.denoiser if model.compiled else model.denoiser.for_sampling(),
+        rows=features.rows.to(device, dtype)[None],
+        codes=_per_frame(style.code, frames).to(device, dtype),
+        null=None if _is_one(scale) else model.denoiser.encode_null_style(),
+        scale=scale,
+        sync=sync,
+        noise=noise,
+        drawn=FrameNoise(channels, seed, model.calibration.noise_smoothing),
+        sampler=sampler,
+        steps=steps,
+        done=done,
+    )
+    expression = torch.empty(frames, channels)
 
     def make(part: slice) -> None:
-        content = model.denoiser.encode_rows(rows, part.start, part.stop)
-        predict = guided(
-            lambda x, t, style: network.predict(x, t, content, style),
-            network.prepare(codes[None, part] if codes.ndim == 2 else codes[None]),
-            None if null is None else network.prepare(null),
-            scale[part, None] if isinstance(scale, Tensor) else scale,
-            both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
-        )
+        expression[part] = sampling.motion(part)
 
-        def fresh(t: int) -> Tensor:
-            return drawn.draw(part.start, part.stop, t)[None].to(device)
-
-        if noise is None:
-            x = calibration.noise_scale * fresh(0)
-        else:
-            x = noise[part].float()[None].to(device)
-
-        def denoise(x: Tensor, t: Tensor) -> Tensor:
-            return predict(x.to(dtype), t).float()
-
-        steer: Denoise = denoise
-        if sync and model.lip_expert is not None:
-            code = codes[part].mean(0) if codes.ndim == 2 else codes
-            heard = rows[:, 2 * part.start : 2 * part.stop].float()
-            steer = sync_guided(denoise, model.lip_expert, heard, code.float(), sync)
-        if few is not None:
-            x = few(steer, x, model.schedule, steps, done.tell)
-        else:
-            x = sample_ddpm(steer, x, model.schedule, fresh, done.tell)
-        x = x[0] * model.motion_std + model.motion_mean
-        expression[part] = x.cpu()
-
-    if alone:
+    if workers is None:
         for part in parts:
             make(part)
     else:
         run_parallel(make, parts, workers, done)
-    if calibration.settling:
-        expression = settle(expression, calibration.settling)
+    if model.calibration.settling:
+        expression = settle(expression, model.calibration.settling)
     if closing is not None:
         expression = close_lips(expression, closing, shutting)
     return Motion(expression, torch.zeros(frames, 6), FPS, model.space)
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """What the chunks of one motion of N frames share, and how one of them is made.
+
+    Attributes:
+        model: the checkpoint.
+        network: its denoiser, or what is faster.
+        rows: (1, 2N, D) of the speech.
+        codes: (d,) of the style, or (N, d).
+        null: the code that stands for no style; None where the scale is 1.
+        scale: of classifier-free guidance, a number or (N,).
+        sync: scale of the lip expert's guidance.
+        noise: (N, C) to begin with, instead of the drawn one.
+        drawn: noise of each frame.
+        sampler, steps: as of :func:`sample_motion`.
+        done: told every step.
+    """
+
+    model: Sampled
+    network: SamplingNetwork
+    rows: Tensor
+    codes: Tensor
+    null: Tensor | None
+    scale: float | Tensor
+    sync: float
+    noise: Tensor | None
+    drawn: FrameNoise
+    sampler: str
+    steps: int
+    done: Steps
+
+    def motion(self, part: slice) -> Tensor:
+        """(n, C) of some frames."""
+
+        def fresh(t: int) -> Tensor:
+            noise = self.drawn.draw(part.start, part.stop, t)
+            return noise[None].to(self.model.motion_mean.device)
+
+        denoise = self._denoise(part)
+        if self.noise is None:
+            x = self.model.calibration.noise_scale * fresh(0)
+        else:
+            x = self.noise[part].float()[None].to(self.model.motion_mean.device)
+        few = _FEW.get(self.sampler)
+        if few is not None:
+            x = few(denoise, x, self.model.schedule, self.steps, self.done.tell)
+        else:
+            x = sample_ddpm(denoise, x, self.model.schedule, fresh, self.done.tell)
+        return x[0] * self.model.motion_std + self.model.motion_mean
+
+    def _denoise(self, part: slice) -> Denoise:
+        """The guided network on the content of some frames, in float32."""
+        network, codes, scale = self.network, self.codes, self.scale
+        content = self.model.denoiser.encode_rows(self.rows, part.start, part.stop)
+        predict = guided(
+            lambda x, t, style: network.predict(x, t, content, style),
+            network.prepare(codes[None, part] if codes.ndim == 2 else codes[None]),
+            None if self.null is None else network.prepare(self.null),
+            scale[part, None] if isinstance(scale, Tensor) else scale,
+            both=lambda x, t, *styles: network.predict_both(x, t, content, *styles),
+        )
+
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            return predict(x.to(codes.dtype), t).float()
+
+        if not self.sync or self.model.lip_expert is None:
+            return denoise
+        code = codes[part].mean(0) if codes.ndim == 2 else codes
+        heard = self.rows[:, 2 * part.start : 2 * part.stop].float()
+        return sync_guided(denoise, self.model.lip_expert, heard, code.float(), self.sync)
+
+
+def _chunks(
+    model: Sampled, frames: int, chunk: int | None, sync: bool
+) -> tuple[list[slice], int | None]:
+    """What is computed together, and by how many at a time; None for one after the other."""
+    device = model.motion_mean.device
+    alone = device.type != "cpu" or model.compiled or sync
+    workers = None if alone else worker_count(device, MOST_WORKERS)
+    if chunk is None and device.type == "cpu" and not sync:
+        return split(frames, _cpu_chunk(model.denoiser.config), workers or 1), workers
+    chunk = CHUNK if chunk is None else chunk
+    return [slice(at, min(at + chunk, frames)) for at in range(0, frames, chunk)], workers
 
 
 def settle(values: Tensor, share: float) -> Tensor:

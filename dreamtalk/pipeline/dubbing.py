@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..devices import usable_device
 from ..dubbing.dub import Dubbing, wanted_motion
@@ -160,7 +158,7 @@ def dub_film(
     job = plan_dub(film, voice, look, device, stages, name)
     with closing(job.trace.landmarks):
         with stages("video") as stage, closing(dubbed(job, stage.progress)) as chunks:
-            frames: Iterator[Tensor] = marked(chunks) if look.visible_mark else chunks
+            frames = marked(chunks) if look.visible_mark else chunks
             count = write_video(out, frames, film.rate, voice.sound, look.comment, look.quality)
             stage.note(f"{count} frames, {float(count / film.rate):.1f} s")
         return wanted_motion(job)

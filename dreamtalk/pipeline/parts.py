@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +214,7 @@ def render(
     motion: Motion,
     features: Features | None = None,
     progress: Progress = silent,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     """Frames of a motion, (n, H, W, 3) uint8 each, in constant memory.
 
     A motion in another space than the renderer's goes through the bridge.
@@ -250,7 +250,7 @@ def render_video(
         OutputError: if the file can't be written; then nothing is left behind.
         ImageError: as :func:`over_background`.
     """
-    with closing(render(renderer, motion, features, progress)) as chunks:  # type: ignore[type-var]
+    with closing(render(renderer, motion, features, progress)) as chunks:
         frames = chunks
         if behind is not None:
             frames = over_background(chunks, renderer, portraits, motion, behind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class Group:
 
     def frames(
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Animate all faces for as long as the first one's motion: see :meth:`extended`.
 
         Args:
@@ -83,7 +83,7 @@ class Group:
 
     def _merged(
         self, streams: Sequence[Iterator[Tensor]], total: int, progress: Progress
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         done = 0
         for parts in zip(*streams, strict=False):  # another motion may be longer
             left = total - done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from functools import lru_cache
 
 import cv2
@@ -22,7 +22,7 @@ _OPACITY = 0.85
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def marked(chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+def marked(chunks: Iterable[Tensor]) -> Generator[Tensor, None, None]:
     """Frames with the mark on each.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -47,10 +47,11 @@ class Renderer(Protocol):
 
     def frames(
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Frames in turn, in constant memory.
 
-        What doesn't fit together is an error of the call, not of the first frame.
+        What doesn't fit together is an error of the call, not of the first frame. Who takes no more
+        frames closes the generator, and with it whatever works ahead.
 
         Args:
             motion: in the renderer's space.

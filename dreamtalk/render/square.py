@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -12,6 +10,7 @@ from torch.nn import functional as F
 from ..curves.easing import smoothstep
 from ..face.portrait import Portrait
 from ..face.topology import EYE_OUTER_LEFT, EYE_OUTER_RIGHT
+from .box import Box
 
 SIZE = 256
 """Side of the pictures that the generator makes, px."""
@@ -20,26 +19,6 @@ _RAISE = 0.1
 _BOX_SIDE = 1.58  # of the face detector's box, in inter-ocular distances
 _BOX_DROP = 0.32  # of its centre below the eyes
 _CROPPED = (0.30, 0.42)  # inter-ocular distance over side, where a picture is a crop already
-
-
-@dataclass(frozen=True)
-class Box:
-    """Whole pixels, the right and lower edges exclusive."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """Rows and columns."""
-        return slice(self.top, self.bottom), slice(self.left, self.right)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)"""
-        return self.bottom - self.top, self.right - self.left
 
 
 def official_crop(height: int, width: int, face: Box) -> Box:
@@ -52,9 +31,9 @@ def official_crop(height: int, width: int, face: Box) -> Box:
         height, width: of the picture.
         face: what the detector found; may leave the picture.
     """
-    raised = _RAISE * (face.bottom - face.top)
-    top, bottom = max(0.0, face.top - raised), min(float(height), face.bottom - raised)
-    left, right = face.left, face.right
+    raised = _RAISE * (face.y1 - face.y0)
+    top, bottom = max(0.0, face.y0 - raised), min(float(height), face.y1 - raised)
+    left, right = face.x0, face.x1
     w, h = right - left, bottom - top
     dx = max(_GROW, ((1 + 2 * _GROW) * h - w) / (2 * w)) * w
     dy = max(_GROW, ((1 + 2 * _GROW) * w - h) / (2 * h)) * h
@@ -129,8 +108,8 @@ def feathering(box: Box, height: int, width: int, margin: float) -> Tensor:
         after = length - place if fades_after else torch.full((length,), far)
         return smoothstep(0, reach, torch.minimum(before, after))
 
-    rows = ramp(h, box.top > 0, box.bottom < height)
-    columns = ramp(w, box.left > 0, box.right < width)
+    rows = ramp(h, box.y0 > 0, box.y1 < height)
+    columns = ramp(w, box.x0 > 0, box.x1 < width)
     return rows[:, None] * columns[None]
 
 

@@ -111,7 +111,7 @@ class MouthCuts:
     shifts: Tensor | None
 
 
-class MouthPainter:
+class PersonMouthPainter:
     """Paints the mouth of one person.
 
     Args:

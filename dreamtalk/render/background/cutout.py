@@ -15,7 +15,8 @@ from ...errors import ImageError
 from ...face import topology as t
 from ...face.image import to_uint8
 from ...face.portrait import Portrait
-from ..mesh.portrait.geometry import Box, FaceGeometry, face_geometry
+from ..box import Box
+from ..mesh.portrait.geometry import FaceGeometry, face_geometry
 from ..mesh.portrait.matte import grabcut_matte, head_shape
 from ..mesh.portrait.raster import blur, grow, pixel_grid, polygon_mask, signed_distance
 from .matting import foreground_colours, plain_backdrop, solve_alpha

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def over_background(
     motion: Motion,
     background: Background | None,
     cutout: Cutout | None = None,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     """Put another background behind the person in a renderer's frames, in constant memory.
 
     The portrait is cut out once; the cut-out goes along with the person as the frames' pixels do. A
@@ -57,13 +57,17 @@ def over_background(
             can't be told from the background.
     """
     if background is None:
-        return iter(chunks)
+        return _unchanged(chunks)
     if tuple(renderer.size) != portraits[0].size:
         raise ImageError(
             "a renderer whose frames are not the whole picture keeps its background: switch "
             "paste_back on, or choose keep"
         )
     return _over(chunks, renderer, portraits, motion, background, cutout)
+
+
+def _unchanged(chunks: Iterable[Tensor]) -> Generator[Tensor, None, None]:
+    yield from chunks
 
 
 def _over(
@@ -73,7 +77,7 @@ def _over(
     motion: Motion,
     background: Background,
     cutout: Cutout | None,
-) -> Iterator[Tensor]:
+) -> Generator[Tensor, None, None]:
     cutout = cutout or cut_out(portraits)
     carry = _carrier(renderer, portraits[0], convert(motion, renderer.space), cutout.layer)
     height, width = renderer.size

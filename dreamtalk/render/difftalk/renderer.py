@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...difftalk.model import DiffTalk
 from ...difftalk.mouth.model import MouthPainterNet
-from ...difftalk.mouth.painter import MouthFrames, MouthPainter
+from ...difftalk.mouth.painter import MouthFrames, PersonMouthPainter
 from ...errors import CheckpointError, DreamTalkError
 from ...face.portrait import Portrait
 from ...motion.motion import Motion
@@ -69,7 +69,7 @@ class DiffTalkRenderer:
                 "this DiffTalk was trained without speech: from_speech needs one that listens"
             )
         self.mesh = MeshRenderer(portrait, device)
-        self.painter = MouthPainter(
+        self.painter = PersonMouthPainter(
             network,
             self.mesh.picture.numpy(),
             portrait.landmarks.cpu().numpy(),
@@ -89,13 +89,13 @@ class DiffTalkRenderer:
 
     def frames(
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """See :class:`Renderer`. The features are listened to where ``from_speech`` is set."""
         return self._painted(motion, self._windows(motion, features), progress)
 
     def _painted(
         self, motion: Motion, windows: Tensor | None, progress: Progress
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         shows = self.mask().cpu().numpy()[..., None] > 0
         done = 0
         for chunk in self.mesh.frames(motion, chunk=_CHUNK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import cv2
 import numpy as np
@@ -64,7 +64,7 @@ class SquareRenderer:
 
     def frames(
         self, motion: Motion, features: Features | None = None, progress: Progress = silent
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """See :class:`Renderer`.
 
         Raises:
@@ -73,7 +73,9 @@ class SquareRenderer:
         """
         return self._painted(motion, speech_windows(motion, features), progress)
 
-    def _painted(self, motion: Motion, windows: Tensor, progress: Progress) -> Iterator[Tensor]:
+    def _painted(
+        self, motion: Motion, windows: Tensor, progress: Progress
+    ) -> Generator[Tensor, None, None]:
         whole: list[Tensor] = []  # frames that wait for their squares
 
         def pieces() -> Iterator[MaskedFrames]:
@@ -102,7 +104,7 @@ class SquareRenderer:
     def _masked(self, chunk: Tensor, landmarks: Tensor, windows: Tensor) -> MaskedFrames:
         height, width = self._box.size
         side = self.network.config.image_size
-        corner = torch.tensor([self._box.left, self._box.top])
+        corner = torch.tensor([self._box.x0, self._box.y0])
         points = (landmarks - corner) * torch.tensor([side / width, side / height])
         images = torch.stack([self._cut(frame.numpy()) for frame in chunk])
         return MaskedFrames(images, mouth_box(points, side), windows, shown_landmarks(points))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -18,26 +18,25 @@ from ...face import topology as t
 from ...face.basis import FaceBasis
 from ...face.image import to_uint8
 from ...face.portrait import Portrait
-from ...face.projection import head_transform
 from ...motion import FACE, Motion
 from ...options import default
 from ...progress import Progress, silent
 from ...speech.speech import Features
 from ...speed import map_ahead
+from ..box import Box
 from .eyes.layer import build_eye, paint_eye, remap_lids, view_eye
-from .mouth.contact import SOFT_CLOSED, SOFT_OPEN, settle_lips
 from .mouth.interior import mouth_pose
 from .mouth.layer import build_mouth, paint_mouth
 from .mouth.seam import find_mouth
 from .notes import SHOWN_NOT_PAINTED, portrait_notes
-from .portrait.geometry import Box, face_geometry
+from .portrait.geometry import face_geometry
 from .portrait.plate import cut_out
-from .portrait.posture import brow_room, frown, frown_offsets, lid_poses, lower_brows
+from .portrait.posture import lid_poses
 from .portrait.raster import grow
+from .rig import Rig
 from .skin.dynamics import build_skin, fold_gain
 from .warp.fields import build_fields, reach_of_landmarks
-from .warp.grid import HeadMotion, WarpGrid, head_freedom
-from .warp.head_motion import limited_head, torso_transform
+from .warp.grid import WarpGrid, head_freedom
 from .warp.textures import SUPERSAMPLING, make_sampler
 from .workers import batch_size, chunk_size, frame_workers
 
@@ -79,7 +78,6 @@ class MeshRenderer:
     ) -> None:
         self.device = torch.device(device)
         self._sampler = make_sampler(self.device, backend)
-        self._basis = basis or FaceBasis.load()
         self.face = face_geometry(portrait)
         crop = self.face.crop
         rows, columns = crop.slices
@@ -112,12 +110,12 @@ class MeshRenderer:
         self._person = self._sampler.texture(layer, factor=1 if large else SUPERSAMPLING)
         self._plate = self._tensor(self.plate[self._box.slices])
         self.rest = portrait.rest[None].to(self.device)
-        self._brow_room = brow_room(self.face.points, self.face.down, self.face.iod)
-        self._frown = frown_offsets().to(self.device)
-        self._freedom = head_freedom(self.fields, self.face)
+        freedom = head_freedom(self.fields, self.face)
+        self._rig = Rig.build(
+            self.face, self.mouth, basis or FaceBasis.load(), freedom, self.device
+        )
         aperture = float(self.rest[0, FACE.index["lipAperture"]])
-        self.notes = portrait_notes(image, self.face, self.eyes, aperture, self._freedom, given)
-        self._points = self._tensor(self.face.landmarks)
+        self.notes = portrait_notes(image, self.face, self.eyes, aperture, freedom, given)
         self._lids = self._tensor(self.fields.lids)
         self._warp = WarpGrid.build(self.fields, self._sampler)
         self._painted: PaintedMouth | None = None
@@ -181,7 +179,7 @@ class MeshRenderer:
         features: Features | None = None,
         progress: Progress = silent,
         chunk: int = 8,
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Render a motion in the ``face`` space, in constant memory.
 
         Args:
@@ -206,10 +204,9 @@ class MeshRenderer:
 
         def make(start: int) -> Tensor:
             part = slice(start, start + chunk)
-            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
-            head = motion.head[part].to(self.device, torch.float32)
+            channels, head = self._taken(motion, part)
             with self._exact():
-                offsets = self._offsets(channels)
+                offsets = self._rig.offsets(channels)
             return self._render(offsets, head, channels)
 
         starts = range(0, total, chunk)
@@ -220,7 +217,7 @@ class MeshRenderer:
 
     def frames_from_landmarks(
         self, offsets: Tensor, channels: Tensor, head: Tensor, chunk: int = 8
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Render landmark offsets themselves, past the channels: for measuring.
 
         Args:
@@ -251,10 +248,9 @@ class MeshRenderer:
         Returns:
             (n, 478, 2) float32 px of the picture, on the CPU.
         """
-        channels = motion.expression[part].to(self.device, torch.float32) - self.rest
-        head = motion.head[part].to(self.device, torch.float32)
+        channels, head = self._taken(motion, part)
         with self._exact():
-            return self._places(self._offsets(channels), head)[0]
+            return self._places(self._rig.offsets(channels), head)[0]
 
     def carrier(self, layer: np.ndarray, motion: Motion) -> Callable[[slice], Tensor]:
         """Carry a layer along with the person: see :class:`.renderer.Carries`."""
@@ -266,11 +262,10 @@ class MeshRenderer:
         columns = slice(crop.x0 + box.x0, crop.x0 + box.x1)
 
         def carry(part: slice) -> Tensor:
-            channels = motion.expression[part].to(self.device, torch.float32) - self.rest
-            head = motion.head[part].to(self.device, torch.float32)
+            channels, head = self._taken(motion, part)
             with torch.inference_mode(), self._exact():
-                bent, _ = self._warp.bend(self._moved(self._offsets(channels)))
-                x, y = self._warp.sources_a(bent, self._head_motion(head), box)
+                bent, _ = self._warp.bend(self._rig.moved(self._rig.offsets(channels)))
+                x, y = self._warp.sources_a(bent, self._rig.turned(head), box)
                 inside = self._sampler.sample(texture, x, y)
             carried = still.expand(len(channels), -1, -1, -1).clone()
             carried[:, rows, columns] = inside.cpu()
@@ -289,45 +284,17 @@ class MeshRenderer:
             (h, w, 2) float32 px of the crop.
         """
         with torch.inference_mode():
-            moved = self._moved(self._offsets(channels.to(self.device)))
+            moved = self._rig.moved(self._rig.offsets(channels.to(self.device)))
             crop = self.face.crop
             box = Box(0, 0, crop.width, crop.height)
-            turn = self._head_motion(head.to(self.device))
+            turn = self._rig.turned(head.to(self.device))
             x, y = self._warp.sources_a(self._warp.bend(moved)[0], turn, box)
         return torch.stack([x[0], y[0]], -1).cpu().numpy()
 
-    def _head_motion(self, head: Tensor) -> HeadMotion:
-        face = self.face
-        rotation, shift = head_transform(
-            limited_head(self._freedom * head), self._tensor(face.rotation)
-        )
-        torso, torso_shift = torso_transform(self._freedom * head)
-        chest = face.points[t.CHIN] + 1.2 * face.face_height * face.down
-        return HeadMotion(
-            rotation,
-            shift * face.iod,
-            self._tensor(face.pivot),
-            torso,
-            torso_shift * face.iod,
-            self._tensor(chest),
-        )
-
-    def _offsets(self, channels: Tensor) -> Tensor:
-        """(n, 478, 3) in IOD units for channels (n, 31) against the portrait."""
-        channels = lower_brows(channels, self._brow_room)
-        return self._basis.decode(channels) + frown(channels, self._frown)
-
-    def _moved(self, offsets: Tensor) -> Tensor:
-        """Landmark offsets in IOD units -> displacements in px, with lips that touch."""
-        axes = self._tensor(self.face.axes)
-        return settle_lips(
-            self.face.iod * offsets.float() @ axes.T,
-            self._points,
-            axes[:, 0],
-            -axes[:, 1],
-            softness=(SOFT_OPEN if self.mouth.is_open else SOFT_CLOSED) * self.face.mm,
-            is_open=self.mouth.is_open,
-        )
+    def _taken(self, motion: Motion, part: slice) -> tuple[Tensor, Tensor]:
+        """Channels (n, 31), as offsets from the portrait, and head (n, 6) of some frames."""
+        channels = motion.expression[part].to(self.device, torch.float32) - self.rest
+        return channels, motion.head[part].to(self.device, torch.float32)
 
     def _render(self, offsets: Tensor, head: Tensor, channels: Tensor) -> Tensor:
         """(n, H, W, 3) uint8 for landmark offsets (n, 478, 3), head (n, 6), channels (n, 31)."""
@@ -339,7 +306,7 @@ class MeshRenderer:
             frames[:] = self.picture
         step = batch_size(box.width * box.height)
         with torch.inference_mode(), self._exact():
-            moved = self._moved(offsets)
+            moved = self._rig.moved(offsets)
             bent_a, bent_b = self._warp.bend(moved)
             for start in range(0, len(offsets), step):
                 part = slice(start, start + step)
@@ -355,8 +322,8 @@ class MeshRenderer:
         """(n, 478, 2) px of the picture where landmarks lie, and (n,) how far the lips moved."""
         corner = torch.tensor([self.face.crop.x0, self.face.crop.y0], dtype=torch.float32)
         with torch.inference_mode(), self._exact():
-            moved, turn = self._moved(offsets), self._head_motion(head)
-            marks = turn.project(self._points + moved).cpu() + corner
+            moved, turn = self._rig.moved(offsets), self._rig.turned(head)
+            marks = turn.project(self._rig.landmarks + moved).cpu() + corner
             moves = mouth_pose(self.mouth_layer.interior, moved, turn).activity
         return marks, moves.cpu()
 
@@ -364,18 +331,20 @@ class MeshRenderer:
         self, moved: Tensor, fields: tuple[Tensor, Tensor], head: Tensor, channels: Tensor
     ) -> Tensor:
         face, box = self.face, self._box
-        turn = self._head_motion(head)
+        turn = self._rig.turned(head)
         x, y = self._warp.sources_a(fields[0], turn, box)
-        marks = turn.project(self._points + moved)
+        marks = turn.project(self._rig.landmarks + moved)
 
         dragged = torch.einsum("lk,nkc->nlc", self._lids, moved[..., :2]) @ self._tensor(face.down)
-        lids = lid_poses(self.eyes, channels, dragged.view(-1, 2, 2), self._basis.neutral, face.iod)
+        lids = lid_poses(
+            self.eyes, channels, dragged.view(-1, 2, 2), self._rig.basis.neutral, face.iod
+        )
         views = []
         for eye, lid, index in zip(self.eyes, lids, t.EYES, strict=True):
-            region = self._region(
+            region = _region(
                 marks[:, index["corners"]], box, 0.3 * eye.width, 0.12 * eye.width, eye.reach
             )
-            rows, columns = self._inside(region)
+            rows, columns = region.slices_in(box)
             view = view_eye(eye, lid, x[:, rows, columns].clone(), y[:, rows, columns].clone())
             bent = remap_lids(eye, view)
             views.append((region, view, bent))
@@ -383,7 +352,7 @@ class MeshRenderer:
 
         frame = self._sampler.compose(self._person, self._plate, x, y)
         for (region, view, bent), eye, lid in zip(views, self.eyes, lids, strict=True):
-            rows, columns = self._inside(region)
+            rows, columns = region.slices_in(box)
             frame[:, rows, columns] = paint_eye(
                 eye, lid, self._sampler, frame[:, rows, columns], view, bent
             )
@@ -393,8 +362,8 @@ class MeshRenderer:
         lips = [i for ring in (*t.UPPER_RINGS, *t.LOWER_RINGS) for i in ring]
         inner = [*t.UPPER_INNER, *t.LOWER_INNER, t.INNER_RIGHT, t.INNER_LEFT]
         half = self.mouth.half_width
-        region = self._region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
-        rows, columns = self._inside(region)
+        region = _region(marks[:, [*lips, t.CHIN]], box, 0.45 * half, 0.2 * half)
+        rows, columns = region.slices_in(box)
         xb, yb = self._warp.sources_b(fields[1], turn, region)
         lip = self._sampler.compose(self._person, self._plate[rows, columns], xb, yb)
         frame[:, rows, columns] = paint_mouth(
@@ -402,7 +371,7 @@ class MeshRenderer:
             self._sampler,
             frame[:, rows, columns],
             region,
-            self._region(marks[:, inner], region, 4 * face.mm + 2, 3 * face.mm + 2),
+            _region(marks[:, inner], region, 4 * face.mm + 2, 3 * face.mm + 2),
             (x[:, rows, columns], y[:, rows, columns]),
             (xb, yb),
             lip,
@@ -414,12 +383,12 @@ class MeshRenderer:
         self, frame: Tensor, channels: Tensor, marks: Tensor, source: tuple[Tensor, Tensor]
     ) -> None:
         """Let folds come and go on the skin of the frames (n, h, w, 3), in place."""
-        skin = self.skin
+        skin, box = self.skin, self._box
         gain = fold_gain(skin, channels)
         if float((gain - 1).abs().max()) < 0.003:
             return
-        region = self._region(marks[:, list(t.OVAL)], self._box, 4, 4)
-        rows, columns = self._inside(region)
+        region = _region(marks[:, list(t.OVAL)], box, 4, 4)
+        rows, columns = region.slices_in(box)
         x = (source[0][:, rows, columns] - skin.box.x0) * skin.scale
         y = (source[1][:, rows, columns] - skin.box.y0) * skin.scale
         change = self._sampler.sample_planes(gain - 1, x, y)
@@ -427,20 +396,12 @@ class MeshRenderer:
         for pixels, share in zip(frame[:, rows, columns], change, strict=True):
             pixels.addcmul_(pixels, self._sampler.tinted(share, skin.tint))
 
-    def _inside(self, region: Box) -> tuple[slice, slice]:
-        """A box of the crop as indices into the moving box."""
-        return (
-            slice(region.y0 - self._box.y0, region.y1 - self._box.y0),
-            slice(region.x0 - self._box.x0, region.x1 - self._box.x0),
-        )
 
-    def _region(
-        self, marks: Tensor, box: Box, pad_x: float, pad_y: float, reach: float = 0.0
-    ) -> Box:
-        """The box of the crop that holds marks (n, k, 2) of all frames, cut to ``box``."""
-        pad = np.array([pad_x, pad_y + reach])
-        low = marks.amin((0, 1)).cpu().numpy() - pad
-        high = marks.amax((0, 1)).cpu().numpy() + pad
-        low = np.maximum(low, [box.x0, box.y0])
-        high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
-        return Box.around(low, high, box.x1, box.y1)
+def _region(marks: Tensor, box: Box, pad_x: float, pad_y: float, reach: float = 0.0) -> Box:
+    """The box of the crop that holds marks (n, k, 2) of all frames, cut to ``box``."""
+    pad = np.array([pad_x, pad_y + reach])
+    low = marks.amin((0, 1)).cpu().numpy() - pad
+    high = marks.amax((0, 1)).cpu().numpy() + pad
+    low = np.maximum(low, [box.x0, box.y0])
+    high = np.minimum(high, [box.x1 - 1, box.y1 - 1])
+    return Box.around(low, high, box.x1, box.y1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import torch
@@ -105,7 +105,7 @@ class PIRenderer:
         features: Features | None = None,
         progress: Progress = silent,
         chunk: int | None = None,
-    ) -> Iterator[Tensor]:
+    ) -> Generator[Tensor, None, None]:
         """Render frame after frame.
 
         Args:

@@ -33,7 +33,7 @@ EMODB_INTENSITY = (0.75, 1.2)
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardSpeech:
     """Speech as the predictor hears it.
 
     Attributes:
@@ -92,7 +92,7 @@ def corpus_sounds(recordings: Sequence[Recording], seed: int, most: int | None =
         yield sound, recording.emotion or "neutral", recording.intensity, recording.voice
 
 
-def hear(sounds: Sounds, encoder: SpeechEncoder, source: str, seed: int) -> Iterator[Heard]:
+def hear(sounds: Sounds, encoder: SpeechEncoder, source: str, seed: int) -> Iterator[HeardSpeech]:
     """Tokens of recordings, most of them in rooms, noise, equalizers and codecs."""
     for i, (waveform, emotion, intensity, voice) in enumerate(sounds):
         rng = np.random.Generator(np.random.PCG64([seed, 41, i]))
@@ -101,7 +101,7 @@ def hear(sounds: Sounds, encoder: SpeechEncoder, source: str, seed: int) -> Iter
             if rng.random() < CODED_SHARE:
                 waveform = through_codec(waveform, str(rng.choice(sorted(CODECS))))
         tokens = waveform_tokens(waveform, encoder).numpy().astype(np.float16)
-        yield Heard(tokens, emotion, intensity, source, voice)
+        yield HeardSpeech(tokens, emotion, intensity, source, voice)
 
 
 def waveform_tokens(waveform: Samples, encoder: SpeechEncoder) -> torch.Tensor:
@@ -113,10 +113,10 @@ def waveform_tokens(waveform: Samples, encoder: SpeechEncoder) -> torch.Tensor:
 def cached(
     path: Path,
     key: dict[str, object],
-    sounds: Iterator[Heard],
+    sounds: Iterator[HeardSpeech],
     count: int,
     progress: Progress = silent,
-) -> list[Heard]:
+) -> list[HeardSpeech]:
     """What was heard before with the same settings, else now."""
     stamp = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     if path.exists():
@@ -142,9 +142,9 @@ def cached(
     return found
 
 
-def _unpacked(data: dict[str, np.ndarray]) -> list[Heard]:
+def _unpacked(data: dict[str, np.ndarray]) -> list[HeardSpeech]:
     parts = np.split(data["tokens"], np.cumsum(data["lengths"])[:-1])
     columns = zip(
         parts, data["emotion"], data["intensity"], data["source"], data["voice"], strict=True
     )
-    return [Heard(t, str(e), float(i), str(s), str(v)) for t, e, i, s, v in columns]
+    return [HeardSpeech(t, str(e), float(i), str(s), str(v)) for t, e, i, s, v in columns]

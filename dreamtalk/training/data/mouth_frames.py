@@ -83,7 +83,7 @@ class SpeechBank:
         return torch.cat(found).int().numpy()
 
 
-class MouthFrames:
+class MouthData:
     """All frames of a folder, in memory.
 
     Args:

@@ -18,7 +18,7 @@ from ...progress import Progress, silent
 from ...style import EMOTIONS
 from ..corpus.recordings import Recording
 from ..rules.compose import GesturalScore, gestural_score
-from .heard import Heard
+from .heard import HeardSpeech
 from .speakers import Speaker, make_speaker
 
 TAKES = 3
@@ -163,7 +163,11 @@ class PredictorData:
     """
 
     def __init__(
-        self, heard: dict[str, list[Heard]], shares: dict[str, float], codes: StyleCodes, seed: int
+        self,
+        heard: dict[str, list[HeardSpeech]],
+        shares: dict[str, float],
+        codes: StyleCodes,
+        seed: int,
     ) -> None:
         self.codes, self.seed = codes, seed
         parts = [name for name in shares if heard.get(name)]
@@ -193,7 +197,7 @@ class PredictorData:
         return self.collate(drawn, rng)
 
     def collate(
-        self, drawn: Sequence[tuple[Heard, npt.NDArray[np.float16]]], rng: np.random.Generator
+        self, drawn: Sequence[tuple[HeardSpeech, npt.NDArray[np.float16]]], rng: np.random.Generator
     ) -> PredictorBatch:
         """Speech with a person drawn for each."""
         longest = max(len(tokens) for _, tokens in drawn)
@@ -222,7 +226,7 @@ class PredictorData:
         )  # fmt: skip
 
 
-def _balanced(heard: Sequence[Heard]) -> npt.NDArray[np.float64]:
+def _balanced(heard: Sequence[HeardSpeech]) -> npt.NDArray[np.float64]:
     """Every emotion of a part as often as any other, and every voice within it."""
     emotions = np.array([h.emotion for h in heard])
     voices = np.array([h.voice for h in heard])

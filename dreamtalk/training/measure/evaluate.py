@@ -95,27 +95,39 @@ def evaluate(
     sources = (voices or everything)[:6]
     evaluation.emotions["presets"] = evaluate_presets(model, classifier, sources, steps=steps)
     if clips is not None:
-        people = read_people(clips)
-        rested = [clip for own in people.values() for clip in own]
-        plain = read_clips(clips, from_rest=False)
-        evaluation.emotions["the clips themselves"] = classify_clips(classifier, rested)
-        for title, found, intensity in (
-            ("styles of clips", rested, 1.0),
-            (f"styles of clips at intensity {STRONG_INTENSITY:g}", rested, STRONG_INTENSITY),
-            ("styles of clips from the mean face", plain, 1.0),
-        ):
-            evaluation.emotions[title] = evaluate_clips(
-                model, classifier, found, sources[:3], steps, intensity
-            )
-        for intensity in (1.0, STRONG_INTENSITY):
-            title = f"styles of clips at intensity {intensity:g}"
-            evaluation.style_transfer[title] = evaluate_style_transfer(
-                model, people, sources[:2], steps, intensity
-            )
+        _add_clips(evaluation, model, classifier, clips, sources, steps)
     if model.lip_expert is not None:
         every = max(1, len(everything) // EXPERT_RECORDINGS)
         evaluation.shifts = expert_shifts(model, everything[::every])
     return evaluation
+
+
+def _add_clips(
+    evaluation: Evaluation,
+    model: DreamTalkModel,
+    classifier: EmotionClassifier,
+    clips: Path,
+    sources: Sequence[Recording],
+    steps: int,
+) -> None:
+    """What styles of tracked clips make of recordings, and the clips themselves."""
+    people = read_people(clips)
+    rested = [clip for own in people.values() for clip in own]
+    plain = read_clips(clips, from_rest=False)
+    evaluation.emotions["the clips themselves"] = classify_clips(classifier, rested)
+    for title, found, intensity in (
+        ("styles of clips", rested, 1.0),
+        (f"styles of clips at intensity {STRONG_INTENSITY:g}", rested, STRONG_INTENSITY),
+        ("styles of clips from the mean face", plain, 1.0),
+    ):
+        evaluation.emotions[title] = evaluate_clips(
+            model, classifier, found, sources[:3], steps, intensity
+        )
+    for intensity in (1.0, STRONG_INTENSITY):
+        title = f"styles of clips at intensity {intensity:g}"
+        evaluation.style_transfer[title] = evaluate_style_transfer(
+            model, people, sources[:2], steps, intensity
+        )
 
 
 def expert_shifts(model: DreamTalkModel, recordings: list[Recording]) -> dict[int, float]:

@@ -52,14 +52,14 @@ _TONGUE = (0.0, 0.2, 0.0, 0.3)  # channels don't tell
 
 
 @dataclass(frozen=True)
-class Talker:
+class TalkingLips:
     """The lips of one motion file: ``name``, and ``lips`` (T, 13) in IOD from its own neutral."""
 
     name: str
     lips: Array
 
 
-def read_talkers(files: Sequence[Path]) -> list[Talker]:
+def read_talking_lips(files: Sequence[Path]) -> list[TalkingLips]:
     """Read motions, in any space, and take the talkers' own faces out of them.
 
     Raises:
@@ -71,7 +71,7 @@ def read_talkers(files: Sequence[Path]) -> list[Talker]:
         if len(motion) == 0:
             raise DreamTalkError(f"'{path}' has no frames")
         lips = motion.expression[:, : len(LIP_CHANNELS)].numpy().astype(np.float32)
-        talkers.append(Talker(path.name, lips - own_face(lips)))
+        talkers.append(TalkingLips(path.name, lips - own_face(lips)))
     return talkers
 
 
@@ -127,7 +127,7 @@ class Driver:
 
 
 def some_frames(
-    talkers: Sequence[Talker], count: int, rng: np.random.Generator
+    talkers: Sequence[TalkingLips], count: int, rng: np.random.Generator
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Which of the talkers, and ``count`` of its frames one after the other, by chance."""
     which = int(rng.integers(len(talkers)))

@@ -20,7 +20,7 @@ from ...face.channels import LIP_CHANNELS
 from ...files.atomic import atomic_write
 from ...progress import Progress, silent
 from .crops import crop_matrix, crop_of
-from .driven import Driver, Talker, read_talkers, some_frames
+from .driven import Driver, TalkingLips, read_talking_lips, some_frames
 from .fit import Fit
 from .head import Head, load_head
 from .mouth import MouthModel, lip_channels
@@ -95,7 +95,7 @@ def make_frames(
     used = people.accepted()
     if not used:
         raise DreamTalkError(f"no portrait in '{portraits}' can be used: see people.json")
-    talkers = read_talkers(motions)
+    talkers = read_talking_lips(motions)
     raster = Rasterizer(MouthModel.of(head))
     return write_shards(people, used, raster, out, frames, seed, progress, talkers)
 
@@ -108,7 +108,7 @@ def write_shards(
     frames: int,
     seed: int = 0,
     progress: Progress = silent,
-    talkers: Sequence[Talker] = (),
+    talkers: Sequence[TalkingLips] = (),
 ) -> Made:
     """The shards that are missing, as :func:`make_frames` does it.
 
@@ -161,7 +161,7 @@ def _frames_of(
     teeth: Array,
     each: int,
     seed: int,
-    talkers: Sequence[Talker],
+    talkers: Sequence[TalkingLips],
 ) -> dict[str, npt.NDArray]:
     """All frames of one person: the mouth at rest, others, the portrait itself."""
     head = raster.model.head

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ...difftalk.mouth.model import MouthPainterNet
 from ...progress import Progress, silent
-from ..data.mouth_frames import MouthBatch, MouthFrames
+from ..data.mouth_frames import MouthBatch, MouthData
 from .devices import WHOLE, Worker
 from .loops import train
 from .mouth_loss import DiffTalkRecipe, errors, paint_noisy
@@ -53,7 +53,7 @@ class Sharpening(nn.Module):
 
 def sharpen(
     painter: MouthPainterNet,
-    data: MouthFrames,
+    data: MouthData,
     recipe: DiffTalkRecipe,
     worker: Worker,
     folder: Path,

@@ -16,7 +16,7 @@ from ...difftalk.mouth.file import save_mouth_painter
 from ...difftalk.mouth.model import MouthPainterNet
 from ...errors import DreamTalkError
 from ...progress import Progress, silent
-from ..data.mouth_frames import MouthFrames, SpeechBank
+from ..data.mouth_frames import MouthData, SpeechBank
 from .critic import sharpen
 from .devices import Worker, join
 from .feature_loss import LiteFeatures, load_features
@@ -62,7 +62,7 @@ def train_difftalk(
 
         with worker.first_alone():
             bank = speech_bank(speech, work / "speech.npz", progress)
-    data = MouthFrames(frames, bank)
+    data = MouthData(frames, bank)
     log.info("%d frames of %d people", len(data), len(np.unique(data.person)))
     model = _new_model(recipe, data, settings.seed).to(worker.device)
     features = load_features().to(worker.device) if recipe.feature_weight else None
@@ -79,7 +79,7 @@ def train_difftalk(
     return target
 
 
-def _new_model(recipe: DiffTalkRecipe, data: MouthFrames, seed: int) -> MouthPainterNet:
+def _new_model(recipe: DiffTalkRecipe, data: MouthData, seed: int) -> MouthPainterNet:
     torch.manual_seed(seed)
     model = MouthPainterNet(MouthConfig.from_json(recipe.network))
     targets = [data.batch(i, 50, seed, augment=False).target for i in range(FITTED // 50)]
@@ -90,7 +90,7 @@ def _new_model(recipe: DiffTalkRecipe, data: MouthFrames, seed: int) -> MouthPai
 
 def _step(
     model: MouthPainterNet,
-    data: MouthFrames,
+    data: MouthData,
     recipe: DiffTalkRecipe,
     worker: Worker,
     features: LiteFeatures | None,

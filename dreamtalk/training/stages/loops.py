@@ -95,11 +95,7 @@ def train(
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
     checkpoint, first = folder / "last.pt", 0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average = {k: v.to(average[k].device) for k, v in state["average"].items()}
-        first = int(state["step"])
+        first, average = _resumed(checkpoint, model, optimizer)
         if worker.first:
             _drop_rows(folder / "curves.csv", first)
         log.info("resumed from step %d", first)
@@ -142,6 +138,18 @@ def train(
         model.load_state_dict(average)
     model.eval()
     return average
+
+
+def _resumed(
+    checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, dict[str, Tensor]]:
+    """The step to go on with and the averaged weights; model and optimizer are as they were."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    devices = {k: v.device for k, v in model.state_dict().items()}
+    average = {k: v.to(devices[k]) for k, v in state["average"].items()}
+    return int(state["step"]), average
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, object]]:

@@ -21,7 +21,7 @@ from ...progress import Progress, silent
 from ...style import EMOTIONS
 from ..corpus.emodb import HELD_OUT, read_emodb
 from ..corpus.recordings import Recording, read_corpus
-from ..data.heard import Heard, acted_sounds, cached, corpus_sounds, hear
+from ..data.heard import HeardSpeech, acted_sounds, cached, corpus_sounds, hear
 from ..data.style_codes import PredictorBatch, PredictorData, cached_codes
 from ..recipe import read_recipe
 from .loops import LoopSettings, train
@@ -170,11 +170,11 @@ def predictor_data(
     seed = recipe.loop.seed
     parts = split_recordings(recordings, recipe.calm)
     settings: dict[str, Any] = {"model": model.fingerprint, "seed": seed}
-    heard: dict[str, list[Heard]] = {}
+    heard: dict[str, list[HeardSpeech]] = {}
     for name, chosen in parts.items():
         if not chosen:
             continue
-        found: list[Heard] = []
+        found: list[HeardSpeech] = []
         for copy in range(recipe.copies.get(name, 1)):
             key = {**settings, "count": len(chosen), "copy": copy}
             sounds = hear(corpus_sounds(chosen, seed + copy), encoder, name, seed + copy)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....face import topology as t
+from ...box import Box
 from ..portrait.colours import colourfulness, lip_colour, skin_colour
-from ..portrait.geometry import Box, FaceGeometry
+from ..portrait.geometry import FaceGeometry
 from ..warp.grid import HeadMotion
 from ..warp.inverse import count_up
 from ..warp.textures import Sampler, Texture

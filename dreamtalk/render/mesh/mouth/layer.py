@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ....face.portrait import Portrait
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from ..portrait.softness import edge_softness
 from ..warp.textures import Sampler
 from .borrowed import borrow_interior
@@ -132,8 +133,7 @@ def paint_mouth(
     low = low * (1 - smoothstep(0.62 * 2 * half, 0.92 * 2 * half, below_lower_source))
     low = low * (1 - smoothstep(1.35 * half, 1.62 * half, ub.abs()))
 
-    rows = slice(cavity.y0 - region.y0, cavity.y1 - region.y0)
-    columns = slice(cavity.x0 - region.x0, cavity.x1 - region.x0)
+    rows, columns = cavity.slices_in(region)
     part = (slice(None), rows, columns)
     from_upper, from_lower = below_upper[part], -below_lower[part]
     gap = from_upper + from_lower

@@ -10,7 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from ....face.mouth_look import TOOTH, toothness
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from ..portrait.raster import blur, grow, pixel_grid, push_pull
 from .own_row import find_row, span, whole_row
 from .seam import Mouth

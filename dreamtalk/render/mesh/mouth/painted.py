@@ -12,7 +12,7 @@ from torch import Tensor
 from ....curves.easing import smoothstep
 from ....difftalk.mouth.file import load_mouth_painter
 from ....difftalk.mouth.light import light_gains, relight
-from ....difftalk.mouth.painter import MouthFrames, MouthOptions, MouthPainter
+from ....difftalk.mouth.painter import MouthFrames, MouthOptions, PersonMouthPainter
 from ....face import topology as t
 from ....face.channels import LIP_CHANNELS
 from ....face.portrait import Portrait
@@ -37,7 +37,7 @@ class PaintedMouth:
     ) -> None:
         self._mm = mm
         self._rest = portrait.rest[: len(LIP_CHANNELS)].cpu()
-        self._painter = MouthPainter(
+        self._painter = PersonMouthPainter(
             load_mouth_painter(device=device),
             picture.numpy(),
             portrait.landmarks.cpu().numpy(),

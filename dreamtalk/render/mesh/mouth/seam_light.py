@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from ....curves.easing import smoothstep
-from ..portrait.geometry import Box
+from ...box import Box
 from ..portrait.raster import blur, pixel_grid
 from ..warp.textures import Sampler, Texture
 from .seam import Mouth

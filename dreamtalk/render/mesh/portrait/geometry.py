@@ -10,45 +10,13 @@ from ....errors import ImageError
 from ....face import topology as t
 from ....face.portrait import Portrait
 from ....face.units import NECK
+from ...box import Box
 
 MM_PER_FACE_WIDTH = 140.0
 """A face is about 140 mm wide between landmarks 234 and 454: what a "mm" means in this package."""
 
 FLIP = np.array([1.0, -1.0, 1.0], np.float32)
 """Camera frame (y up) to picture frame (y down); z grows towards the camera in both."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle of whole pixels, right and bottom excluded."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    @property
-    def width(self) -> int:
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> int:
-        return self.y1 - self.y0
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """(rows, columns) for indexing a picture."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    @classmethod
-    def around(
-        cls, low: np.ndarray, high: np.ndarray, width: int, height: int, least: int = 2
-    ) -> Box:
-        """The smallest box that holds ``low`` (x, y) .. ``high``, cut to (width, height)."""
-        x0, y0 = (int(v) for v in np.floor(low))
-        x1, y1 = (int(v) + 1 for v in np.ceil(high))
-        x0, y0 = max(0, min(x0, width - least)), max(0, min(y0, height - least))
-        return cls(x0, y0, min(width, max(x1, x0 + least)), min(height, max(y1, y0 + least)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from ....face import topology as t
-from .geometry import Box, FaceGeometry
+from ...box import Box
+from .geometry import FaceGeometry
 
 STEEPEST = 0.03
 """Share of the pixels around eyes and lips whose slopes are taken for edges."""

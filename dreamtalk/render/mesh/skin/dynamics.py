@@ -17,8 +17,9 @@ from torch import Tensor
 from ....curves.easing import smoothstep
 from ....face import topology as t
 from ....motion import FACE
+from ...box import Box
 from ..portrait.colours import colourfulness, lip_colour, skin_colour
-from ..portrait.geometry import Box, FaceGeometry
+from ..portrait.geometry import FaceGeometry
 from ..portrait.raster import blur, grow, polygon_mask
 from ..warp.textures import Sampler
 from .folds import FoldArtist

@@ -10,7 +10,8 @@ import numpy as np
 
 from ....curves.easing import smoothstep
 from ....face import topology as t
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from ..portrait.raster import blur, pixel_grid
 
 FOREHEAD_LINES = ((0.30, 0.85), (0.49, 1.0), (0.68, 0.75))

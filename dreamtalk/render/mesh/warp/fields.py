@@ -12,7 +12,8 @@ import numpy as np
 
 from ....curves.easing import smoothstep
 from ....face import topology as t
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from ..portrait.head import head_field, rings_around
 from ..portrait.raster import pixel_grid, polygon_mask, signed_distance
 from .thin_plate import thin_plate_operator

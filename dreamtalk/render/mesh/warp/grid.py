@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..portrait.geometry import Box, FaceGeometry
+from ...box import Box
+from ..portrait.geometry import FaceGeometry
 from .fields import Fields
 from .inverse import count_up, invert_displacement
 from .textures import Sampler

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..portrait.geometry import Box
+from ...box import Box
 from .inverse import count_up, sample_grid
 
 SUPERSAMPLING = 2
