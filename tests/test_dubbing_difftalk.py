@@ -67,7 +67,9 @@ def test_takes_may_be_cut_anywhere(portrait: Portrait) -> None:
         1,
         take.times[1:],
     )
-    assert torch.equal(painter.paint(second).pictures[0], whole.pictures[1])
+    # A convolution of one frame may be rounded otherwise than that of two.
+    off = painter.paint(second).pictures[0].int() - whole.pictures[1].int()
+    assert int(off.abs().max()) <= 1
 
 
 def test_the_published_form_is_refused(tmp_path: Path) -> None:
