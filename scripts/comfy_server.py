@@ -134,8 +134,11 @@ class Server:
 
     def free(self) -> None:
         """Unload all models and forget all results."""
-        self._ask("/free", {"unload_models": True, "free_memory": True})
-        time.sleep(1.0)  # the server's worker does it when it next looks up
+        # A worker that tidies up while it is told doesn't wake for it, and does it after the next
+        # run. The second word wakes it; it is one flag alone, so that none comes as it wakes.
+        for flag in ("free_memory", "unload_models"):
+            self._ask("/free", {flag: True})
+            time.sleep(1.0)
 
     def send(self, file: Path) -> str:
         """Put a file into the input folder; its name there."""

@@ -99,16 +99,48 @@ def test_a_failure_is_told_by_the_status(capsys: pytest.CaptureFixture[str]) -> 
     assert "| 2 | fine |" in capsys.readouterr().out
 
 
+def test_nothing_is_left_to_forget_after_the_next_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker of a ComfyUI doesn't wake while it tidies up, nor twice for one request."""
+    waiting: set[str] = set()
+    forgotten: list[set[str]] = []
+    awake = iter([False, True])
+
+    def ask(self: Server, path: str, body: dict[str, bool]) -> None:
+        assert path == "/free"
+        wakes = next(awake)
+        for flag in body:
+            waiting.add(flag)
+            if wakes:
+                forgotten.append(set(waiting))
+                waiting.clear()
+            wakes = False
+
+    monkeypatch.setattr(Server, "_ask", ask)
+    monkeypatch.setattr("scripts.comfy_server.time.sleep", lambda _: None)
+    Server("http://127.0.0.1:1").free()
+    assert forgotten == [{"free_memory", "unload_models"}]
+    assert not waiting
+
+
 def test_the_same_bytes_or_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     contents = iter([b"one", b"one", b"two"])
+    known: list[Any] = []  # the results that the server has
+    forget: list[Any] = [known.clear]
 
     def run(made: Any, cancel: Any = None) -> Run:
-        return Run("success", 1.0, 1.0, [{}], None, "")
+        cached = float(made in known)
+        known.append(made)
+        return Run("success", 1.0, cached, [{}], None, "")
 
-    stand: Any = SimpleNamespace(run=run, free=lambda: None, saved=lambda _: next(contents))
+    stand: Any = SimpleNamespace(run=run, free=lambda: forget[0](), saved=lambda _: next(contents))
     monkeypatch.setattr(comfy_checks, "streams", lambda content: content)
     _, row = comfy_checks.repeat(stand, ["talking_portrait"], {})
     assert row[2:] == ["100%", "same bytes", "other frames"]
     contents = iter([b"one", b"two", b"one"])
     _, row = comfy_checks.repeat(stand, ["talking_portrait"], {})
     assert row[3:] == ["other bytes FAILED", "same frames FAILED"]
+    contents = iter([b"one", b"one", b"two"])
+    known.clear()
+    forget[0] = list  # nothing is forgotten
+    _, row = comfy_checks.repeat(stand, ["talking_portrait"], {})
+    assert row[2:] == ["100%", "100% cached FAILED", "other frames"]
