@@ -60,8 +60,8 @@ SLIDERS = frozenset({
     "eyes", "weight_a", "weight_b", "weight_c", "strength",
 })  # fmt: skip
 """Numbers with a range that a hand can set by eye."""
-INTERMEDIATE = frozenset({"DreamTalkInspectPortrait", "DreamTalkPlotMotion"})
-"""Nodes whose pictures are still there when the page is loaded again."""
+INTERMEDIATE = frozenset({"DreamTalkInspectPortrait", "DreamTalkPlotMotion", "DreamTalkPortrait"})
+"""Nodes whose pictures are still there when the page is loaded again, or another workflow."""
 
 
 def schema(node_id: str, inputs: list[Any], **settings: Any) -> io.Schema:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +39,10 @@ def test_every_node_is_found_by_other_names(monkeypatch: pytest.MonkeyPatch) -> 
         assert all(alias == alias.lower() and alias != words for alias in schema.search_aliases)
     assert made["DreamTalkTalk"].essentials_category == "Video Tools"
     kept = {name for name, schema in made.items() if schema.has_intermediate_output}
-    assert kept == {"DreamTalkInspectPortrait", "DreamTalkPlotMotion"}
+    assert kept == {
+        name for name, cls in node_classes().items() if "ui.PreviewImage(" in inspect.getsource(cls)
+    }
+    assert "DreamTalkPortrait" in kept
 
 
 def test_older_versions_get_what_they_know(monkeypatch: pytest.MonkeyPatch) -> None:
