@@ -180,7 +180,7 @@ class DreamTalkDub(io.ComfyNode):
         footage = Footage(
             frames, job.length, job.trace.size, film.rate, voice.sound, comment, quality
         )
-        return io.NodeOutput(RenderedVideo(footage), wanted_motion(job))
+        return io.NodeOutput(RenderedVideo(footage, runtime.node_id(cls)), wanted_motion(job))
 
 
 def film_of(video: Any, images: Tensor | None, rate: float) -> Film:

@@ -146,6 +146,25 @@ def test_mouths_are_painted_while_it_is_saved(
     assert not torch.equal(*shots)
 
 
+def test_pictures_of_the_work_show_on_the_node_that_dubs(
+    folders: Path, frames: Tensor, audio: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one comes in on the node that saves, the editor doesn't show the saved file."""
+    from dreamtalk_pack.nodes import runtime
+
+    monkeypatch.setattr(runtime, "node_id", lambda cls: "7")
+    video, _ = run_node("DreamTalkDub", images=frames[:4], audio=audio, images_fps=24.0, fit="cut")
+    shown_on: list[str | None] = []
+    make = runtime.Bar.__init__
+    monkeypatch.setattr(
+        runtime.Bar,
+        "__init__",
+        lambda self, pictures_on=None: (shown_on.append(pictures_on), make(self))[1],
+    )
+    video.save_to(str(folders / "output" / "dub.mp4"))
+    assert shown_on == ["7"]
+
+
 @pytest.mark.parametrize("kind", ["in memory", "a file that is gone"])
 def test_the_film_is_there_until_it_is_saved(
     kind: str, folders: Path, frames: Tensor, audio: dict[str, Any]
