@@ -296,7 +296,7 @@ class DreamTalkStylePredictor(io.ComfyNode):
             lambda: heard_style(model.model, voice, intensity, over_time, steps, progress)
         )
         words = heard.words() + (f"; {style.name}" if over_time else "")
-        runtime.notice(cls, words)
+        runtime.notice(cls, words, important=False)
         plot = runtime.cancellable(lambda: plot_heard(heard, speech, 1000))
         return io.NodeOutput(style, words, plot[None])
 

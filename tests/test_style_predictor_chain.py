@@ -157,7 +157,7 @@ def test_auto_without_speech_is_one_sentence() -> None:
         choose_style(load_model(), clip="auto")
 
 
-def test_the_nodes(portrait_image: Tensor) -> None:
+def test_the_nodes(portrait_image: Tensor, caplog: pytest.LogCaptureFixture) -> None:
     waveform = torch.from_numpy(babble(2.0).astype(np.float32))[None, None]
     audio = {"waveform": waveform, "sample_rate": 16_000}
     (model,) = run_node("DreamTalkLoadModel", checkpoint="starter (built in)")
@@ -177,6 +177,7 @@ def test_the_nodes(portrait_image: Tensor) -> None:
     track, words, _ = run_node("DreamTalkStylePredictor", model=model, audio=audio, over_time=True)
     assert track.code.ndim == 2
     assert "auto: 0:" in words
+    assert not [r for r in caplog.records if r.levelname == "WARNING"], "nothing is wrong"
     (smile,) = run_node(
         "DreamTalkStylePicture", model=model, image=portrait_image[None],
         resting=portrait_image[None],
