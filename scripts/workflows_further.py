@@ -33,7 +33,7 @@ def dub_a_video() -> None:
             "dub",
             "DreamTalkDub",
             (380, 320),
-            (320, 560),
+            (320, 600),
             {"video": ("clip", 0), "audio": SPEECH},
         ),
         save_video(("dub", 0), (740, 320), "dreamtalk/dub"),
