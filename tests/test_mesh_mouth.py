@@ -156,6 +156,17 @@ def test_the_arch_goes_on_where_no_tooth_shows(
     assert side[0] / side[1] < 1.25  # a tooth, not the lip that was there
 
 
+def test_gum_goes_on_above_a_row(narrow: tuple[OwnMouth, Mouth, FaceGeometry]) -> None:
+    own, mouth, face = narrow
+    assert own.upper_edge is not None
+    for above in (11.5, 16.0):
+        gum = at(
+            own, own.upper, mouth.to_picture(np.array([3.0, own.upper_edge - above]) * face.mm)
+        )
+        assert gum[3] > 0.9
+        assert gum[0] > 1.3 * gum[1]
+
+
 def test_a_spike_of_light_is_no_fang(opened: tuple[FaceGeometry, Mouth]) -> None:
     face, mouth = opened
     image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()

@@ -19,6 +19,8 @@ LEAST_MM = 0.8
 """A column shows a row of teeth if it has this much of it."""
 CROWN_MM = (7.5, 9.0)
 """How far from its edge a tooth that shows goes on behind the lip, and where it is all drawn."""
+GUM_MM = 12.0
+"""So far from a tooth's edge there is gum, and it goes on."""
 SHADE_MM = 1.0
 """The lips' shadow on the teeth of the portrait: its colour is not the teeth's."""
 ARCH_TRUST_MM = 9.0
@@ -135,6 +137,7 @@ def whole_row(
 
     def drawn(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         x, y = u / mm, (v - _edge(u, row, known, mm, arch, upper)) / mm - bend * (u / mm) ** 2
+        y = y.clip(-GUM_MM, GUM_MM)  # a lip that is raised far shows gum and nothing above it
         return cv2.remap(
             sprite.image,
             ((x - sprite.left) * sprite.density).astype(np.float32),
