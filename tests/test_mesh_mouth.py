@@ -24,6 +24,7 @@ from dreamtalk.render.mesh.warp.textures import make_sampler
 
 SKIN = np.array([0.80, 0.60, 0.50], np.float32)
 TONGUE = (0.55, 0.36, 0.35)
+RED = (0.78, 0.42, 0.40)
 DARK = (0.10, 0.05, 0.05)
 TOOTH = (0.88, 0.84, 0.78)
 COLOURS = ToothColours(np.array(TOOTH, np.float32), np.array([0.6, 0.35, 0.33], np.float32), 1.0)
@@ -50,13 +51,22 @@ def opened(portrait: Portrait) -> tuple[FaceGeometry, Mouth]:
 
 
 def paint(
-    face: FaceGeometry, mouth: Mouth, bands: list[tuple[float, tuple[float, ...]]]
+    face: FaceGeometry,
+    mouth: Mouth,
+    bands: list[tuple[float, tuple[float, ...]]],
+    spans: list[tuple[float, float]] | None = None,
 ) -> OwnMouth:
-    """Fill the opening with horizontal bands that end at given shares of its height."""
+    """Fill the opening with horizontal bands that end at given shares of its height.
+
+    Each lies over those after it; ``spans`` are their left and right ends in mm.
+    """
     image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
     u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
-    inner = np.abs(u) < mouth.half_width
-    for end, colour in reversed(bands):
+    everywhere = [(-np.inf, np.inf)] * len(bands)
+    for (end, colour), (left, right) in reversed(
+        list(zip(bands, spans or everywhere, strict=True))
+    ):
+        inner = (np.abs(u) < mouth.half_width) & (u > left * face.mm) & (u < right * face.mm)
         low = mouth.upper + end * (mouth.lower - mouth.upper)
         edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
         polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
@@ -119,20 +129,8 @@ def at(own: OwnMouth, layer: np.ndarray, point: np.ndarray) -> np.ndarray:
 def narrow(opened: tuple[FaceGeometry, Mouth]) -> tuple[OwnMouth, Mouth, FaceGeometry]:
     """Teeth that show 9 mm to either side; beyond, the opening is as red as lips."""
     face, mouth = opened
-    image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
-    u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
-    for wide, end, colour in (
-        (mouth.half_width, 1.0, (0.78, 0.42, 0.40)),
-        (9 * face.mm, 0.4, TOOTH),
-    ):
-        inner = np.abs(u) < wide
-        low = mouth.upper + end * (mouth.lower - mouth.upper)
-        edge = [mouth.to_picture(np.stack([u, v], -1)[inner]) for v in (mouth.upper, low)]
-        polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
-        cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN, COLOURS)
-    assert own is not None
-    return own, mouth, face
+    bands = [(0.4, TOOTH), (1.0, RED)]
+    return paint(face, mouth, bands, [(-9, 9), (-np.inf, np.inf)]), mouth, face
 
 
 def test_red_corners_are_no_teeth(narrow: tuple[OwnMouth, Mouth, FaceGeometry]) -> None:
@@ -169,17 +167,8 @@ def test_gum_goes_on_above_a_row(narrow: tuple[OwnMouth, Mouth, FaceGeometry]) -
 
 def test_a_spike_of_light_is_no_fang(opened: tuple[FaceGeometry, Mouth]) -> None:
     face, mouth = opened
-    image = np.broadcast_to(SKIN, (face.crop.height, face.crop.width, 3)).copy()
-    u = np.linspace(-mouth.reach, mouth.reach, len(mouth.upper))
-    opening, teeth = np.abs(u) < mouth.half_width, np.abs(u) < 12 * face.mm
-    spike = np.abs(u - 4 * face.mm) < 1.5 * face.mm
-    for part, end, colour in ((opening, 1.0, DARK), (teeth, 0.4, TOOTH), (spike, 0.7, TOOTH)):
-        low = mouth.upper + end * (mouth.lower - mouth.upper)
-        edge = [mouth.to_picture(np.stack([u, v], -1)[part]) for v in (mouth.upper, low)]
-        polygon = np.round(np.concatenate([edge[0], edge[1][::-1]])).astype(np.int32)
-        cv2.fillPoly(image, [polygon], colour)
-    own = find_own_mouth(image, face, mouth, SKIN, COLOURS)
-    assert own is not None
+    bands = [(0.7, TOOTH), (0.4, TOOTH), (1.0, DARK)]
+    own = paint(face, mouth, bands, [(2.5, 5.5), (-12, 12), (-np.inf, np.inf)])
     assert own.upper_edge is not None
     fang, tooth = (
         at(own, own.upper, mouth.to_picture(np.array([4.0, own.upper_edge + off]) * face.mm))[3]
