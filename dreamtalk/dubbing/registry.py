@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..checkpoints import Checkpoint, read_checkpoint
+from ..checkpoints import Checkpoint
 from ..devices import usable_device
 from ..difftalk import load_any
 from ..difftalk.mouth.config import STARTER_FILE
-from ..errors import DreamTalkError, ModelNotFoundError
-from ..files.names import is_there
 from ..options import read_settings
 from ..render.difftalk.options import DiffTalkOptions
+from ..render.registry import find_kind
 from ..render.renderer import NoOptions
 from .options import MeshPainterOptions
 from .painter import MouthPainter
@@ -137,26 +136,9 @@ def load_painter(
         ModelNotFoundError: if the painter needs a file of weights and only its name is given.
         CheckpointError: if the file is something else.
     """
-    kind = PAINTERS.get(str(name))
-    path = Path(name) if kind is None else kind.starter
-    if kind is not None and path is None:
-        if kind.load is not None:
-            raise ModelNotFoundError(
-                f"the painter '{name}' needs its weights: give their file in place of its name"
-            )
-        return LoadedPainter(kind, None, kind.read_options(options, seed), str(name))
-    if path is None or not is_there(path):
-        raise ModelNotFoundError(
-            f"there is no painter '{name}', and no weights file of that name: choose one of "
-            f"{', '.join(PAINTERS)}, or a file"
-        )
-    checkpoint = read_checkpoint(path)
-    found = PAINTERS.get(checkpoint.kind)
-    if found is None or found.load is None:
-        raise DreamTalkError(
-            f"'{checkpoint.path.name}' holds the weights of no painter, but of kind "
-            f"'{checkpoint.kind}': choose one of {', '.join(PAINTERS)}"
-        )
-    read = found.read_options(options, seed)
-    network = found.load(checkpoint, usable_device(device), dtype)
-    return LoadedPainter(found, network, read, str(name))
+    kind, checkpoint = find_kind("painter", name, PAINTERS, PAINTERS)
+    read = kind.read_options(options, seed)
+    network = None
+    if checkpoint is not None and kind.load is not None:
+        network = kind.load(checkpoint, usable_device(device), dtype)
+    return LoadedPainter(kind, network, read, str(name))

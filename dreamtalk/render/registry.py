@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -176,33 +176,69 @@ def load_renderer(
         CheckpointError: if the file is something else.
     """
     known = known_renderers()
-    given = name
-    if str(name) in known:
-        kind = known[str(name)]
-        if kind.starter is not None and kind.starter.is_file():
-            name = kind.starter
-        elif kind.load is not None:
+    offered = [kind.name for kind in known.values() if kind.works_as_it_is]
+    kind, checkpoint = find_kind("renderer", name, known, offered)
+    read = kind.read_options(options)
+    if checkpoint is None or kind.load is None:
+        return LoadedRenderer(kind, None, read, str(name))
+    network = kind.load(checkpoint, usable_device(device), dtype)
+    shown = str(name) if str(name) in known else checkpoint.path.name
+    return LoadedRenderer(kind, network, read, shown)
+
+
+class Loadable(Protocol):
+    """A row of a table of what may have weights: a renderer, or a painter of mouths."""
+
+    @property
+    def load(self) -> Callable[[Checkpoint, torch.device, torch.dtype], nn.Module] | None: ...
+
+    @property
+    def starter(self) -> Path | None: ...
+
+
+K = TypeVar("K", bound=Loadable)
+
+
+def find_kind(
+    what: str, name: str | Path, known: Mapping[str, K], offered: Iterable[str]
+) -> tuple[K, Checkpoint | None]:
+    """The row of a table that a name, or a file of weights, is of.
+
+    Args:
+        what: the table is of, for people.
+        name: of a row, or a file whose content says which row it is of.
+        known: the table.
+        offered: names that can be opened without a file, for people.
+
+    Returns:
+        The row, and its weights; None if it has none.
+
+    Raises:
+        DreamTalkError: if the file is of no row.
+        ModelNotFoundError: if there is no such name and file, or a row's file must be given.
+        CheckpointError: if the file is something else.
+    """
+    kind = known.get(str(name))
+    path = Path(name) if kind is None else kind.starter
+    if kind is not None and (path is None or not path.is_file()):
+        if kind.load is not None:
             raise ModelNotFoundError(
-                f"the renderer '{name}' needs its weights: give their file in place of its name"
+                f"the {what} '{name}' needs its weights: give their file in place of its name"
             )
-        else:
-            return LoadedRenderer(kind, None, kind.read_options(options), str(name))
-    if not is_there(name):
+        return kind, None
+    if path is None or not is_there(path):
         raise ModelNotFoundError(
-            f"there is no renderer '{name}', and no weights file of that name: choose one of "
-            f"{', '.join(k.name for k in known.values() if k.works_as_it_is)}, or a file"
+            f"there is no {what} '{name}', and no weights file of that name: choose one of "
+            f"{', '.join(offered)}, or a file"
         )
-    checkpoint = read_checkpoint(name)
+    checkpoint = read_checkpoint(path)
     found = known.get(checkpoint.kind)
     if found is None or found.load is None:
         raise DreamTalkError(
-            f"'{checkpoint.path.name}' holds the weights of no renderer, but of kind "
+            f"'{checkpoint.path.name}' holds the weights of no {what}, but of kind "
             f"'{checkpoint.kind}': choose one of {', '.join(known)}"
         )
-    read = found.read_options(options)
-    network = found.load(checkpoint, usable_device(device), dtype)
-    shown = checkpoint.path.name if name is given else str(given)
-    return LoadedRenderer(found, network, read, shown)
+    return found, checkpoint
 
 
 def open_renderer(

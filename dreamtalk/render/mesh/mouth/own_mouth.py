@@ -97,10 +97,7 @@ def find_own_mouth(
         return None
     rows = np.arange(up.min() - mm, low.max() + mm, max(0.5, 0.25 * mm))
     uv = np.stack(np.broadcast_arrays(columns[None], rows[:, None]), -1).astype(np.float32)
-    at = mouth.to_picture(uv).astype(np.float32)
-    values = cv2.remap(
-        image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    values = mouth.look(image, uv)
     redness = _redness(values, skin)
     pale = np.where(redness > RED[0], 0, toothness(values))
     margin = 0.35 * mm

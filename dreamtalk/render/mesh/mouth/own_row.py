@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from ....curves.easing import smoothstep
-from ..portrait.raster import blur, grow
+from ..portrait.raster import blur, colours_at, grow
 from .seam import Mouth
 from .teeth import ARCHES_MM, ToothColours, density_of, draw_row
 
@@ -146,17 +146,11 @@ def whole_row(
             borderMode=cv2.BORDER_CONSTANT,
         )
 
-    def picture(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        at = mouth.to_picture(np.stack([u, v], -1)).astype(np.float32)
-        return cv2.remap(
-            image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-
     # The colour of each column half way up what shows of it, and what would be drawn there.
     middle = ((row.first + row.last) / 2)[None]
     columns = row.u[None]
     step = row.u[1] - row.u[0]
-    there, plain = picture(columns, middle), drawn(columns, middle)
+    there, plain = mouth.look(image, np.stack([columns, middle], -1)), drawn(columns, middle)
     light = _ratio(there, plain[..., :3] / np.maximum(plain[..., 3:], 0.1), shown, mm / step)
     crowns = blur(there.astype(np.float32), 0.5 * mm / step)[0]
 
@@ -169,11 +163,12 @@ def whole_row(
     hem = np.minimum(max(EDGE_PX, 0.15 * mm), rim)  # the dark below an edge is not the tooth's
     inner = np.clip(v, None, last - hem) if upper else np.clip(v, first + hem, None)
     beyond = (v < up) | (v > low)
-    seen = picture(u, np.where(beyond, np.clip(v, first + rim, last - rim), inner))
+    place = np.where(beyond, np.clip(v, first + rim, last - rim), inner)
+    seen = mouth.look(image, np.stack([u, place], -1))
     shade = np.minimum(SHADE_MM * mm, 0.4 * (last - first)) + 1e-3
     hidden = 1 - smoothstep(0.0, 1.0, np.minimum(v - up, low - v) / shade)
     mixed = hidden[..., None] if upper else 0.0
-    own = seen + mixed * (_at(u, row.u, crowns) - seen)
+    own = seen + mixed * (colours_at(u, row.u, crowns) - seen)
 
     soft = max(0.5, 0.2 * mm)
     root = last - v if upper else v - first  # px from the edge
@@ -181,15 +176,10 @@ def whole_row(
     share = (share * (1 - hidden * smoothstep(*CROWN_MM, root / mm)))[..., None]
     rest = drawn(u, v)
     away = np.maximum(np.maximum(row.u[known][0] - u, u - row.u[known][-1]), 0) / mm
-    light_there = _at(u, row.u, light) * np.exp(-away / DIM_MM)[..., None]
+    light_there = colours_at(u, row.u, light) * np.exp(-away / DIM_MM)[..., None]
     rest[..., :3] = np.minimum(rest[..., :3] * light_there, rest[..., 3:])
     whole = np.concatenate([own * share, share], -1) + rest * (1 - share)
     return whole.astype(np.float32)
-
-
-def _at(u: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Values (U, 3) of columns at u (h, w) -> (h, w, 3)."""
-    return np.stack([np.interp(u, columns, channel) for channel in values.T], -1)
 
 
 def _along_arch(row: Row, known: np.ndarray, mm: float, upper: bool) -> tuple[Row, np.ndarray]:
@@ -248,5 +238,4 @@ def _ratio(
     (there, total), (here, _) = ((s[0, :, :3], s[0, :, 3]) for s in sums)
     known = np.flatnonzero(total > 0.3 * total.max())
     ratio = np.clip(there[known] / np.maximum(here[known], 1e-3), *GAIN)
-    at = np.arange(len(total))
-    return np.stack([np.interp(at, known, channel) for channel in ratio.T], -1)
+    return colours_at(np.arange(len(total)), known, ratio)

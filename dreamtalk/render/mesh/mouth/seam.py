@@ -50,6 +50,13 @@ class Mouth:
         """(u, v) -> px of the crop."""
         return self.origin + uv[..., :1] * self.u_axis + uv[..., 1:] * self.v_axis
 
+    def look(self, image: np.ndarray, uv: np.ndarray) -> np.ndarray:
+        """What a picture (H, W[, C]) of the crop shows at (h, w, 2) of u and v: (h, w[, C])."""
+        at = self.to_picture(uv).astype(np.float32)
+        return cv2.remap(
+            image, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+
 
 def find_mouth(image: np.ndarray, face: FaceGeometry) -> Mouth:
     """Measure the mouth of a portrait.
@@ -112,12 +119,9 @@ def _snap(image: np.ndarray, mouth: Mouth, guess: np.ndarray, table_u: np.ndarra
     offsets = np.linspace(-band, band, count)
     centre = np.interp(u, table_u, guess)
     grid = np.stack(np.broadcast_arrays(u[None, :], centre[None, :] + offsets[:, None]), -1)
-    at = mouth.to_picture(grid.astype(np.float32)).astype(np.float32)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = blur(grey, max(0.6, 0.02 * half))
-    value: np.ndarray = cv2.remap(
-        grey, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    value = mouth.look(grey, grid.astype(np.float32))
     wide = max(1, round(0.07 * half / (offsets[1] - offsets[0])))
     padded = np.pad(value, ((wide, wide), (0, 0)), mode="edge")
     valley = value - 0.5 * (padded[: -2 * wide] + padded[2 * wide :])

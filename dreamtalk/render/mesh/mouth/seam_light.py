@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from ....curves.easing import smoothstep
 from ...box import Box
-from ..portrait.raster import blur, pixel_grid
+from ..portrait.raster import blur, colours_at, pixel_grid
 from ..warp.textures import Sampler, Texture
 from .seam import Mouth
 
@@ -65,14 +64,9 @@ def find_seam_light(image: np.ndarray, mouth: Mouth, mm: float, sampler: Sampler
 
     def lacking(side: float) -> Texture:
         """Of the lip above (-1) or below (1)."""
-        at = mouth.to_picture(np.stack([table_u, mouth.upper + side * FAR_MM * mm], -1))
-        at = at.astype(np.float32)
-        own = cv2.remap(
-            image, at[None, :, 0], at[None, :, 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )[0]
-        wide = 1.0 * mm / (table_u[1] - table_u[0])
-        colours = [blur(c[None].astype(np.float32), wide)[0] for c in own.T]
-        wanted = np.stack([np.interp(uv[..., 0], table_u, c) for c in colours], -1)
+        own = mouth.look(image, np.stack([table_u, mouth.upper + side * FAR_MM * mm], -1)[None])
+        colours = blur(own.astype(np.float32), 1.0 * mm / (table_u[1] - table_u[0]))[0]
+        wanted = colours_at(uv[..., 0], table_u, colours)
         lack = np.maximum(wanted - image[box.slices], 0) * (SHARE * near)[..., None]
         return sampler.texture(lack.astype(np.float32), 1)
 

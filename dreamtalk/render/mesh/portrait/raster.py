@@ -113,3 +113,8 @@ def guided_filter(guide: np.ndarray, target: np.ndarray, radius: int, eps: float
     a = (box(guide * target) - mean_g * mean_t) / (box(guide * guide) - mean_g**2 + eps)
     b = mean_t - a * mean_g
     return box(a) * guide + box(b)
+
+
+def colours_at(u: np.ndarray, columns: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Colours (U, C) of columns (U,), interpolated at u of any shape: (..., C)."""
+    return np.stack([np.interp(u, columns, channel) for channel in colours.T], -1)
