@@ -16,7 +16,7 @@ from ..portrait.geometry import FaceGeometry
 from ..warp.grid import HeadMotion
 from ..warp.inverse import count_up
 from ..warp.textures import Sampler, Texture
-from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light, own_light
+from .own_mouth import LIGHT_MM, OwnMouth, find_own_mouth, lip_light
 from .seam import Mouth
 from .teeth import GUM, Sprite, ToothColours, density_of, draw_row, draw_tongue, tooth_tint
 
@@ -358,34 +358,37 @@ def paint_interior(
     # The throat is darkest; the cheeks catch some light.
     side = (skull_x.abs() / 22).clamp(0, 1.2) ** 2
     colour = interior.dark * (0.55 + 0.5 * side)[..., None]
-    shown = torch.zeros_like(gap)  # how much of it was photographed, in its own shadows
     colour = over(colour, look(interior.tongue, tongue_x, tongue_y - TONGUE_MM + lift))
+    back = lower = None
     if own is not None and own.back is not None:
         back = look_own(own.back, tongue_x, tongue_y)
         back = torch.cat([back[..., :3] * deep[..., None], back[..., 3:]], -1)
         colour = over(colour, back)
-        shown = back[..., 3]
     # Teeth throw a shadow on what is behind them.
     colour = colour * (1 - 0.45 * upper_row(skull_x, skull_y - 2.2)[..., 3:])
     if interior.lower_teeth is not None:
         lower = look(interior.lower_teeth, jaw_x, jaw_y)
-        colour, shown = over(colour, lower), shown * (1 - lower[..., 3])
     elif own is not None and own.lower is not None:
         lower = look_own(own.lower, jaw_x, jaw_y)
+    if lower is not None:
         colour = over(colour, lower)
-        shown = shown + lower[..., 3] * (within(jaw_x, own.lower_span) - shown)
     colour = colour * (1 - 0.25 * upper_row(skull_x, skull_y - 1.0)[..., 3:])
     upper = upper_row(skull_x, skull_y)
     colour = over(colour, upper)
-    photographed = (
-        0.0 if interior.upper_teeth is not None or own is None else within(skull_x, own.upper_span)
-    )
-    shown = shown + upper[..., 3] * (photographed - shown)
+    shown = None
+    if own is not None:
+        shown = torch.zeros_like(gap) if back is None else back[..., 3]
+        for row, drawn, x, ends in (
+            (lower, interior.lower_teeth, jaw_x, own.lower_span),
+            (upper, interior.upper_teeth, skull_x, own.upper_span),
+        ):
+            if row is not None:
+                photographed = within(x, ends) if drawn is None else 0.0
+                shown = shown + row[..., 3] * (photographed - shown)
 
     u = (from_upper / (LIGHT_MM * mm)).clamp(0, 1)
     low = (from_lower / (LIGHT_MM * mm)).clamp(0, 1)
-    light = lip_light(u, low)
-    light = light + shown * (own_light(u, low) - light)
+    light = lip_light(u, low, shown)
     # Teeth that rest on the lower lip are in front of it: no shadow, no rim between.
     light = light + TUCK_LIGHT * tuck * (1 - light)
     colour = colour * light[..., None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,8 +15,6 @@ from ..portrait.raster import blur, grow, pixel_grid, push_pull
 from .own_row import find_row, span, whole_row
 from .seam import Mouth
 from .teeth import ToothColours
-
-Values = TypeVar("Values", np.ndarray, Tensor)
 
 EDGE = 0.45
 """A tooth's edge has at least this share of the skin's lightness, as its lightest has ``TOOTH``."""
@@ -186,29 +183,29 @@ def _redness(values: np.ndarray, skin: np.ndarray) -> np.ndarray:
     return (values[..., 0] / np.maximum(values[..., 1], least) - 1) / of_skin
 
 
-def lip_light(u: Values, low: Values) -> Values:
-    """How much light reaches what is between the lips, 0..1; for tensors too.
+def lip_light(u: Tensor, low: Tensor, shown: Tensor | None = None) -> Tensor:
+    """How much light reaches what is between the lips, 0..1.
 
     Args:
         u, low: distance to the upper and to the lower lip in ``LIGHT_MM``, 0..1.
+        shown: 0..1, how much of what is there was photographed, with shadows of its own.
     """
-    return edge_light(u, low) * gap_light(u, low)
+    edge, gap = _edge_light(u, low), _gap_light(u, low)
+    light = edge * gap
+    if shown is None:
+        return light
+    return light + shown * (edge.clip(LEAST_EDGE, 1) * gap.clip(LEAST_GAP, 1) - light)
 
 
-def edge_light(u: Values, low: Values) -> Values:
+def _edge_light(u: Tensor, low: Tensor) -> Tensor:
     """The shadow that each lip throws next to itself; arguments as in :func:`lip_light`."""
     # The upper lip's is that of teeth in 105 photographs of people who laugh.
     return (0.62 + 0.38 * (1 - EDGE_FADE**u)) * (0.75 + 0.25 * low**0.7)
 
 
-def gap_light(u: Values, low: Values) -> Values:
+def _gap_light(u: Tensor, low: Tensor) -> Tensor:
     """What little light gets in where the lips are close; arguments as in :func:`lip_light`."""
     return 0.34 + 0.66 * (u + low).clip(0, 1)
-
-
-def own_light(u: Values, low: Values) -> Values:
-    """The light on what was filmed, which has shadows of its own; as in :func:`lip_light`."""
-    return edge_light(u, low).clip(LEAST_EDGE, 1) * gap_light(u, low).clip(LEAST_GAP, 1)
 
 
 def _split(
